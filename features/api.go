@@ -1,0 +1,111 @@
+// Package features is the engine: events in, exact windowed features out. It
+// is pure: no goroutine, no clock, no I/O, no log. Time is always event time
+// and always an argument. What a value means is semantics.md, S1 to S36.
+package features
+
+import (
+	"github.com/freshet-dev/freshet/config/spec"
+	"github.com/freshet-dev/freshet/features/event"
+)
+
+// Status says how far a value can be trusted (S19). The order is the order of
+// precedence: of several, the first is shown.
+type Status uint8
+
+// The closed list of statuses.
+const (
+	NoEntity Status = iota
+	NotFound
+	NeedsEvent
+	Error
+	Incomplete
+	Degraded
+	Warming
+	Stale
+	Default
+	Present
+)
+
+var statusNames = [...]string{"NO_ENTITY", "NOT_FOUND", "NEEDS_EVENT", "ERROR", "INCOMPLETE",
+	"DEGRADED", "WARMING", "STALE", "DEFAULT", "PRESENT"}
+
+func (s Status) String() string { return statusNames[s] }
+
+// Column is one value of a record's vector.
+type Column struct {
+	Name    string        // full: view.short, or service.name
+	Feature *spec.Feature // nil for a service's derived value
+	Derived *spec.ServiceDerived
+	Service *spec.Service // of Derived
+	Emit    bool          // leaves in the record; the others are working values
+	Scale   int           // of Decimal values
+}
+
+// Layout is what an event of one source is enriched with: the features of the
+// services on that source, or without one the served features of every entity
+// that the source has, and behind them the working values that derived values,
+// rules and scores need.
+type Layout struct {
+	Source   *spec.Source
+	Columns  []Column
+	Entities []*spec.Entity // the entities whose keys the source has, in spec order
+	Models   []ModelLayout  // the models whose service is on this source
+}
+
+// ModelLayout says where a model finds its input in the vector.
+type ModelLayout struct {
+	Model  *spec.Model
+	Vector []int // columns, in the order of the service's vector
+}
+
+// Vector is what one event was enriched with. It is reused; its values live
+// until the engine's next Apply.
+type Vector struct {
+	Values   []event.Value // by Layout.Columns
+	Statuses []Status
+	Keys     []string // by Layout.Entities: "" where the event has no such entity
+	// Fired and Scores are by Layout.Models. Fired is by the model's Rules;
+	// Scores is the value of the model's score expression, None without one.
+	Fired  [][]bool
+	Scores []event.Value
+}
+
+// RowLayout is the served columns of a view's row.
+type RowLayout struct {
+	View    *spec.View
+	Columns []RowColumn
+}
+
+// RowColumn is one field of a row.
+type RowColumn struct {
+	Feature *spec.Feature
+	Scale   int  // of Decimal values
+	Moves   bool // changes without an edge: the store keeps <name>_at beside it (S27)
+}
+
+// Row is one entity's row of one view as the online store holds it: the read
+// of now at AsOf, without an event (S6). Values and Statuses are by
+// Layout.Columns. It is reused from row to row.
+type Row struct {
+	Layout   *RowLayout
+	Key      string // the entity's key; composite parts joined as Key says
+	AsOf     int64  // event time in ms of the newest event in the row
+	Values   []event.Value
+	Statuses []Status
+}
+
+// Coverage is from when on a source has been read, for WARMING (S19).
+type Coverage struct {
+	FromStart bool  // every partition was read from offset 0
+	Since     int64 // else: the event time in ms from which on all of it was read
+}
+
+// Unavailable is the error of Compile for a valid spec that this build cannot
+// run: what is missing, and where it was asked for.
+type Unavailable struct{ Items []Missing }
+
+// Missing is one thing this build cannot do yet.
+type Missing struct {
+	What string // an aggregation's name, "session windows", "tables", ...
+	Pos  spec.Position
+}

@@ -1,0 +1,86 @@
+// Package event is what one record says once it is decoded: typed values in
+// the order of the source's fields. It decodes (JSON, CSV cells, the texts of
+// spec tests) and refuses; it keeps nothing and decides nothing about time.
+package event
+
+import "math"
+
+// Kind is what a Value holds.
+type Kind uint8
+
+// None is "no value": missing, null, or not computable (S14, S17).
+const (
+	None Kind = iota
+	String
+	Int
+	Double
+	Bool
+	Timestamp // milliseconds since 1970, UTC
+	Decimal   // minor units; the field's Scale says how many digits
+	List      // of a list aggregation, later
+)
+
+// Value is one typed value. The zero Value is no value. A string aliases the
+// record it was decoded from, and lives as long as that record's batch.
+type Value struct {
+	kind Kind
+	bits uint64
+	str  string
+}
+
+// The constructors of values.
+func OfString(s string) Value     { return Value{kind: String, str: s} }
+func OfInt(i int64) Value         { return Value{kind: Int, bits: uint64(i)} }
+func OfBool(b bool) Value         { return Value{kind: Bool, bits: b2u(b)} }
+func OfTimestamp(ms int64) Value  { return Value{kind: Timestamp, bits: uint64(ms)} }
+func OfDecimal(minor int64) Value { return Value{kind: Decimal, bits: uint64(minor)} }
+func OfDouble(f float64) Value {
+	if f == 0 {
+		f = 0 // -0 and 0 are one value (S21)
+	}
+	return Value{kind: Double, bits: math.Float64bits(f)}
+}
+
+// Kind says what v holds; None is no value.
+func (v Value) Kind() Kind { return v.kind }
+
+// Has reports whether v is a value.
+func (v Value) Has() bool { return v.kind != None }
+
+// Str is the text of a String.
+func (v Value) Str() string { return v.str }
+
+// Int is the number of an Int, the milliseconds of a Timestamp, the minor
+// units of a Decimal.
+func (v Value) Int() int64 { return int64(v.bits) }
+
+// Float is the number of a Double.
+func (v Value) Float() float64 { return math.Float64frombits(v.bits) }
+
+// Bool is the truth of a Bool.
+func (v Value) Bool() bool { return v.bits != 0 }
+
+func b2u(b bool) uint64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// Pow10 holds the powers of ten that decimals are scaled by.
+var Pow10 = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
+
+// Number is v as the double that expressions and outputs see: decimals in
+// major units, rounded once (S13). It reports false for strings, bools,
+// timestamps and no value.
+func (v Value) Number(scale int) (float64, bool) {
+	switch v.kind {
+	case Double:
+		return v.Float(), true
+	case Int:
+		return float64(v.Int()), true
+	case Decimal:
+		return float64(v.Int()) / Pow10[scale], true
+	}
+	return 0, false
+}

@@ -1,0 +1,81 @@
+// Package sinks is the contract of a destination: rows of the online store,
+// records of an output log. A sink takes what it is given in the order given
+// and says when it is safe; it decides nothing about values.
+package sinks
+
+import (
+	"context"
+
+	"github.com/freshet-dev/freshet/features"
+)
+
+// Version is a row's version (design.md 6). A row is replaced only by an equal
+// or newer one, compared field by field in this order.
+type Version struct {
+	Incarnation uint32
+	Batch       uint64
+	Owner       uint32
+	Seq         uint32
+	AsOf        int64
+}
+
+// VersionedRow is a row and its version.
+type VersionedRow struct {
+	features.Row
+	Version Version
+}
+
+// Writer is who writes, as the store's meta key tells it.
+type Writer struct {
+	SpecHash string
+	Views    []*features.RowLayout
+	AtLeast  uint32 // owner of the last commit: the new one is larger
+	First    bool   // the run starts without committed offsets: the incarnation is raised
+}
+
+// OnlineStore holds the newest row of every entity and view. One goroutine
+// calls it at a time.
+type OnlineStore interface {
+	// TakeOver draws a new owner number, and raises the incarnation if this is
+	// a first run; it writes the rest of meta.
+	TakeOver(ctx context.Context, w Writer) (owner, incarnation uint32, err error)
+	// Write stores the rows and returns once all are acknowledged. A key
+	// comes at most once per call. After an error any of them may or may not
+	// be stored; writing them again is harmless.
+	Write(ctx context.Context, rows []VersionedRow) error
+	// Alive says that the writer lives and that the stream's time is ms; it
+	// holds for five seconds.
+	Alive(ctx context.Context, ms int64) error
+	Close() error
+}
+
+// Record is one record for a log.
+type Record struct {
+	Topic   string
+	Key     []byte // nil: none
+	Value   []byte
+	Headers []Header
+	Time    int64 // ms
+}
+
+// Header is one record header.
+type Header struct {
+	Key   string
+	Value []byte
+}
+
+// Log is an append-only destination: a Kafka cluster, a file.
+type Log interface {
+	// Produce appends the records, in order per key, and returns once all are
+	// acknowledged; the records and their bytes are the caller's again then.
+	// A *TooLarge error says which ones were refused for their size: the
+	// others are stored.
+	Produce(ctx context.Context, records []Record) error
+	Close() error
+}
+
+// TooLarge is the error of Produce for records refused for their size, by
+// their index.
+type TooLarge struct{ Indexes []int }
+
+func (e *TooLarge) Error() string { return "record too large for the log" }

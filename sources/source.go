@@ -1,0 +1,108 @@
+// Package sources is the contract of a partitioned log: records in order
+// within a partition, positions that are committed, one owner of everything.
+// It runs nothing and decodes nothing.
+//
+// # Does it fit Kinesis?
+//
+// A Kinesis shard is a partition that ends: a split or merge closes parents
+// and opens children. The contract fits because nothing in it promises that
+// partitions are fixed or numbered densely by the broker. A Kinesis consumer
+// gives each shard the next free Partition number and remembers it with the
+// shard id in Position.Token (the opaque text that Commit stores and Assigned
+// returns); a Record's Offset is a count kept by the consumer per shard, and
+// the token carries the sequence number and sub-sequence number that it stands
+// for. A closed shard stops delivering, is listed in Poll.Ended once its last
+// record was handed over, and its children are assigned only after that
+// position was committed, so that per-key order holds across the split. Leases
+// decide who is assigned, as group membership does on Kafka; Lost means the
+// same on both. What Kinesis lacks is a commit that is atomic with the outputs:
+// that is a capability of a connector pair, not of this contract.
+package sources
+
+import (
+	"context"
+	"errors"
+)
+
+// Record is one record of a log. Key, Value and Headers are owned by the
+// consumer and stay valid until the next Poll.
+type Record struct {
+	Source    int // index in Spec.Sources
+	Partition int32
+	Offset    int64
+	Time      int64 // the log's own clock in ms; event.NoTime (-1<<63) where it has none
+	Key       []byte
+	Value     []byte
+	Headers   []Header
+	// Oversized is the true length of a value that was cut because it exceeds
+	// the consumer's size cap; 0 otherwise. Such a record is a dead letter.
+	Oversized int
+}
+
+// Header is one record header.
+type Header struct {
+	Key   string
+	Value []byte
+}
+
+// PartitionID names a partition of a source of the run.
+type PartitionID struct {
+	Source    int
+	Partition int32
+}
+
+// Position says up to where a partition was processed.
+type Position struct {
+	PartitionID
+	Next  int64  // the first offset not yet processed
+	Token string // opaque to everyone but the consumer
+}
+
+// Assigned is what a consumer knows of a partition when it takes it over.
+// Delivery starts at Start, the earliest retained record, whatever was
+// committed: the pipeline replays [Start, Committed) silently (design.md 6).
+type Assigned struct {
+	PartitionID
+	Start     int64 // earliest retained offset
+	Committed int64 // next offset as committed; -1: never
+	End       int64 // log end when assigned: below it is catching up
+	Metadata  string
+	Token     string
+}
+
+// Poll is what one call of Consumer.Poll brings. Assignment changes come
+// alone: a Poll that has Owned or Lost set has no records.
+type Poll struct {
+	Records []Record
+
+	// Owned is set when this instance has just become the owner of all
+	// partitions of all sources. Standby instances see neither.
+	Owned []Assigned
+	// Lost is true when the ownership is gone: everything not committed is
+	// void, and the state must be dropped.
+	Lost bool
+	// Ended is true when every input has ended: files only.
+	Ended bool
+}
+
+// Consumer reads all sources of one run as one member of one group. Poll and
+// Commit are called from one goroutine.
+type Consumer interface {
+	// Poll waits until there is something to report, or ctx is done (then it
+	// returns an empty Poll and no error). At most max records are returned,
+	// each partition's in order. An error is fatal: the process must end.
+	Poll(ctx context.Context, max int) (Poll, error)
+	// Commit stores the positions with metadata, which Assigned returns to the
+	// next owner. It returns once stored. ErrLost means that this instance is
+	// no longer the owner: nothing was stored.
+	Commit(ctx context.Context, positions []Position, metadata string) error
+	// Lag gives, per partition, how many records are known to lie ahead of
+	// the last one that Poll has returned.
+	Lag() map[PartitionID]int64
+	// Close leaves the group, so that a standby takes over at once.
+	Close(ctx context.Context) error
+}
+
+// ErrLost is returned by Commit when the partitions belong to another
+// instance by now.
+var ErrLost = errors.New("sources: the partitions belong to another instance")
