@@ -37,7 +37,22 @@ type Record struct {
 	// Oversized is the true length of a value that was cut because it exceeds
 	// the consumer's size cap; 0 otherwise. Such a record is a dead letter.
 	Oversized int
+	// Cells is set for a row of a CSV file, which features.Reader.ReadTexts
+	// decodes; Value then holds the raw row, for the dead letters only. nil:
+	// Value is in the source's own format.
+	Cells *Cells
+	// Damaged says why the record could not be cut from its log (a CSV row with
+	// a stray quote, or of the wrong width); "" otherwise. Such a record is a
+	// dead letter, reason decode; Value is what there was. It quotes no value.
+	Damaged string
+	// Future marks a record of a file that is from the future by the rule that
+	// S11 has for logs without a clock. Where Time is set it is always false.
+	Future bool
 }
+
+// Cells are the texts of one CSV row. Names is the file's header, one slice for
+// all its rows; Texts is of the same length.
+type Cells struct{ Names, Texts []string }
 
 // Header is one record header.
 type Header struct {
