@@ -79,3 +79,13 @@ type Log interface {
 type TooLarge struct{ Indexes []int }
 
 func (e *TooLarge) Error() string { return "record too large for the log" }
+
+// Fatal is the error of a destination that trying again cannot help: refused
+// credentials, a missing permission, a key that holds something else. Every
+// other error may pass, and what was to be written may be written again.
+type Fatal struct{ Err error }
+
+func (e *Fatal) Error() string { return e.Err.Error() }
+
+// Unwrap gives the cause.
+func (e *Fatal) Unwrap() error { return e.Err }
