@@ -1,0 +1,150 @@
+package config
+
+import (
+	"strings"
+	"time"
+)
+
+// Key is one setting: its name in the file, and with it in the environment;
+// its flag where it has one; what it is before anyone says otherwise.
+type Key struct {
+	Name    string
+	Flag    string // "": none
+	Default string // as it would be written; lists are comma separated
+	OneOf   []string
+	Help    string
+
+	into func(*Settings) any // a pointer to the field: *string, *[]string, *bool, *time.Duration, *Secret
+}
+
+// Env is the environment variable of the key.
+func (k Key) Env() string {
+	return envPrefix + strings.ToUpper(strings.ReplaceAll(k.Name, ".", "_"))
+}
+
+// IsSecret reports whether the value is given by reference.
+func (k Key) IsSecret() bool {
+	_, ok := k.into(&Settings{}).(*Secret)
+	return ok
+}
+
+const envPrefix = "FRESHET_"
+
+// Deliveries that this build has.
+const (
+	AtLeastOnce = "at_least_once"
+	ExactlyOnce = "exactly_once"
+)
+
+// DefaultListen is where metrics and health are served: loopback only.
+const DefaultListen = "127.0.0.1:9464"
+
+// Keys is every runtime setting, in the order of reference.yaml.
+func Keys() []Key {
+	var keys []Key
+	keys = append(keys, runKeys()...)
+	keys = append(keys, kafkaKeys()...)
+	keys = append(keys, storeKeys()...)
+	return append(keys, processKeys()...)
+}
+
+func runKeys() []Key {
+	return []Key{
+		{Name: "specs", Help: "Spec files and folders, where the command line names none",
+			into: func(s *Settings) any { return &s.Specs }},
+		{Name: "namespace", Flag: "namespace", Help: "The namespace to run, where the specs hold several",
+			into: func(s *Settings) any { return &s.Namespace }},
+		{Name: "delivery", Flag: "delivery", Default: AtLeastOnce, OneOf: []string{AtLeastOnce, ExactlyOnce},
+			Help: "What a crash may do to an output: at_least_once repeats it",
+			into: func(s *Settings) any { return &s.Delivery }},
+		{Name: "commit_interval", Flag: "commit-interval", Default: "20ms", Help: "Longest time that a batch stays open",
+			into: func(s *Settings) any { return &s.CommitInterval }},
+		{Name: "state_dir", Flag: "state-dir", Help: "Folder of checkpoints",
+			into: func(s *Settings) any { return &s.StateDir }},
+		{Name: "entity_key_secret", Help: "Keys the tokens that stand for pii entities in Redis and in records",
+			into: func(s *Settings) any { return &s.EntityKeySecret }},
+	}
+}
+
+func kafkaKeys() []Key {
+	keys := []Key{
+		{Name: "kafka.brokers", Flag: "brokers", Default: "127.0.0.1:9092", Help: "Seed brokers, comma separated",
+			into: func(s *Settings) any { return &s.Kafka.Brokers }},
+		{Name: "kafka.group", Flag: "group", Help: "Consumer group (default freshet-<namespace>)",
+			into: func(s *Settings) any { return &s.Kafka.Group }},
+		{Name: "kafka.instance_id", Help: "Static membership: only where the name is stable and unique",
+			into: func(s *Settings) any { return &s.Kafka.InstanceID }},
+		{Name: "kafka.compression", Default: "none", OneOf: []string{"none", "lz4", "snappy", "zstd", "gzip"},
+			Help: "Compression of what run produces", into: func(s *Settings) any { return &s.Kafka.Compression }},
+	}
+	keys = append(keys, tlsKeys("kafka.tls", true, func(s *Settings) *TLS { return &s.Kafka.TLS })...)
+	return append(keys, []Key{
+		{Name: "kafka.sasl.mechanism", OneOf: []string{"", "plain", "scram-sha-256", "scram-sha-512", "oauthbearer", "aws_msk_iam"},
+			Help: "How to sign in", into: func(s *Settings) any { return &s.Kafka.SASL.Mechanism }},
+		{Name: "kafka.sasl.username", Help: "User of plain and scram",
+			into: func(s *Settings) any { return &s.Kafka.SASL.Username }},
+		{Name: "kafka.sasl.password", Help: "Password of plain and scram",
+			into: func(s *Settings) any { return &s.Kafka.SASL.Password }},
+		{Name: "kafka.sasl.token", Help: "Token of oauthbearer; read again at each connection",
+			into: func(s *Settings) any { return &s.Kafka.SASL.Token }},
+		{Name: "kafka.sasl.region", Help: "Region of aws_msk_iam (default: from the broker's name)",
+			into: func(s *Settings) any { return &s.Kafka.SASL.Region }},
+		{Name: "kafka.sasl.access_key_id", Help: "Access key of aws_msk_iam (default: the AWS_* variables)",
+			into: func(s *Settings) any { return &s.Kafka.SASL.AccessKeyID }},
+		{Name: "kafka.sasl.secret_access_key", Help: "Secret key of aws_msk_iam",
+			into: func(s *Settings) any { return &s.Kafka.SASL.SecretAccessKey }},
+		{Name: "kafka.sasl.session_token", Help: "Session token of aws_msk_iam",
+			into: func(s *Settings) any { return &s.Kafka.SASL.SessionToken }},
+	}...)
+}
+
+// tlsKeys are the settings of one TLS client. Redis has no "enabled": its URL
+// says it.
+func tlsKeys(prefix string, enabled bool, tls func(*Settings) *TLS) []Key {
+	keys := []Key{
+		{Name: prefix + ".ca_file", Help: "Roots to trust, PEM (default: the system's)",
+			into: func(s *Settings) any { return &tls(s).CAFile }},
+		{Name: prefix + ".cert_file", Help: "Client certificate, PEM",
+			into: func(s *Settings) any { return &tls(s).CertFile }},
+		{Name: prefix + ".key_file", Help: "Key of the client certificate, PEM",
+			into: func(s *Settings) any { return &tls(s).KeyFile }},
+		{Name: prefix + ".server_name", Help: "Name to verify (default: the host)",
+			into: func(s *Settings) any { return &tls(s).ServerName }},
+	}
+	if !enabled {
+		return keys
+	}
+	on := Key{Name: prefix + ".enabled", Default: "false", Help: "Speak TLS to the brokers",
+		into: func(s *Settings) any { return &tls(s).Enabled }}
+	return append([]Key{on}, keys...)
+}
+
+func storeKeys() []Key {
+	keys := []Key{
+		{Name: "online_store", Flag: "online-store", Default: "redis://127.0.0.1:6379", Help: "redis://HOST:PORT/DB, rediss://... or none",
+			into: func(s *Settings) any { return &s.OnlineStore }},
+		{Name: "redis.username", Help: "ACL user (default: the URL's)",
+			into: func(s *Settings) any { return &s.Redis.Username }},
+		{Name: "redis.password", Help: "Password of the ACL user",
+			into: func(s *Settings) any { return &s.Redis.Password }},
+	}
+	return append(keys, tlsKeys("redis.tls", false, func(s *Settings) *TLS { return &s.Redis.TLS })...)
+}
+
+func processKeys() []Key {
+	return []Key{
+		{Name: "listen", Flag: "listen", Default: DefaultListen, Help: "Address of metrics and health, or none",
+			into: func(s *Settings) any { return &s.Listen }},
+		{Name: "log.level", Flag: "log-level", Default: "info", OneOf: []string{"debug", "info", "warn", "error"},
+			Help: "Least level that is logged", into: func(s *Settings) any { return &s.Log.Level }},
+		{Name: "log.format", Flag: "log-format", Default: "auto", OneOf: []string{"auto", "text", "json"},
+			Help: "auto is text on a terminal and json elsewhere", into: func(s *Settings) any { return &s.Log.Format }},
+	}
+}
+
+// minCommitInterval keeps a typo (20 for 20ms) from turning into a busy loop;
+// maxCommitInterval keeps the uncommitted tail short.
+const (
+	minCommitInterval = time.Millisecond
+	maxCommitInterval = 10 * time.Second
+)

@@ -1,0 +1,71 @@
+// Package config holds the settings of a run: where the brokers and the store
+// are, who may speak to them, where logs go. They come from a file, from
+// FRESHET_* variables and from flags, the later over the earlier. It knows
+// nothing of feature specs (config/spec), whose words viper would lower-case.
+package config
+
+import "time"
+
+// Settings are all runtime settings of the process. The table in keys.go
+// names each one, reference.yaml explains it, and a test binds the three.
+type Settings struct {
+	Specs          []string // files and folders, where the command line names none
+	Namespace      string   // the one to run, where the specs hold several
+	Kafka          Kafka
+	OnlineStore    string // redis://..., rediss://... or none
+	Redis          Redis
+	StateDir       string
+	Delivery       string        // at_least_once
+	CommitInterval time.Duration // longest time that a batch stays open
+	// EntityKeySecret keys the tokens of pii entities. Losing or changing it
+	// makes every stored row unreachable.
+	EntityKeySecret Secret
+	Listen          string // host:port of metrics and health; "" or none: not at all
+	Log             Log
+
+	origins map[string]string // key -> where its value came from
+}
+
+// Kafka says how to reach the brokers.
+type Kafka struct {
+	Brokers     []string
+	Group       string // default: freshet-<namespace>
+	InstanceID  string // static membership; only where the name is stable
+	Compression string // none, lz4, snappy, zstd, gzip: of what run produces
+	TLS         TLS
+	SASL        SASL
+}
+
+// TLS is one client's view of a TLS connection. Files are PEM.
+type TLS struct {
+	Enabled    bool
+	CAFile     string // "" is the system's roots
+	CertFile   string // client certificate, with KeyFile
+	KeyFile    string
+	ServerName string // "" is the host that is dialled
+}
+
+// SASL says how the client proves who it is.
+type SASL struct {
+	Mechanism       string // "", plain, scram-sha-256, scram-sha-512, oauthbearer, aws_msk_iam
+	Username        string
+	Password        Secret
+	Token           Secret // of oauthbearer
+	Region          string // of aws_msk_iam; "" is taken from the broker's host name
+	AccessKeyID     string // of aws_msk_iam; "" takes AWS_* variables
+	SecretAccessKey Secret
+	SessionToken    Secret
+}
+
+// Redis says who the client is to the online store, where the URL does not.
+type Redis struct {
+	Username string // an ACL user; "" takes the URL's
+	Password Secret
+	TLS      TLS // of rediss://
+}
+
+// Log says how much is logged, and in which form.
+type Log struct {
+	Level  string // debug, info, warn, error
+	Format string // auto (text on a terminal, else json), text, json
+}

@@ -1,0 +1,82 @@
+package config
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+)
+
+// Line is one setting as it is in force.
+type Line struct {
+	Key    string `json:"key"`
+	Value  string `json:"value"`
+	Origin string `json:"origin"`
+	Env    string `json:"env"`
+	Flag   string `json:"flag,omitempty"`
+}
+
+// View lists every setting with its value and where the value came from.
+// Secrets show their reference, never their content.
+func (s *Settings) View() []Line {
+	var lines []Line
+	for _, key := range Keys() {
+		line := Line{Key: key.Name, Origin: s.origins[key.Name], Env: key.Env()}
+		if key.Flag != "" {
+			line.Flag = "--" + key.Flag
+		}
+		switch field := key.into(s).(type) {
+		case *string:
+			line.Value = *field
+			if key.Name == "online_store" {
+				line.Value = redactURL(*field)
+			}
+		case *[]string:
+			line.Value = strings.Join(*field, ",")
+		case *bool:
+			line.Value = fmt.Sprint(*field)
+		case *time.Duration:
+			line.Value = field.String()
+		case *Secret:
+			line.Value = field.reference()
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func redactURL(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return hidden
+	}
+	return u.Redacted()
+}
+
+// AddFlags gives flags the settings of the given names, each by its own flag.
+// Defaults stay empty there: they are the table's, and viper lays them under
+// file and environment.
+func AddFlags(flags *pflag.FlagSet, names ...string) {
+	for _, name := range names {
+		key, ok := find(name)
+		if !ok || key.Flag == "" {
+			panic("config: no flag for setting " + name)
+		}
+		help := key.Help
+		if key.Default != "" {
+			help += " (default " + key.Default + ")"
+		}
+		flags.String(key.Flag, "", help+"  ["+key.Env()+"]")
+	}
+}
+
+func find(name string) (Key, bool) {
+	for _, key := range Keys() {
+		if key.Name == name {
+			return key, true
+		}
+	}
+	return Key{}, false
+}
