@@ -1,0 +1,179 @@
+package oracle
+
+import (
+	"math"
+
+	"github.com/freshet-dev/freshet/config/spec"
+)
+
+// derived is a derived feature of a view: its names are features of that view
+// and event.x (S17).
+func (r *reading) derived(f *spec.Feature) Result {
+	value, status := r.expression(f.Expr)
+	if value == nil {
+		return Result{Value: literal(f.HasDefault, f.Default, f.Type), Status: first(status, Default)}
+	}
+	return Result{Value: value, Status: status}
+}
+
+// ServiceDerived is a derived value of a service: its names are view.feature
+// and request.x.
+func (c *Outcome) ServiceDerived(d *spec.ServiceDerived) Result {
+	value, status := c.expression(d.Expr)
+	if value == nil {
+		return Result{Value: literal(d.HasDefault, d.Default, d.Type), Status: first(status, Default)}
+	}
+	return Result{Value: value, Status: status}
+}
+
+// expression is the value of an expression over features and event fields, and
+// the first status of the features that it mentions, defaults aside.
+func (r *reading) expression(x *spec.Expr) (any, string) {
+	status := Present
+	for _, names := range [][]spec.Name{x.Names, x.Asked} {
+		for _, n := range names {
+			if n.Scope == spec.FeatureScope {
+				if s := r.Feature(n.Feature).Status; s != Default {
+					status = first(status, s)
+				}
+			}
+		}
+	}
+	value, ok := x.Interpret(r.lookUp)
+	if !ok {
+		return nil, status
+	}
+	return value, status
+}
+
+func (r *reading) lookUp(n spec.Name) (any, bool) {
+	var v any
+	switch n.Scope {
+	case spec.FeatureScope:
+		v = r.Feature(n.Feature).Value
+	case spec.FieldScope, spec.EventScope:
+		if r.current != nil && n.Field != nil {
+			v = outside(r.current.fields[n.Field.Index], n.Field.Scale)
+		}
+	case spec.RequestScope:
+		if r.current == nil {
+			break
+		}
+		if f := field(r.source(), n.Request); f != nil {
+			v = outside(r.current.fields[f.Index], f.Scale)
+		}
+	}
+	return v, v != nil
+}
+
+// Holds reports whether a rule fires for the accepted record.
+func (c *Outcome) Holds(rule *spec.Rule) bool {
+	v, _ := c.expression(rule.When)
+	b, ok := v.(bool)
+	return ok && b
+}
+
+// Scored is what a model of kind expr says (S34).
+type Scored struct {
+	Value   float64
+	Has     bool
+	Band    string
+	Reasons []string
+}
+
+// Score is the score, band and reasons of a model for the accepted record.
+func (c *Outcome) Score(m *spec.Model) Scored {
+	var s Scored
+	weights := 0.0
+	for _, rule := range m.Rules {
+		if !c.Holds(rule) {
+			continue
+		}
+		weights += rule.Weight
+		if m.MaxReasons == 0 || len(s.Reasons) < m.MaxReasons {
+			s.Reasons = append(s.Reasons, rule.Code)
+		}
+	}
+	s.Value, s.Has = weights, true
+	if m.Score != nil {
+		v, _ := c.expression(m.Score)
+		s.Value, s.Has = v.(float64)
+	}
+	if !s.Has {
+		s.Band = m.OnError
+		return s
+	}
+	s.Value = math.Min(math.Max(s.Value, 0), 1)
+	for _, b := range m.Bands {
+		if b.Min <= s.Value {
+			s.Band = b.Name
+		}
+	}
+	return s
+}
+
+// Column is one value that an enriched record of a source carries.
+type Column struct {
+	Name    string
+	Feature *spec.Feature        // nil for a service's derived value
+	Derived *spec.ServiceDerived // then
+}
+
+// Columns are what the enriched records of a source carry: the features of the
+// services on it and their derived values, or without a service the served
+// features of every entity that the source has (spec-language.md 1.11).
+func Columns(s *spec.Spec, src *spec.Source) []Column {
+	var columns []Column
+	listed := map[string]bool{}
+	add := func(c Column) {
+		if !listed[c.Name] {
+			listed[c.Name] = true
+			columns = append(columns, c)
+		}
+	}
+	served := false
+	for _, service := range s.Services {
+		if service.On != src {
+			continue
+		}
+		served = true
+		for _, f := range service.Features {
+			add(Column{Name: f.Full(), Feature: f})
+		}
+		for _, d := range service.Derived {
+			add(Column{Name: service.Name + "." + d.Name, Derived: d})
+		}
+	}
+	if served {
+		return columns
+	}
+	for _, v := range s.Views {
+		if !carries(src, v.Entity) {
+			continue
+		}
+		for _, f := range v.Features {
+			if f.Served && !f.Hidden {
+				add(Column{Name: f.Full(), Feature: f})
+			}
+		}
+	}
+	return columns
+}
+
+// carries reports whether a source has all key fields of an entity.
+func carries(src *spec.Source, e *spec.Entity) bool {
+	for _, name := range e.Key {
+		if field(src, name) == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// Value is one column of the accepted record.
+func (c *Outcome) Value(column Column) Result {
+	if column.Derived != nil {
+		return c.ServiceDerived(column.Derived)
+	}
+	return c.Feature(column.Feature)
+}

@@ -1,0 +1,258 @@
+package oracle
+
+import (
+	"math"
+	"math/big"
+	"time"
+
+	"github.com/freshet-dev/freshet/config/spec"
+)
+
+// inputOf is what an event gives to a definition (S17, S18).
+func inputOf(d *spec.Definition, e *event) input {
+	if d.Filter != nil && !holds(d.Filter, e) {
+		return input{}
+	}
+	in := input{reaches: true}
+	if d.Field != nil || d.Value != nil {
+		in.value = valueOf(d, e)
+		in.reaches = in.value != nil
+	}
+	if d.Numerator != nil {
+		match, has := evaluate(d.Numerator, e).(bool)
+		in.match = match
+		in.reaches = in.reaches && has
+	}
+	return in
+}
+
+// valueOf is the field or value of a definition in an event; nil is none.
+func valueOf(d *spec.Definition, e *event) any {
+	switch {
+	case d.Field != nil:
+		return e.fields[d.Field.Index]
+	case d.Value != nil:
+		return evaluate(d.Value, e)
+	}
+	return nil
+}
+
+// window is what an aggregation works on: the inputs that reach it and their
+// times, in event order, the time that it is read at, and the value that
+// is_new asks about.
+type window struct {
+	inputs []input
+	times  []int64
+	at     int64
+	asked  any
+}
+
+// formula is S20, over at least min_count events.
+func formula(f *spec.Feature, w window) Result {
+	n := len(w.inputs)
+	d := f.Def
+	switch d.Aggregation {
+	case "count":
+		return Result{Value: float64(n), Status: Present}
+	case "count_distinct":
+		distinct := map[any]bool{}
+		for _, in := range w.inputs {
+			distinct[in.value] = true
+		}
+		return counted(n, d, float64(len(distinct)))
+	case "sum":
+		if n == 0 {
+			return counted(n, d, 0)
+		}
+		return sum(w.inputs, scaleOf(d))
+	case "is_new":
+		for _, in := range w.inputs {
+			if in.value == w.asked {
+				return Result{Value: false, Status: Present}
+			}
+		}
+		return Result{Value: true, Status: Present}
+	}
+	if n == 0 {
+		return Result{}
+	}
+	switch d.Aggregation {
+	case "mean":
+		return mean(w.inputs, scaleOf(d))
+	case "min", "max":
+		best := w.inputs[0].value
+		for _, in := range w.inputs[1:] {
+			if c := compare(in.value, best); (d.Aggregation == "min" && c < 0) || (d.Aggregation == "max" && c > 0) {
+				best = in.value
+			}
+		}
+		return Result{Value: outside(best, scaleOf(d)), Status: Present}
+	case "stddev":
+		return stddev(w.inputs, scaleOf(d))
+	case "ratio":
+		matching := 0
+		for _, in := range w.inputs {
+			if in.match {
+				matching++
+			}
+		}
+		return Result{Value: float64(matching) / float64(n), Status: Present}
+	case "last":
+		return Result{Value: outside(w.inputs[n-1].value, scaleOf(d)), Status: Present}
+	case "time_since_last":
+		unit := d.Unit
+		if unit == 0 {
+			unit = time.Second
+		}
+		return Result{Value: float64(w.at-w.times[n-1]) / float64(unit.Milliseconds()), Status: Present}
+	}
+	panic("oracle: no formula for " + d.Aggregation)
+}
+
+// counted is the value of an aggregation that is 0 without events: there its
+// default stands instead, if it has one (S18).
+func counted(n int, d *spec.Definition, value float64) Result {
+	if n == 0 && d.HasDefault {
+		return Result{}
+	}
+	return Result{Value: value, Status: Present}
+}
+
+func scaleOf(d *spec.Definition) int {
+	if d.Field == nil {
+		return 0
+	}
+	return d.Field.Scale
+}
+
+// sum is exact: whole numbers and decimals in big integers, refused beyond
+// int64 (S13); doubles by compensated addition, which errs by one rounding of
+// the result and not by the order of the events.
+func sum(inputs []input, scale int) Result {
+	total := new(big.Int)
+	var doubles []float64
+	for _, in := range inputs {
+		switch x := in.value.(type) {
+		case int64:
+			total.Add(total, big.NewInt(x))
+		case decimal:
+			total.Add(total, big.NewInt(int64(x)))
+		case float64:
+			doubles = append(doubles, x)
+		}
+	}
+	if doubles != nil {
+		s, mass := add(doubles)
+		return Result{Value: s, Status: Present, Mass: mass}
+	}
+	if !total.IsInt64() {
+		return Result{Status: Error}
+	}
+	return Result{Value: major(total.Int64(), scale), Status: Present}
+}
+
+// mean is the exact sum over n, rounded once.
+func mean(inputs []input, scale int) Result {
+	total := new(big.Rat)
+	mass := 0.0
+	var doubles []float64
+	for _, in := range inputs {
+		switch x := in.value.(type) {
+		case int64:
+			total.Add(total, new(big.Rat).SetInt64(x))
+		case decimal:
+			total.Add(total, new(big.Rat).SetInt64(int64(x)))
+		case float64:
+			doubles = append(doubles, x)
+		}
+	}
+	n := float64(len(inputs))
+	if doubles != nil {
+		s, m := add(doubles)
+		return Result{Value: s / n, Status: Present, Mass: m / n}
+	}
+	total.Quo(total, new(big.Rat).SetInt64(int64(len(inputs))))
+	total.Quo(total, new(big.Rat).SetInt(new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(scale)), nil)))
+	m, _ := total.Float64()
+	return Result{Value: m, Status: Present, Mass: mass}
+}
+
+// stddev is the sample standard deviation, null under 2 (S20). Two passes, the
+// second corrected for the rounding of the mean.
+func stddev(inputs []input, scale int) Result {
+	if len(inputs) < 2 {
+		return Result{}
+	}
+	xs := make([]float64, len(inputs))
+	for i, in := range inputs {
+		switch x := in.value.(type) {
+		case int64:
+			xs[i] = float64(x)
+		case decimal:
+			xs[i] = float64(x)
+		case float64:
+			xs[i] = x
+		}
+	}
+	n := float64(len(xs))
+	total, mass := add(xs)
+	centre := total / n
+	off, squares := make([]float64, len(xs)), make([]float64, len(xs))
+	for i, x := range xs {
+		off[i] = x - centre
+		squares[i] = off[i] * off[i]
+	}
+	slip, _ := add(off)
+	sumOfSquares, _ := add(squares)
+	variance := max((sumOfSquares-slip*slip/n)/(n-1), 0)
+	unit := math.Pow10(scale)
+	return Result{Value: math.Sqrt(variance) / unit, Status: Present, Mass: mass / n / unit}
+}
+
+// add sums doubles with Neumaier's compensation; mass is the sum of their
+// magnitudes.
+func add(xs []float64) (sum, mass float64) {
+	lost := 0.0
+	for _, x := range xs {
+		t := sum + x
+		if math.Abs(sum) >= math.Abs(x) {
+			lost += (sum - t) + x
+		} else {
+			lost += (x - t) + sum
+		}
+		sum = t
+		mass += math.Abs(x)
+	}
+	return sum + lost, mass
+}
+
+// compare orders two values of one type.
+func compare(a, b any) int {
+	switch x := a.(type) {
+	case float64:
+		y := b.(float64)
+		return sign(x < y, x > y)
+	case int64:
+		y := b.(int64)
+		return sign(x < y, x > y)
+	case decimal:
+		y := b.(decimal)
+		return sign(x < y, x > y)
+	case instant:
+		y := b.(instant)
+		return sign(x < y, x > y)
+	case time.Time:
+		return x.Compare(b.(time.Time))
+	}
+	panic("oracle: values without an order")
+}
+
+func sign(less, greater bool) int {
+	switch {
+	case less:
+		return -1
+	case greater:
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,203 @@
+// Package oracle says what Freshet must answer, in the dumbest way that is
+// right: it keeps every accepted event in a list and recomputes each value by
+// scanning it. It was written from semantics.md alone, shares no code with the
+// engine and imports nothing of ours but the spec language; expressions are
+// evaluated by the reference interpreter only.
+//
+// Records are applied one by one in the order of application that the caller
+// knows (arrival order, or (batch, seq) of a dump). Rule numbers are those of
+// semantics.md.
+package oracle
+
+import (
+	"sort"
+
+	"github.com/freshet-dev/freshet/config/spec"
+)
+
+// NoTime is the record time of a record whose log has no clock (files).
+const NoTime int64 = -1 << 63
+
+// Record is one raw record of a source.
+type Record struct {
+	Source    int // index in Spec.Sources
+	Partition int32
+	Offset    int64
+	Time      int64 // the log's own clock in ms, or NoTime
+	Value     []byte
+}
+
+// The reasons of S8, and Accepted for a record that none of them holds for.
+const (
+	Accepted  = "accepted"
+	Decode    = "decode"
+	Schema    = "schema"
+	Future    = "future"
+	Filtered  = "filtered"
+	Late      = "late"
+	Duplicate = "duplicate"
+)
+
+// event is one accepted record: its fields and what they put into each
+// definition of each view of its source.
+type event struct {
+	record Record // without the bytes
+	time   int64
+	id     string
+	hasID  bool
+	fields []any // by spec.Field.Index; nil is no value
+	// newest is the newest event time of the partition once this event was
+	// accepted (S10 b).
+	newest int64
+	inputs map[*spec.Definition]input
+}
+
+// input is what one event gives to one definition, from its own fields alone.
+type input struct {
+	reaches bool // passes the filter, and has the field or value (S17, S18)
+	match   bool // the numerator holds
+	value   any
+}
+
+// rowKey names one entity of one view.
+type rowKey struct {
+	view *spec.View
+	key  string
+}
+
+// Oracle is everything that was accepted so far.
+type Oracle struct {
+	spec     *spec.Spec
+	byID     map[idKey][]*event // accepted events with an id
+	newest   map[partition]int64
+	newestOf []int64             // by source: newest accepted of all partitions
+	rows     map[rowKey][]*event // events that entered the view, in event order
+	coverage []coverage
+}
+
+type partition struct {
+	source int
+	number int32
+}
+
+type idKey struct {
+	source int
+	id     string
+}
+
+type coverage struct {
+	partial bool
+	since   int64
+}
+
+// New is an oracle that has seen nothing, of sources that are read from their
+// start.
+func New(s *spec.Spec) *Oracle {
+	o := &Oracle{
+		spec:     s,
+		byID:     map[idKey][]*event{},
+		newest:   map[partition]int64{},
+		newestOf: make([]int64, len(s.Sources)),
+		rows:     map[rowKey][]*event{},
+		coverage: make([]coverage, len(s.Sources)),
+	}
+	for i := range o.newestOf {
+		o.newestOf[i] = NoTime
+	}
+	return o
+}
+
+// ReadSince tells that a source was read from event time since (ms) on, not
+// from its start: values that reach behind it are WARMING (S19).
+func (o *Oracle) ReadSince(source int, since int64) {
+	o.coverage[source] = coverage{partial: true, since: since}
+}
+
+// Newest is the newest event time accepted of a source, in ms, over all its
+// partitions; false before the first.
+func (o *Oracle) Newest(source int) (int64, bool) {
+	return o.newestOf[source], o.newestOf[source] != NoTime
+}
+
+// Apply decides about one record and remembers it if it is accepted. The
+// outcome answers for the moment right after this record: ask it before the
+// next Apply.
+func (o *Oracle) Apply(r Record) *Outcome {
+	src := o.spec.Sources[r.Source]
+	e, refusal := read(src, r)
+	if refusal == nil {
+		refusal = o.admit(src, e)
+	}
+	if refusal != nil {
+		return &Outcome{Reason: refusal.reason, Detail: refusal.detail, Field: refusal.field}
+	}
+	o.remember(src, e)
+	return &Outcome{
+		Reason:  Accepted,
+		reading: reading{oracle: o, at: placeOf(e), current: e, memo: map[*spec.Feature]Result{}},
+	}
+}
+
+// remember puts an accepted event into the lists.
+func (o *Oracle) remember(src *spec.Source, e *event) {
+	p := partition{e.record.Source, e.record.Partition}
+	if newest, seen := o.newest[p]; !seen || e.time > newest {
+		o.newest[p] = e.time
+	}
+	o.newestOf[src.Index] = max(o.newestOf[src.Index], e.time)
+	e.newest = o.newest[p]
+	if e.hasID {
+		k := idKey{e.record.Source, e.id}
+		o.byID[k] = append(o.byID[k], e)
+	}
+	e.inputs = map[*spec.Definition]input{}
+	for _, v := range o.spec.Views {
+		if v.Source != src {
+			continue
+		}
+		for _, d := range v.Definitions {
+			e.inputs[d] = inputOf(d, e)
+		}
+		key, has := keyOf(src, v.Entity, e)
+		if !has || (v.Filter != nil && !holds(v.Filter, e)) {
+			continue
+		}
+		k := rowKey{v, key}
+		o.rows[k] = insert(o.rows[k], e)
+	}
+}
+
+// insert keeps a list in event order (S3).
+func insert(list []*event, e *event) []*event {
+	i := sort.Search(len(list), func(i int) bool { return placeOf(e).before(placeOf(list[i])) })
+	list = append(list, nil)
+	copy(list[i+1:], list[i:])
+	list[i] = e
+	return list
+}
+
+// place is where a reader stands in the order of events (S3).
+type place struct {
+	time      int64
+	source    int
+	partition int32
+	offset    int64
+	end       bool // after all events of its time: a read, or a view of another source
+}
+
+func placeOf(e *event) place {
+	return place{time: e.time, source: e.record.Source, partition: e.record.Partition, offset: e.record.Offset}
+}
+
+func (p place) before(q place) bool {
+	if p.time != q.time {
+		return p.time < q.time
+	}
+	if p.end || q.end {
+		return !p.end && q.end
+	}
+	if p.partition != q.partition {
+		return p.partition < q.partition
+	}
+	return p.offset < q.offset
+}

@@ -1,0 +1,296 @@
+package oracle
+
+import (
+	"time"
+
+	"github.com/freshet-dev/freshet/config/spec"
+)
+
+// The statuses of S19, in their order: of several the first is shown.
+const (
+	NoEntity   = "NO_ENTITY"
+	NotFound   = "NOT_FOUND"
+	NeedsEvent = "NEEDS_EVENT"
+	Error      = "ERROR"
+	Incomplete = "INCOMPLETE"
+	Degraded   = "DEGRADED"
+	Warming    = "WARMING"
+	Stale      = "STALE"
+	Default    = "DEFAULT"
+	Present    = "PRESENT"
+)
+
+var precedence = []string{NoEntity, NotFound, NeedsEvent, Error, Incomplete, Degraded, Warming, Stale, Default, Present}
+
+// Result is one value and how far it can be trusted. Value is nil (no value),
+// float64, bool, string or time.Time. Mass is the sum of the magnitudes that a
+// sum or mean was made of, which bounds its rounding.
+type Result struct {
+	Value  any
+	Status string
+	Mass   float64
+}
+
+// Outcome is what became of a record: refused for a reason, or accepted and
+// enriched. An accepted one answers until the next Apply.
+type Outcome struct {
+	Reason string
+	Field  string // whose fault a schema refusal is
+	Detail string
+	reading
+}
+
+// reading is one reader's place: an event that is enriched, or a read of now
+// of one row.
+type reading struct {
+	oracle  *Oracle
+	at      place
+	current *event                   // nil in a read
+	view    *spec.View               // of a read: the one row that it reads
+	key     string                   // of that row
+	memo    map[*spec.Feature]Result // of this reading
+}
+
+// Reading is a read of now of one entity's row of one view (S6).
+type Reading struct{ reading }
+
+// Read reads one row at event time t, in ms: all events with time <= t.
+func (o *Oracle) Read(v *spec.View, key string, t int64) *Reading {
+	return &Reading{reading{oracle: o, at: place{time: t, end: true}, view: v, key: key, memo: map[*spec.Feature]Result{}}}
+}
+
+// Row names one row that events have entered.
+type Row struct {
+	View *spec.View
+	Key  string
+}
+
+// Rows are the rows that any event has entered, dead or alive.
+func (o *Oracle) Rows() []Row {
+	rows := make([]Row, 0, len(o.rows))
+	for k := range o.rows {
+		rows = append(rows, Row{k.view, k.key})
+	}
+	return rows
+}
+
+// NewestOf is the time in ms of the newest event of a row; false where none
+// has entered it.
+func (o *Oracle) NewestOf(v *spec.View, key string) (int64, bool) {
+	list := o.rows[rowKey{v, key}]
+	if len(list) == 0 {
+		return 0, false
+	}
+	return list[len(list)-1].time, true
+}
+
+// Time is the event time in ms of the accepted record.
+func (c *Outcome) Time() int64 { return c.current.time }
+
+// ID is the id of the accepted record, "" without one.
+func (c *Outcome) ID() string { return c.current.id }
+
+// Key is the key of an entity that the accepted record carries.
+func (c *Outcome) Key(e *spec.Entity) (string, bool) {
+	return keyOf(c.source(), e, c.current)
+}
+
+// Entered reports whether the accepted record entered a view of its source,
+// and under which key.
+func (c *Outcome) Entered(v *spec.View) (string, bool) {
+	if v.Source != c.source() || (v.Filter != nil && !holds(v.Filter, c.current)) {
+		return "", false
+	}
+	return keyOf(v.Source, v.Entity, c.current)
+}
+
+func (r *reading) source() *spec.Source { return r.oracle.spec.Sources[r.current.record.Source] }
+
+// keyFor is the key under which this reader looks into a view.
+func (r *reading) keyFor(v *spec.View) (string, bool) {
+	if r.current == nil {
+		return r.key, v == r.view
+	}
+	return keyOf(r.source(), v.Entity, r.current)
+}
+
+// own reports whether the current event is one of the view's source.
+func (r *reading) own(v *spec.View) bool {
+	return r.current != nil && v.Source == r.source()
+}
+
+// Feature is the value of one feature for this reader.
+func (r *reading) Feature(f *spec.Feature) Result {
+	if known, ok := r.memo[f]; ok {
+		return known
+	}
+	result := r.feature(f)
+	r.memo[f] = result
+	return result
+}
+
+func (r *reading) feature(f *spec.Feature) Result {
+	key, has := r.keyFor(f.View)
+	if !has {
+		return Result{Status: NoEntity}
+	}
+	entered := r.seen(f.View, key)
+	status := Present
+	if len(entered) == 0 || r.at.time-entered[len(entered)-1].time >= f.View.TTL.Milliseconds() {
+		status = NotFound
+	}
+	if f.EventBound && !r.own(f.View) {
+		return Result{Status: first(status, NeedsEvent)}
+	}
+	var result Result
+	if f.Def == nil {
+		result = r.derived(f)
+	} else {
+		result = r.aggregate(f, entered)
+	}
+	result.Status = first(status, result.Status)
+	return result
+}
+
+// first is the one of several statuses that is shown.
+func first(statuses ...string) string {
+	for _, p := range precedence {
+		for _, s := range statuses {
+			if s == p {
+				return p
+			}
+		}
+	}
+	return Present
+}
+
+// seen are the events of a row at or before the reader's place (S1, S3, S4).
+func (r *reading) seen(v *spec.View, key string) []*event {
+	at := r.at
+	if !r.own(v) {
+		at.end = true // all events with time <= t
+	}
+	all := r.oracle.rows[rowKey{v, key}]
+	n := len(all)
+	for n > 0 && at.before(placeOf(all[n-1])) {
+		n--
+	}
+	return all[:n]
+}
+
+// window cuts from what the reader has seen of a row what a feature's window
+// holds (S20 to S24).
+func (r *reading) window(f *spec.Feature, entered []*event) []*event {
+	d, t := f.Def, r.at.time-f.Def.Delay.Milliseconds()
+	var inside []*event
+	switch f.Window.Kind {
+	case spec.Sliding:
+		for i := len(entered) - 1; i >= 0 && entered[i].time > t-f.Window.Length.Milliseconds(); i-- {
+			inside = append(inside, entered[i])
+		}
+	case spec.Lifetime:
+		inside = r.life(f.View, entered)
+	}
+	var kept []*event
+	for i := len(inside) - 1; i >= 0; i-- {
+		e := inside[i]
+		tooNew := e.time > t
+		excluded := e == r.current && (d.ExcludeCurrent || d.Aggregation == "is_new")
+		if !tooNew && !excluded {
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
+// life are the events of the row's present life, newest first: the chain of
+// silences shorter than ttl that reaches up to the reader (S22).
+func (r *reading) life(v *spec.View, entered []*event) []*event {
+	ttl := v.TTL.Milliseconds()
+	next := r.at.time
+	var chain []*event
+	for i := len(entered) - 1; i >= 0 && next-entered[i].time < ttl; i-- {
+		chain = append(chain, entered[i])
+		next = entered[i].time
+	}
+	return chain
+}
+
+// warming reports whether the source was not read far enough back for a
+// feature (S19). A life is known to begin where it does once ttl before its
+// first event was read.
+func (r *reading) warming(f *spec.Feature, entered []*event) bool {
+	c := r.oracle.coverage[f.View.Source.Index]
+	if !c.partial {
+		return false
+	}
+	needed := r.at.time - f.Def.Delay.Milliseconds() - f.Window.Length.Milliseconds()
+	if f.Window.Kind == spec.Lifetime {
+		needed = r.at.time - f.View.TTL.Milliseconds()
+		if life := r.life(f.View, entered); len(life) > 0 {
+			needed = life[len(life)-1].time - f.View.TTL.Milliseconds()
+		}
+	}
+	return c.since > needed
+}
+
+// aggregate is S18: how many events reach the aggregation, the default, the
+// formula.
+func (r *reading) aggregate(f *spec.Feature, entered []*event) Result {
+	d := f.Def
+	var inputs []input
+	var times []int64
+	for _, e := range r.window(f, entered) {
+		if in := e.inputs[d]; in.reaches {
+			inputs = append(inputs, in)
+			times = append(times, e.time)
+		}
+	}
+	var result Result
+	asked, answerable := r.asked(d)
+	switch {
+	case len(inputs) < d.MinCount || !answerable:
+		result.Status = Default
+	default:
+		result = formula(f, window{inputs: inputs, times: times, at: r.at.time, asked: asked})
+	}
+	if result.Value == nil && result.Status != Error {
+		result.Status = Default
+		result.Value = literal(d.HasDefault, d.Default, f.Type)
+	}
+	if r.warming(f, entered) {
+		result.Status = first(result.Status, Warming)
+	}
+	return result
+}
+
+// asked is the value of the current event that is_new asks about; false where
+// it has none.
+func (r *reading) asked(d *spec.Definition) (any, bool) {
+	if d.Aggregation != "is_new" {
+		return nil, true
+	}
+	v := valueOf(d, r.current)
+	return v, v != nil
+}
+
+// literal is a default; null is no value.
+func literal(has bool, l spec.Literal, t spec.Type) any {
+	if !has {
+		return nil
+	}
+	switch l.Type {
+	case spec.NoType:
+		return nil
+	case spec.Bool:
+		return l.Bool
+	case spec.String:
+		return l.Str
+	case spec.Timestamp:
+		if at, err := time.Parse(time.RFC3339Nano, l.Str); err == nil {
+			return at
+		}
+		return l.Str
+	}
+	return l.Num
+}
