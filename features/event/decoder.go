@@ -1,31 +1,255 @@
 package event
 
-import "github.com/freshet-dev/freshet/config/spec"
+import (
+	"strconv"
+	"strings"
+
+	"github.com/freshet-dev/freshet/config/spec"
+)
+
+// The bounds of one record.
+const (
+	// MaxRecordBytes is the longest record that is looked at: a longer one is
+	// refused before a byte of it is read.
+	MaxRecordBytes = 1 << 20
+	// MaxDepth is how deep objects and arrays may nest, declared or not.
+	MaxDepth = 64
+	// MaxInt is the largest magnitude of an int: beyond it doubles, which
+	// expressions and outputs use, cannot tell neighbours apart (S14).
+	MaxInt = 1 << 53
+	// MaxSummed is the largest magnitude of a double that is summed (S20).
+	MaxSummed = 1e15
+)
 
 // Decoder reads the records of one source. One goroutine each: it reuses its
 // buffers.
+//
+// JSON is read in one pass over the bytes. The whole record must be one valid
+// JSON object: in UTF-8 without lone surrogates, nothing behind it, no deeper
+// than MaxDepth. Names are compared byte by byte after unescaping. A declared
+// name that occurs twice makes the record ambiguous, so it is refused; twice an
+// undeclared one is not looked at, since nothing reads it. Only declared fields
+// become values: numbers from their text, never through a double on the way to
+// a decimal or an int.
 type Decoder struct {
-	src *spec.Source
+	root      *node
+	fields    []plan // the declared fields
+	width     int    // of Event.Values: with the computed fields
+	timestamp int    // place of the timestamp field
+	id        int    // place of the id field, -1 without one
+	byName    map[string]*plan
+	unknown   []int64
+
+	// The state of one record.
+	raw    []byte
+	pos    int
+	record uint64 // stamps what this record has already named
+	ev     *Event
+	rej    Rejection
+	schema bool // rej holds a schema violation; the rest is still checked for syntax
+	arena  arena
+}
+
+// plan is how one declared field is read.
+type plan struct {
+	*spec.Field
+	seen   uint64 // the last record that named it, of DecodeTexts
+	summed bool
+	enum   map[string]string
+}
+
+// node is one level of the declared paths: what lies under one name.
+type node struct {
+	name     string
+	seen     uint64 // the last record that named it
+	plans    []*plan
+	children []*node
+	byName   map[string]*node
+	next     int // where the next name is expected: records repeat their order
+	place    int
 }
 
 // NewDecoder compiles the decoder of a source's declared fields.
-func NewDecoder(src *spec.Source) *Decoder { panic("stub") }
+func NewDecoder(src *spec.Source) *Decoder {
+	d := &Decoder{
+		root:    &node{},
+		width:   len(src.Fields),
+		id:      -1,
+		byName:  make(map[string]*plan),
+		unknown: make([]int64, len(src.Fields)),
+	}
+	for _, f := range src.Fields {
+		if f.Expr == nil && f.Table == "" {
+			d.fields = append(d.fields, newPlan(f))
+		}
+	}
+	for i := range d.fields {
+		p := &d.fields[i]
+		path := p.Path
+		if len(path) == 0 {
+			path = []string{p.Name}
+		}
+		at := d.root
+		for _, name := range path {
+			at = at.child(name)
+		}
+		at.plans = append(at.plans, p)
+		d.byName[strings.Join(path, ".")] = p
+	}
+	for i := range d.fields {
+		p := &d.fields[i]
+		if _, taken := d.byName[p.Name]; !taken {
+			d.byName[p.Name] = p
+		}
+	}
+	d.timestamp = src.TimestampField.Index
+	if src.IDField != nil {
+		d.id = src.IDField.Index
+	}
+	return d
+}
 
-// Decode reads one JSON record into ev: Values of the declared fields (those
-// of computed fields become None), Time and ID. It returns nil, or why the
-// record is refused; the rejection is reused by the next call. Strings in ev
-// alias raw or memory of their own, never a buffer that is written again.
-func (d *Decoder) Decode(raw []byte, ev *Event) *Rejection { panic("stub") }
+func newPlan(f *spec.Field) plan {
+	p := plan{Field: f}
+	if len(f.Enum) > 0 {
+		p.enum = make(map[string]string, len(f.Enum))
+		for _, v := range f.Enum {
+			p.enum[v] = v
+		}
+	}
+	return p
+}
 
-// DecodeTexts is Decode for named texts: CSV cells and the given events of spec
-// tests. Each is read by the declared type of its field, an empty one is
-// missing, and names that the source does not declare are ignored (S14).
-func (d *Decoder) DecodeTexts(names, texts []string, ev *Event) *Rejection { panic("stub") }
+// child finds or makes the node of a name. It is used while compiling only.
+func (n *node) child(name string) *node {
+	if c, ok := n.byName[name]; ok {
+		return c
+	}
+	c := &node{name: name, place: len(n.children)}
+	if n.byName == nil {
+		n.byName = make(map[string]*node)
+	}
+	n.byName[name] = c
+	n.children = append(n.children, c)
+	return c
+}
+
+// find is the child of a name in a record, nil where nothing under it is
+// declared.
+func (n *node) find(name []byte) *node {
+	if n.next < len(n.children) && n.children[n.next].name == string(name) {
+		n.next++
+		return n.children[n.next-1]
+	}
+	c := n.byName[string(name)]
+	if c != nil {
+		n.next = c.place + 1
+	}
+	return c
+}
 
 // UnknownEnum counts, by spec.Field.Index, the values outside a field's enum
 // that were accepted (S14). The caller may read and reset it between records.
-func (d *Decoder) UnknownEnum() []int64 { panic("stub") }
+func (d *Decoder) UnknownEnum() []int64 { return d.unknown }
 
 // LimitSum makes values of a double field beyond MaxSummed in magnitude a
 // schema rejection: the engine says which fields it sums (S20).
-func (d *Decoder) LimitSum(f *spec.Field) { panic("stub") }
+func (d *Decoder) LimitSum(f *spec.Field) {
+	for i := range d.fields {
+		if d.fields[i].Index == f.Index {
+			d.fields[i].summed = true
+		}
+	}
+}
+
+// Decode reads one JSON record into ev: Values of the declared fields (those
+// of computed fields become None), Time and ID. It returns nil, or why the
+// record is refused; the rejection is reused by the next call, and ev is then
+// half filled. Strings in ev alias raw, or memory that is never written again.
+func (d *Decoder) Decode(raw []byte, ev *Event) *Rejection {
+	d.begin(ev)
+	switch {
+	case len(raw) > MaxRecordBytes:
+		return d.refuse(Decode, "", 0, "the record is longer than "+strconv.Itoa(MaxRecordBytes)+" bytes")
+	case len(raw) == 0:
+		return d.refuse(Decode, "", 0, "the record is empty")
+	}
+	d.raw, d.pos = raw, 0
+	ok := d.document()
+	d.raw = nil
+	if !ok || d.schema {
+		return &d.rej
+	}
+	return d.finish()
+}
+
+// begin makes ev empty and of the right width.
+func (d *Decoder) begin(ev *Event) {
+	if cap(ev.Values) < d.width {
+		ev.Values = make([]Value, d.width)
+	}
+	ev.Values = ev.Values[:d.width]
+	clear(ev.Values)
+	ev.ID, ev.Time = "", 0
+	d.ev = ev
+	d.record++
+	d.schema = false
+}
+
+// finish holds what was found against what is required.
+func (d *Decoder) finish() *Rejection {
+	ev := d.ev
+	for i := range d.fields {
+		p := &d.fields[i]
+		if !p.Optional && !ev.Values[p.Index].Has() {
+			return d.refuse(Schema, p.Name, -1, "a required field is missing or null")
+		}
+	}
+	t := ev.Values[d.timestamp]
+	if t.Kind() != Timestamp {
+		return d.refuse(Schema, "", -1, "the record has no event time")
+	}
+	ev.Time = t.Int()
+	if d.id >= 0 {
+		ev.ID = d.text(ev.Values[d.id])
+	}
+	return nil
+}
+
+// text is an id as text: strings as they are, ints in decimal, other types in
+// the one form that their value has. No value has no text.
+func (d *Decoder) text(v Value) string {
+	switch v.Kind() {
+	case String:
+		return v.Str()
+	case Int, Timestamp, Decimal:
+		return d.arena.keep(strconv.AppendInt(d.arena.scratch[:0], v.Int(), 10))
+	case Double:
+		return d.arena.keep(strconv.AppendFloat(d.arena.scratch[:0], v.Float(), 'g', -1, 64))
+	case Bool:
+		return strconv.FormatBool(v.Bool())
+	}
+	return ""
+}
+
+// refuse ends a record.
+func (d *Decoder) refuse(r Reason, field string, offset int, detail string) *Rejection {
+	d.rej = Rejection{Reason: r, Field: field, Detail: detail, Offset: offset}
+	return &d.rej
+}
+
+// fail is refuse for a record that is not valid JSON, in the form that the
+// scanning functions return.
+func (d *Decoder) fail(offset int, detail string) bool {
+	d.refuse(Decode, "", offset, detail)
+	return false
+}
+
+// violate notes a schema violation. The first one counts, and only if the rest
+// of the record is valid JSON: decode comes before schema (S8).
+func (d *Decoder) violate(field string, offset int, detail string) {
+	if !d.schema {
+		d.schema = true
+		d.refuse(Schema, field, offset, detail)
+	}
+}

@@ -1,0 +1,277 @@
+package event
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// document reads the whole record. It reports false where the record is not
+// valid JSON; schema violations are noted and do not stop it.
+func (d *Decoder) document() bool {
+	d.space()
+	if d.pos < len(d.raw) && d.raw[d.pos] == '{' {
+		if !d.object(d.root, 1) {
+			return false
+		}
+	} else {
+		at := d.pos
+		if !d.skip(1) {
+			return false
+		}
+		d.violate("", at, "the record is not a JSON object")
+	}
+	d.space()
+	if d.pos < len(d.raw) {
+		return d.fail(d.pos, "bytes behind the end of the record")
+	}
+	return true
+}
+
+// object reads an object at the opening brace. Fields declared under n become
+// values, the rest is checked and skipped; n is nil where nothing is declared.
+func (d *Decoder) object(n *node, depth int) bool {
+	if depth > MaxDepth {
+		return d.fail(d.pos, "nested too deeply")
+	}
+	if n != nil {
+		n.next = 0
+	}
+	d.pos++
+	d.space()
+	if d.peek() == '}' {
+		d.pos++
+		return true
+	}
+	for {
+		if d.peek() != '"' {
+			return d.fail(d.pos, "want a name in double quotes")
+		}
+		at := d.pos
+		name, ok := d.str(n != nil)
+		if !ok {
+			return false
+		}
+		var child *node
+		if n != nil {
+			child = n.find(name)
+		}
+		if child != nil {
+			if child.seen == d.record {
+				d.refuse(Decode, child.field(), at, "a name occurs twice")
+				return false
+			}
+			child.seen = d.record
+		}
+		d.space()
+		if d.peek() != ':' {
+			return d.fail(d.pos, "want a colon")
+		}
+		d.pos++
+		d.space()
+		if child != nil {
+			ok = d.declared(child, depth)
+		} else {
+			ok = d.skip(depth)
+		}
+		if !ok {
+			return false
+		}
+		d.space()
+		switch d.peek() {
+		case ',':
+			d.pos++
+			d.space()
+		case '}':
+			d.pos++
+			return true
+		default:
+			return d.fail(d.pos, "want a comma or the end of the object")
+		}
+	}
+}
+
+// field is the name of a field at or under n, for messages.
+func (n *node) field() string {
+	for len(n.plans) == 0 {
+		n = n.children[0]
+	}
+	return n.plans[0].Name
+}
+
+// declared reads the value of a declared name.
+func (d *Decoder) declared(n *node, depth int) bool {
+	at := d.pos
+	switch c := d.peek(); {
+	case c == '"':
+		s, ok := d.str(true)
+		if !ok {
+			return false
+		}
+		if len(n.children) > 0 {
+			d.violate(n.field(), at, "want an object on the path, got a string")
+		}
+		for _, p := range n.plans {
+			d.fromString(p, s, at)
+		}
+		return true
+	case c == '-' || '0' <= c && c <= '9':
+		num, ok := d.number()
+		if !ok {
+			return false
+		}
+		if len(n.children) > 0 {
+			d.violate(n.field(), at, "want an object on the path, got a number")
+		}
+		for _, p := range n.plans {
+			d.fromNumber(p, num, at, "a number")
+		}
+		return true
+	case c == '{' && len(n.children) > 0:
+		for _, p := range n.plans {
+			d.wrongType(p, at, "an object")
+		}
+		return d.object(n, depth+1)
+	}
+	return d.otherwise(n, depth)
+}
+
+// otherwise is declared for the rarer values: bools, null, and the objects and
+// arrays that no field can be.
+func (d *Decoder) otherwise(n *node, depth int) bool {
+	at := d.pos
+	c := d.peek()
+	if !d.skip(depth) {
+		return false
+	}
+	got := "an array"
+	switch c {
+	case 'n':
+		return true // null equals missing (S14)
+	case '{':
+		got = "an object"
+	case 't', 'f':
+		got = "a bool"
+	}
+	if len(n.children) > 0 {
+		d.violate(n.field(), at, "want an object on the path, got "+got)
+	}
+	for _, p := range n.plans {
+		if got == "a bool" {
+			d.fromBool(p, c == 't', at)
+		} else {
+			d.wrongType(p, at, got)
+		}
+	}
+	return true
+}
+
+// skip checks a value and passes it by. depth is that of what holds it.
+func (d *Decoder) skip(depth int) bool {
+	switch c := d.peek(); c {
+	case '"':
+		_, ok := d.str(false)
+		return ok
+	case '{':
+		return d.object(nil, depth+1)
+	case '[':
+		return d.array(depth + 1)
+	case 't':
+		return d.literal("true")
+	case 'f':
+		return d.literal("false")
+	case 'n':
+		return d.literal("null")
+	default:
+		if c == '-' || '0' <= c && c <= '9' {
+			_, ok := d.number()
+			return ok
+		}
+	}
+	return d.fail(d.pos, "want a value")
+}
+
+func (d *Decoder) array(depth int) bool {
+	if depth > MaxDepth {
+		return d.fail(d.pos, "nested too deeply")
+	}
+	d.pos++
+	d.space()
+	if d.peek() == ']' {
+		d.pos++
+		return true
+	}
+	for {
+		if !d.skip(depth) {
+			return false
+		}
+		d.space()
+		switch d.peek() {
+		case ',':
+			d.pos++
+			d.space()
+		case ']':
+			d.pos++
+			return true
+		default:
+			return d.fail(d.pos, "want a comma or the end of the array")
+		}
+	}
+}
+
+func (d *Decoder) literal(word string) bool {
+	if !strings.HasPrefix(alias(d.raw[d.pos:]), word) {
+		return d.fail(d.pos, "want a value")
+	}
+	d.pos += len(word)
+	return true
+}
+
+// space passes white space by.
+func (d *Decoder) space() {
+	for d.pos < len(d.raw) {
+		switch d.raw[d.pos] {
+		case ' ', '\t', '\n', '\r':
+			d.pos++
+		default:
+			return
+		}
+	}
+}
+
+// peek is the next byte, 0 at the end: no JSON token starts with it.
+func (d *Decoder) peek() byte {
+	if d.pos < len(d.raw) {
+		return d.raw[d.pos]
+	}
+	return 0
+}
+
+// str reads a string at its opening quote. The result is unescaped, and aliases
+// the record where nothing was escaped; where the caller does not want it, it
+// may be nil.
+func (d *Decoder) str(want bool) ([]byte, bool) {
+	raw, open := d.raw, d.pos
+	i := open + 1
+	ascii := true
+	for ; i < len(raw); i++ {
+		c := raw[i]
+		if c == '"' {
+			s := raw[open+1 : i]
+			if !ascii && !utf8.Valid(s) {
+				return nil, d.fail(open, "a string is not valid UTF-8")
+			}
+			d.pos = i + 1
+			return s, true
+		}
+		if c == '\\' {
+			return d.escaped(open, want)
+		}
+		if c < ' ' {
+			return nil, d.fail(i, "a control character in a string")
+		}
+		if c >= utf8.RuneSelf {
+			ascii = false
+		}
+	}
+	return nil, d.fail(open, "a string without an end")
+}
