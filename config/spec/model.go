@@ -52,6 +52,7 @@ const (
 	Timestamp
 	Decimal
 	Duration // of expressions only
+	List     // of strings: list features, and the reasons that a filter of the command line asks for
 )
 
 // Source is one stream of events.

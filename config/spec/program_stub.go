@@ -1,8 +1,5 @@
 package spec
 
-// program is replaced by the author of config/spec.
-type program struct{}
-
 // Load reads the spec files and folders and returns one Spec per namespace. All errors and warnings of all files come
 // in Diagnostics; specs is nil when there is an error among them.
 func Load(paths []string) (specs []*Spec, diags Diagnostics, err error) { panic("stub") }
@@ -29,7 +26,3 @@ type Diagnostic struct {
 type Diagnostics []Diagnostic
 
 func (d Diagnostics) HasErrors() bool { panic("stub") }
-
-// Interpret is the reference evaluator (cel-go's interpreter over the promoted tree). lookup gives the value of a name:
-// float64, bool, string, time.Time or time.Duration; false: no value. Result: the same types; false: no value (S17).
-func (e *Expr) Interpret(lookup func(Name) (any, bool)) (any, bool) { panic("stub") }

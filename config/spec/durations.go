@@ -1,0 +1,61 @@
+package spec
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// maxDuration bounds every duration in a spec: no window reaches behind the
+// first time that an event may have (S12).
+const maxDuration = 100 * 366 * 24 * time.Hour
+
+var durationUnits = map[string]time.Duration{
+	"ms": time.Millisecond, "s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour,
+}
+
+// parseDuration reads a duration as S32 writes it: a whole number without a
+// leading zero, and one of ms s m h d.
+func parseDuration(text string) (time.Duration, error) {
+	digits := 0
+	for digits < len(text) && text[digits] >= '0' && text[digits] <= '9' {
+		digits++
+	}
+	unit, known := durationUnits[text[digits:]]
+	if digits == 0 || text[0] == '0' || !known {
+		return 0, fmt.Errorf("%q is not a duration: write a whole number and one of ms s m h d, such as 90s or 24h", text)
+	}
+	n, err := strconv.ParseInt(text[:digits], 10, 64)
+	if err != nil || n > int64(maxDuration/unit) {
+		return 0, fmt.Errorf("%q is longer than a hundred years", text)
+	}
+	return time.Duration(n) * unit, nil
+}
+
+// parseOffset reads a place in a test: a duration, or 0s.
+func parseOffset(text string) (time.Duration, error) {
+	if len(text) > 1 && text[0] == '0' {
+		if _, known := durationUnits[text[1:]]; known {
+			return 0, nil
+		}
+	}
+	return parseDuration(text)
+}
+
+// The range that every event time lies in (S12).
+var (
+	minTime = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	maxTime = time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
+)
+
+// parseTimestamp reads RFC 3339 with a zone, floored to the millisecond (S12).
+func parseTimestamp(text string) (time.Time, error) {
+	t, err := time.Parse(time.RFC3339Nano, text)
+	if err != nil {
+		return t, fmt.Errorf("write RFC 3339 with a zone, such as 2026-01-05T10:00:00Z")
+	}
+	if t.Before(minTime) || !t.Before(maxTime) {
+		return t, fmt.Errorf("it lies outside the years 2000 to 2099")
+	}
+	return t.UTC().Truncate(time.Millisecond), nil
+}
