@@ -1,0 +1,145 @@
+package redis
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/freshet-dev/freshet/config/spec"
+	"github.com/freshet-dev/freshet/features"
+	"github.com/freshet-dev/freshet/sinks"
+)
+
+// encoder turns rows into commands. Its buffers are used again for the next
+// pipeline, so the commands of one must be done with by then.
+type encoder struct {
+	keys    keys
+	layouts map[*features.RowLayout]*rowNames
+
+	text     []byte // all values of a pipeline, one after another
+	cells    []cell
+	args     []any
+	commands []goredis.Cmder
+}
+
+// rowNames are the parts of a layout's commands that are the same in every row,
+// boxed once: putting a string into an argument list costs an allocation.
+type rowNames struct {
+	prefix, suffix string
+	names          []any // by column
+	at             []any // <name>_at by column, nil where the value does not move
+	ttl            any   // nil: rows do not expire
+}
+
+// cell is one argument: the client takes its bytes as they are, and a pointer
+// goes into an argument list without an allocation.
+type cell struct{ text []byte }
+
+// MarshalBinary gives the argument's bytes.
+func (c *cell) MarshalBinary() ([]byte, error) { return c.text, nil }
+
+func newEncoder(k keys) encoder {
+	return encoder{keys: k, layouts: make(map[*features.RowLayout]*rowNames)}
+}
+
+// encode gives the commands of a pipeline: for each row HSET of what it has,
+// HDEL of what it has not, EXPIRE. They are valid until the next call.
+func (e *encoder) encode(ctx context.Context, rows []sinks.VersionedRow) []goredis.Cmder {
+	e.text, e.cells, e.args = e.text[:0], e.cells[:0], e.args[:0]
+	clear(e.commands)
+	e.commands = e.commands[:0]
+	for i := range rows {
+		e.row(ctx, &rows[i])
+	}
+	return e.commands
+}
+
+func (e *encoder) row(ctx context.Context, row *sinks.VersionedRow) {
+	names := e.namesOf(row.Layout)
+	var key any = names.prefix + e.keys.tokens.RedisKey(row.Layout.View.Entity, row.Key) + names.suffix
+
+	e.args = append(e.args, "hset", key)
+	start := len(e.args) - 2
+	missing := 0
+	asOf := e.cell(strconv.AppendInt(e.text, row.AsOf, 10))
+	for i, value := range row.Values {
+		if !value.Has() {
+			missing++
+			continue
+		}
+		e.args = append(e.args, names.names[i], e.cell(appendValue(e.text, value, row.Layout.Columns[i].Scale)))
+		if names.at[i] != nil {
+			e.args = append(e.args, names.at[i], asOf)
+		}
+	}
+	e.args = append(e.args,
+		fieldVersion, e.cell(appendVersion(e.text, row.Version)),
+		fieldAsOf, asOf,
+		fieldStatus, e.cell(appendStatuses(e.text, &row.Row)))
+	e.command(ctx, start)
+
+	if missing > 0 {
+		start = len(e.args)
+		e.args = append(e.args, "hdel", key)
+		for i, value := range row.Values {
+			if value.Has() {
+				continue
+			}
+			e.args = append(e.args, names.names[i])
+			if names.at[i] != nil {
+				e.args = append(e.args, names.at[i])
+			}
+		}
+		e.command(ctx, start)
+	}
+	if names.ttl != nil {
+		start = len(e.args)
+		e.args = append(e.args, "expire", key, names.ttl)
+		e.command(ctx, start)
+	}
+}
+
+// cell takes grown, which is e.text and one more argument behind it.
+func (e *encoder) cell(grown []byte) *cell {
+	// Where the arrays grew, earlier cells and arguments still point into the
+	// former ones, which hold the same.
+	e.cells = append(e.cells, cell{text: grown[len(e.text):]})
+	e.text = grown
+	return &e.cells[len(e.cells)-1]
+}
+
+func (e *encoder) command(ctx context.Context, start int) {
+	end := len(e.args)
+	e.commands = append(e.commands, goredis.NewIntCmd(ctx, e.args[start:end:end]...))
+}
+
+func (e *encoder) namesOf(layout *features.RowLayout) *rowNames {
+	if names := e.layouts[layout]; names != nil {
+		return names
+	}
+	names := &rowNames{
+		prefix: e.keys.rowPrefix(layout.View),
+		suffix: rowSuffix(layout.View),
+		names:  make([]any, len(layout.Columns)),
+		at:     make([]any, len(layout.Columns)),
+	}
+	for i, column := range layout.Columns {
+		names.names[i] = column.Feature.Short
+		if column.Moves {
+			names.at[i] = column.Feature.Short + suffixAt
+		}
+	}
+	if seconds := ttlSeconds(layout.View); seconds > 0 {
+		names.ttl = strconv.FormatInt(seconds, 10)
+	}
+	e.layouts[layout] = names
+	return names
+}
+
+// ttlSeconds is a view's ttl as EXPIRE takes it, rounded up: a row may be there
+// a moment too long, never too short. 0 is no ttl.
+func ttlSeconds(v *spec.View) int64 {
+	return int64((v.TTL + time.Second - 1) / time.Second)
+}

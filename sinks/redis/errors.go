@@ -1,0 +1,47 @@
+package redis
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"strings"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/freshet-dev/freshet/sinks"
+)
+
+// failed says where an error happened, and whether trying again can help.
+func (s *Store) failed(doing string, err error) error {
+	return classify(fmt.Errorf("%s in redis at %s: %w", doing, s.address, err))
+}
+
+// classify makes those errors Fatal that no waiting heals: refused credentials
+// and permissions, a key of another type, a command that the server does not
+// know, a certificate that does not hold. Everything else may pass: time-outs,
+// lost connections, LOADING, READONLY, MASTERDOWN, OOM, MISCONF, too many clients.
+func classify(err error) error {
+	var certificate *tls.CertificateVerificationError
+	if errors.As(err, &certificate) {
+		return &sinks.Fatal{Err: err}
+	}
+	var reply goredis.Error
+	if !errors.As(err, &reply) || errors.Is(err, goredis.Nil) {
+		return err
+	}
+	text := reply.Error()
+	switch word, _, _ := strings.Cut(text, " "); word {
+	case "NOAUTH", "WRONGPASS":
+		return &sinks.Fatal{Err: fmt.Errorf("%w (check the online store's user and password)", err)}
+	case "NOPERM":
+		return &sinks.Fatal{Err: fmt.Errorf("%w (the user's ACL must allow it on the keys freshet:*)", err)}
+	case "WRONGTYPE":
+		return &sinks.Fatal{Err: fmt.Errorf("%w (another program uses this key: give it another database, or this run another namespace)", err)}
+	case "ERR":
+		if strings.Contains(text, "max number of clients") {
+			return err
+		}
+		return &sinks.Fatal{Err: err}
+	}
+	return err
+}

@@ -1,0 +1,146 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/freshet-dev/freshet/sinks"
+)
+
+const (
+	// rowsPerPipeline is how many rows go out before their answers are read:
+	// past a few hundred a larger one gains nothing, and its answers pile up.
+	rowsPerPipeline = 256
+	// aliveFor is how long one sign of life holds.
+	aliveFor = 5 * time.Second
+)
+
+// Store writes rows in the public layout. One goroutine calls it at a time.
+type Store struct {
+	client  *goredis.Client
+	address string // for errors
+	keys    keys
+	rows    encoder
+}
+
+var _ sinks.OnlineStore = (*Store)(nil)
+
+// Open makes a store. It does not dial: the first call does, and Check says
+// whether the server answers.
+func Open(o Options) (*Store, error) {
+	client, err := connect(o)
+	if err != nil {
+		return nil, err
+	}
+	k := keys{namespace: o.Namespace, tokens: o.Tokens}
+	return &Store{client: client, address: client.Options().Addr, keys: k, rows: newEncoder(k)}, nil
+}
+
+// Close ends the connections.
+func (s *Store) Close() error {
+	if err := s.client.Close(); err != nil {
+		return fmt.Errorf("close redis at %s: %w", s.address, err)
+	}
+	return nil
+}
+
+// TakeOver draws the next owner number, which no other writer gets, and writes
+// who writes what. A store in another layout is refused before anything is
+// changed.
+func (s *Store) TakeOver(ctx context.Context, w sinks.Writer) (owner, incarnation uint32, err error) {
+	meta := s.keys.meta()
+	layout, err := fieldOf(ctx, s.client, meta, metaLayout)
+	if err != nil {
+		return 0, 0, s.failed("read "+meta, err)
+	}
+	if layout != "" && layout != layoutVersion {
+		return 0, 0, &sinks.Fatal{Err: fmt.Errorf("%s in redis at %s has layout %s, this version writes %s: use another namespace or database",
+			meta, s.address, layout, layoutVersion)}
+	}
+	views, err := fieldOf(ctx, s.client, meta, metaViews)
+	if err != nil {
+		return 0, 0, s.failed("read "+meta, err)
+	}
+	drawn, err := s.draw(ctx, int64(w.AtLeast))
+	if err != nil {
+		return 0, 0, s.failed("take over "+meta, err)
+	}
+	raise := int64(0)
+	if w.First {
+		raise = 1
+	}
+	run, err := s.client.HIncrBy(ctx, meta, metaIncarnation, raise).Result()
+	if err != nil {
+		return 0, 0, s.failed("take over "+meta, err)
+	}
+	if drawn > math.MaxUint32 || run > math.MaxUint32 || run < 0 {
+		return 0, 0, &sinks.Fatal{Err: fmt.Errorf("%s in redis at %s: owner %d, incarnation %d is out of range: was it edited by hand?",
+			meta, s.address, drawn, run)}
+	}
+	if err := s.describe(ctx, w, views); err != nil {
+		return 0, 0, s.failed("write "+meta, err)
+	}
+	return uint32(drawn), uint32(run), nil
+}
+
+// draw takes an owner number above atLeast. Two writers that draw at once get
+// two numbers: every step is one atomic addition.
+func (s *Store) draw(ctx context.Context, atLeast int64) (int64, error) {
+	n, err := s.client.HIncrBy(ctx, s.keys.meta(), metaOwner, 1).Result()
+	if err != nil || n > atLeast {
+		return n, err
+	}
+	return s.client.HIncrBy(ctx, s.keys.meta(), metaOwner, atLeast+1-n).Result()
+}
+
+// Write stores the rows, a pipeline at a time.
+func (s *Store) Write(ctx context.Context, rows []sinks.VersionedRow) error {
+	for len(rows) > 0 {
+		n := min(len(rows), rowsPerPipeline)
+		if err := s.writePipeline(ctx, rows[:n]); err != nil {
+			return err
+		}
+		rows = rows[n:]
+	}
+	return nil
+}
+
+func (s *Store) writePipeline(ctx context.Context, rows []sinks.VersionedRow) error {
+	commands := s.rows.encode(ctx, rows)
+	pipeline := s.client.Pipeline()
+	if err := pipeline.BatchProcess(ctx, commands...); err != nil {
+		return s.failed("write rows", err)
+	}
+	// Exec's own error is the first command's: the fatal one may come later.
+	if _, err := pipeline.Exec(ctx); err == nil {
+		return nil
+	}
+	var worst error
+	failed := 0
+	for _, command := range commands {
+		err := command.Err()
+		if err == nil {
+			continue
+		}
+		failed++
+		var fatal *sinks.Fatal
+		if worst == nil || !errors.As(worst, &fatal) {
+			worst = s.failed(command.Name()+" of a row", err)
+		}
+	}
+	return fmt.Errorf("%d of %d commands for %d rows failed, first: %w", failed, len(commands), len(rows), worst)
+}
+
+// Alive writes the stream's time, for five seconds.
+func (s *Store) Alive(ctx context.Context, ms int64) error {
+	if err := s.client.Set(ctx, s.keys.alive(), strconv.FormatInt(ms, 10), aliveFor).Err(); err != nil {
+		return s.failed("write "+s.keys.alive(), err)
+	}
+	return nil
+}
