@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"sort"
@@ -15,36 +16,38 @@ const maxFileBytes = 1 << 20
 
 // checkFile reads the settings file as YAML and refuses what viper would take
 // in silence: unknown keys, keys in capitals (viper lower-cases them), null
-// values (viper drops them), secrets written out.
-func checkFile(path string) error {
+// values (viper drops them), secrets written out. It returns the settings that
+// the file has.
+func checkFile(path string) (map[string]bool, error) {
 	raw, err := os.ReadFile(path)
 	if err != nil {
-		return fmt.Errorf("read settings: %w", err)
+		return nil, fmt.Errorf("read settings: %w", err)
 	}
 	if len(raw) > maxFileBytes {
-		return fmt.Errorf("read settings %s: larger than %d bytes", path, maxFileBytes)
+		return nil, fmt.Errorf("read settings %s: larger than %d bytes", path, maxFileBytes)
 	}
 	var doc yaml.Node
 	if err := yaml.Unmarshal(raw, &doc); err != nil {
-		return fmt.Errorf("read settings %s: %w", path, err)
+		return nil, fmt.Errorf("read settings %s: %w", path, err)
 	}
 	if len(doc.Content) == 0 {
-		return nil
+		return nil, nil
 	}
-	c := fileCheck{path: path, keys: make(map[string]Key)}
+	c := fileCheck{path: path, keys: make(map[string]Key), has: make(map[string]bool)}
 	for _, k := range Keys() {
 		c.keys[k.Name] = k
 	}
 	c.mapping(doc.Content[0], "")
 	if len(c.errs) > 0 {
-		return fmt.Errorf("%s", strings.Join(c.errs, "\n"))
+		return nil, errors.New(strings.Join(c.errs, "\n"))
 	}
-	return nil
+	return c.has, nil
 }
 
 type fileCheck struct {
 	path string
 	keys map[string]Key
+	has  map[string]bool
 	errs []string
 }
 
@@ -71,6 +74,7 @@ func (c *fileCheck) mapping(n *yaml.Node, prefix string) {
 
 func (c *fileCheck) entry(name, value *yaml.Node, full string) {
 	if key, ok := c.keys[full]; ok {
+		c.has[full] = true
 		c.value(key, value)
 		return
 	}

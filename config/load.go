@@ -19,8 +19,10 @@ import (
 // none). The values are checked; secrets are not read yet.
 func Load(path string, flags *pflag.FlagSet) (*Settings, error) {
 	v := viper.New()
+	var inFile map[string]bool
 	if path != "" {
-		if err := checkFile(path); err != nil {
+		var err error
+		if inFile, err = checkFile(path); err != nil {
 			return nil, err
 		}
 		v.SetConfigFile(path)
@@ -29,10 +31,10 @@ func Load(path string, flags *pflag.FlagSet) (*Settings, error) {
 			return nil, fmt.Errorf("read settings %s: %w", path, err)
 		}
 	}
-	s := &Settings{origins: make(map[string]string)}
+	s := &Settings{file: path, origins: make(map[string]string)}
 	var errs []error
 	for _, key := range Keys() {
-		if err := s.take(v, key, path, flags); err != nil {
+		if err := s.take(v, key, inFile[key.Name], flags); err != nil {
 			errs = append(errs, err)
 		}
 	}
@@ -46,9 +48,9 @@ func Load(path string, flags *pflag.FlagSet) (*Settings, error) {
 }
 
 // take puts the value of one key into its field and remembers its origin.
-func (s *Settings) take(v *viper.Viper, key Key, path string, flags *pflag.FlagSet) error {
+func (s *Settings) take(v *viper.Viper, key Key, inFile bool, flags *pflag.FlagSet) error {
 	if key.IsSecret() {
-		return s.takeSecret(v, key, path)
+		return s.takeSecret(v, key)
 	}
 	var flag *pflag.Flag
 	if flags != nil && key.Flag != "" {
@@ -71,25 +73,14 @@ func (s *Settings) take(v *viper.Viper, key Key, path string, flags *pflag.FlagS
 		origin = "flag --" + key.Flag
 	case os.Getenv(key.Env()) != "":
 		origin = "environment " + key.Env()
-	case v.InConfig(key.Name) || nestedInConfig(v, key.Name):
-		origin = "file " + path
+	case inFile:
+		origin = "file " + s.file
 	}
 	s.origins[key.Name] = origin
 	if err := s.set(v, key); err != nil {
 		return fmt.Errorf("setting %s (%s): %w", key.Name, origin, err)
 	}
 	return nil
-}
-
-// nestedInConfig is InConfig for keys with a dot, which viper's own does not
-// find.
-func nestedInConfig(v *viper.Viper, name string) bool {
-	parent, leaf, ok := strings.Cut(name, ".")
-	if !ok {
-		return false
-	}
-	sub := v.Sub(parent)
-	return sub != nil && (sub.InConfig(leaf) || sub.IsSet(leaf) || nestedInConfig(sub, leaf))
 }
 
 func (s *Settings) set(v *viper.Viper, key Key) error {
@@ -147,7 +138,7 @@ func list(value any) []string {
 
 // takeSecret keeps a reference. FRESHET_X holds the secret itself,
 // FRESHET_X_FILE the path of a file with it.
-func (s *Settings) takeSecret(v *viper.Viper, key Key, path string) error {
+func (s *Settings) takeSecret(v *viper.Viper, key Key) error {
 	field := key.into(s).(*Secret)
 	s.origins[key.Name] = "default"
 	switch {
@@ -159,10 +150,10 @@ func (s *Settings) takeSecret(v *viper.Viper, key Key, path string) error {
 		s.origins[key.Name] = "environment " + key.Env() + "_FILE"
 	case v.GetString(key.Name+".env") != "":
 		*field = Secret{env: v.GetString(key.Name + ".env")}
-		s.origins[key.Name] = "file " + path
+		s.origins[key.Name] = "file " + s.file
 	case v.GetString(key.Name+".file") != "":
 		*field = Secret{file: v.GetString(key.Name + ".file")}
-		s.origins[key.Name] = "file " + path
+		s.origins[key.Name] = "file " + s.file
 	}
 	return nil
 }

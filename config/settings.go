@@ -23,6 +23,7 @@ type Settings struct {
 	Listen          string // host:port of metrics and health; "" or none: not at all
 	Log             Log
 
+	file    string            // "" is none
 	origins map[string]string // key -> where its value came from
 }
 

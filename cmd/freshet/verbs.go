@@ -1,0 +1,15 @@
+package main
+
+import "github.com/spf13/cobra"
+
+// verbs is every verb, in the order of daily use.
+func (a *app) verbs() []*cobra.Command {
+	return []*cobra.Command{
+		a.validateCommand(),
+		a.featuresCommand(),
+		a.configCommand(),
+		a.versionCommand(),
+	}
+}
+
+const filterHelp = ``
