@@ -1,0 +1,244 @@
+// Package kafka is the sink on Apache Kafka: an idempotent franz-go producer
+// that waits for all replicas. It appends what it is given and returns once
+// everything is acknowledged; it decides nothing about keys or values.
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/freshet-dev/freshet/sinks"
+	"github.com/freshet-dev/freshet/sources/kafkaclient"
+)
+
+// DefaultUnreachableAfter is how long a record waits for its acknowledgement
+// before the process ends: as long as the source waits for a sign of life.
+const DefaultUnreachableAfter = time.Minute
+
+const (
+	// brokerMaxMessageBytes is the largest batch that a topic takes where it
+	// was not told otherwise.
+	brokerMaxMessageBytes = 1_000_012
+	// maxBatchBytes bounds a batch for topics that take larger ones.
+	maxBatchBytes = 8 << 20
+	// linger lets records gather into batches while a call hands them over; the
+	// flush at its end does not wait for it.
+	linger = 10 * time.Millisecond
+)
+
+// Compressions are the names that Config.Compression takes.
+var Compressions = []string{"none", "lz4", "snappy", "zstd", "gzip"}
+
+// Config is what a log needs to know.
+type Config struct {
+	Client kafkaclient.Config
+	// Compression of batches, one of Compressions. "" is none: on a loopback or
+	// a fast network compressing costs more CPU than it saves. Choose lz4 where
+	// the network or the broker's disk is what is scarce.
+	Compression      string
+	UnreachableAfter time.Duration // DefaultUnreachableAfter if 0
+}
+
+// Log appends records to the topics of one cluster. It implements sinks.Log.
+type Log struct {
+	config Config
+	client *kgo.Client
+	admin  *kadm.Client
+
+	limitsMu sync.RWMutex
+	limits   map[string]int32 // largest batch in bytes, by topic
+
+	mu      sync.Mutex // of one Produce; the rest is its memory
+	records []kgo.Record
+	headers []kgo.RecordHeader
+	failed  []failure
+}
+
+type failure struct {
+	index int
+	err   error
+}
+
+// NewLog connects to the cluster.
+func NewLog(ctx context.Context, config Config) (*Log, error) {
+	if config.UnreachableAfter == 0 {
+		config.UnreachableAfter = DefaultUnreachableAfter
+	}
+	codec, err := codec(config.Compression)
+	if err != nil {
+		return nil, err
+	}
+	l := &Log{config: config, limits: map[string]int32{}}
+	l.client, err = kafkaclient.Connect(ctx, config.Client,
+		kgo.RequiredAcks(kgo.AllISRAcks()),
+		kgo.ProducerBatchCompression(codec),
+		kgo.ProducerLinger(linger),
+		kgo.ProducerBatchMaxBytesFn(l.limit),
+		kgo.RecordDeliveryTimeout(config.UnreachableAfter),
+	)
+	if err != nil {
+		return nil, err
+	}
+	l.admin = kadm.NewClient(l.client)
+	return l, nil
+}
+
+func codec(name string) (kgo.CompressionCodec, error) {
+	switch name {
+	case "", "none":
+		return kgo.NoCompression(), nil
+	case "lz4":
+		return kgo.Lz4Compression(), nil
+	case "snappy":
+		return kgo.SnappyCompression(), nil
+	case "zstd":
+		return kgo.ZstdCompression(), nil
+	case "gzip":
+		return kgo.GzipCompression(), nil
+	}
+	return kgo.NoCompression(), fmt.Errorf("unknown compression %q: use one of %v", name, Compressions)
+}
+
+// limit is the largest batch that a topic takes.
+func (l *Log) limit(topic string) int32 {
+	l.limitsMu.RLock()
+	defer l.limitsMu.RUnlock()
+	if n, known := l.limits[topic]; known {
+		return n
+	}
+	return brokerMaxMessageBytes
+}
+
+// Produce implements sinks.Log.
+//
+// A record that is alone too large for its topic is refused before anything of
+// it is sent, by the topic's own limit; that keeps the order of the others. If
+// the limit was lowered since, the broker refuses whole batches: their records
+// are sent again one by one, behind those of the call that went through.
+func (l *Log) Produce(ctx context.Context, records []sinks.Record) error {
+	if len(records) == 0 {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fill(records)
+	l.send(ctx, all(len(records)))
+	if len(l.failed) == 0 {
+		return nil
+	}
+	again, err := l.tooLarge(records)
+	if err != nil {
+		return err
+	}
+	refused := &sinks.TooLarge{}
+	for _, i := range again {
+		l.send(ctx, []int{i})
+		if len(l.failed) == 0 {
+			continue
+		}
+		if _, err := l.tooLarge(records); err != nil {
+			return err
+		}
+		refused.Indexes = append(refused.Indexes, i)
+	}
+	if len(refused.Indexes) == 0 {
+		return nil
+	}
+	return refused
+}
+
+func all(n int) []int {
+	indexes := make([]int, n)
+	for i := range indexes {
+		indexes[i] = i
+	}
+	return indexes
+}
+
+// fill makes the client's records of ours; both share the caller's bytes.
+func (l *Log) fill(records []sinks.Record) {
+	l.records = slices.Grow(l.records[:0], len(records))[:len(records)]
+	n := 0
+	for i := range records {
+		n += len(records[i].Headers)
+	}
+	l.headers = slices.Grow(l.headers[:0], n) // at once: records point into it
+	for i := range records {
+		r := &records[i]
+		first := len(l.headers)
+		for _, h := range r.Headers {
+			l.headers = append(l.headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
+		}
+		l.records[i] = kgo.Record{
+			Topic:     r.Topic,
+			Key:       r.Key,
+			Value:     r.Value,
+			Headers:   l.headers[first:len(l.headers):len(l.headers)],
+			Timestamp: time.UnixMilli(r.Time),
+		}
+	}
+}
+
+// send produces the records of the indexes, waits for every one, and leaves
+// what failed in l.failed. It waits whatever becomes of ctx: the client uses
+// their bytes until then.
+func (l *Log) send(ctx context.Context, indexes []int) {
+	l.failed = l.failed[:0]
+	var mu sync.Mutex
+	var waiting sync.WaitGroup
+	waiting.Add(len(indexes))
+	for _, i := range indexes {
+		l.client.Produce(ctx, &l.records[i], func(_ *kgo.Record, err error) {
+			if err != nil {
+				mu.Lock()
+				l.failed = append(l.failed, failure{i, err})
+				mu.Unlock()
+			}
+			waiting.Done()
+		})
+	}
+	_ = l.client.Flush(ctx) // only to send at once: the records say how it went
+	waiting.Wait()
+}
+
+// tooLarge are the failed records, all of them refused for their size; any
+// other failure is the error.
+func (l *Log) tooLarge(records []sinks.Record) ([]int, error) {
+	indexes := make([]int, 0, len(l.failed))
+	for _, f := range l.failed {
+		if !errors.Is(f.err, kerr.MessageTooLarge) && !errors.Is(f.err, kerr.RecordListTooLarge) {
+			return nil, l.explain(records[f.index].Topic, f.err)
+		}
+		indexes = append(indexes, f.index)
+	}
+	slices.Sort(indexes)
+	return indexes, nil
+}
+
+func (l *Log) explain(topic string, err error) error {
+	where := l.config.Client.Where()
+	switch {
+	case errors.Is(err, kgo.ErrRecordTimeout), errors.Is(err, kgo.ErrRecordRetries):
+		return fmt.Errorf("write to topic %s: kafka at %s did not acknowledge within %s: check the cluster, then start again: %w",
+			topic, where, l.config.UnreachableAfter, err)
+	case errors.Is(err, kerr.UnknownTopicOrPartition):
+		return fmt.Errorf("write to topic %s: it does not exist on kafka at %s: create it, or let Freshet (it does so at start where it may): %w", topic, where, err)
+	case errors.Is(err, kerr.TopicAuthorizationFailed):
+		return fmt.Errorf("write to topic %s: no right on kafka at %s: grant Write on it: %w", topic, where, err)
+	}
+	return fmt.Errorf("write to topic %s: %w", topic, err)
+}
+
+// Close ends the connection. Produce has left nothing behind that waits.
+func (l *Log) Close() error {
+	l.client.Close()
+	return nil
+}

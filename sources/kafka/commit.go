@@ -1,0 +1,150 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/freshet-dev/freshet/sources"
+	"github.com/freshet-dev/freshet/sources/kafkaclient"
+)
+
+// commitRetryWait is how long a commit waits for a rebalance to go on, or for
+// a broker to come back, before it tries again.
+const commitRetryWait = 20 * time.Millisecond
+
+// Commit implements sources.Consumer. The first commit of an ownership carries
+// every partition, those without records too, so that the next owner finds the
+// metadata wherever it looks.
+//
+// It retries while a standby's join is under way (the coordinator refuses the
+// old generation for a moment although the partitions stay ours) and while
+// brokers are away, until UnreachableAfter.
+func (c *Consumer) Commit(ctx context.Context, positions []sources.Position, metadata string) error {
+	offsets, err := c.offsets(positions)
+	if err != nil {
+		return err
+	}
+	if len(offsets) == 0 {
+		return nil
+	}
+	for {
+		err := c.commitOnce(ctx, offsets, metadata)
+		switch {
+		case err == nil:
+			c.mu.Lock()
+			c.started = true
+			c.mu.Unlock()
+			return nil
+		case errors.Is(err, sources.ErrLost):
+			return err
+		case kafkaclient.Fatal(err):
+			return fmt.Errorf("commit the offsets of group %s: %w", c.config.Group, err)
+		}
+		if err := c.unreachable(); err != nil {
+			return err
+		}
+		if err := wait(ctx, commitRetryWait); err != nil {
+			return fmt.Errorf("commit the offsets of group %s: %w", c.config.Group, err)
+		}
+	}
+}
+
+// offsets are the positions by topic, with the partitions that were never
+// committed in this ownership.
+func (c *Consumer) offsets(positions []sources.Position) (map[string]map[int32]kgo.EpochOffset, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.own.told() {
+		return nil, sources.ErrLost
+	}
+	names := make(map[int]string, len(c.topics))
+	for name, t := range c.topics {
+		names[t.source] = name
+	}
+	offsets := make(map[string]map[int32]kgo.EpochOffset, len(c.topics))
+	put := func(id sources.PartitionID, next int64) {
+		name := names[id.Source]
+		if offsets[name] == nil {
+			offsets[name] = map[int32]kgo.EpochOffset{}
+		}
+		offsets[name][id.Partition] = kgo.EpochOffset{Epoch: -1, Offset: next}
+	}
+	if !c.started {
+		for _, a := range c.own.all {
+			put(a.PartitionID, max(a.Committed, a.Start))
+		}
+	}
+	for _, p := range positions {
+		if c.lag[p.PartitionID] == nil {
+			return nil, fmt.Errorf("kafka: commit of partition %d of source %d, which is not ours", p.Partition, p.Source)
+		}
+		put(p.PartitionID, p.Next)
+	}
+	return offsets, nil
+}
+
+// told reports whether this instance owns everything and Poll has said so.
+func (o *ownership) told() bool { return o.held && !o.lost && o.gained == nil }
+
+// commitOnce sends one commit. The request carries the generation that the
+// client had when it was made: if the ownership is still ours then, a loss
+// that comes later makes the coordinator refuse it.
+func (c *Consumer) commitOnce(ctx context.Context, offsets map[string]map[int32]kgo.EpochOffset, metadata string) error {
+	ctx = kgo.PreCommitFnContext(ctx, func(request *kmsg.OffsetCommitRequest) error {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if !c.own.told() {
+			return sources.ErrLost
+		}
+		for t := range request.Topics {
+			for p := range request.Topics[t].Partitions {
+				request.Topics[t].Partitions[p].Metadata = &metadata
+			}
+		}
+		return nil
+	})
+	var failed error
+	c.client.CommitOffsetsSync(ctx, offsets, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, response *kmsg.OffsetCommitResponse, err error) {
+		failed = err
+		if err == nil {
+			failed = firstError(response)
+		}
+	})
+	if errors.Is(failed, kerr.FencedInstanceID) {
+		return sources.ErrLost
+	}
+	if failed != nil && kafkaclient.Passing(failed) {
+		return c.refused(failed)
+	}
+	return failed
+}
+
+// refused tells apart the two reasons for which a coordinator refuses a
+// member: it has been replaced, or a join is under way. Only a member that it
+// does not know at all is replaced for certain; the client notices that with
+// its next heartbeat, and Poll says Lost.
+func (c *Consumer) refused(err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.own.told() || errors.Is(err, kerr.UnknownMemberID) {
+		return sources.ErrLost
+	}
+	return err
+}
+
+func firstError(response *kmsg.OffsetCommitResponse) error {
+	for _, t := range response.Topics {
+		for _, p := range t.Partitions {
+			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+				return fmt.Errorf("topic %s, partition %d: %w", t.Topic, p.Partition, err)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,229 @@
+// Package kafka is the source on Apache Kafka: one franz-go client for all
+// topics of a run, one group whose leader owns every partition, positions
+// committed with metadata. It never resets a position and never skips a
+// record: where it cannot go on from where it was, Poll says why and the
+// process ends.
+//
+// Timeouts, in the order they must have: a heartbeat (500 ms) < a fetch's wait
+// (100 ms is below both) < the session (10 s) < UnreachableAfter (60 s).
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/freshet-dev/freshet/sources"
+	"github.com/freshet-dev/freshet/sources/kafkaclient"
+)
+
+// Defaults of Config.
+const (
+	DefaultMaxRecordBytes   = 1 << 20
+	DefaultSessionTimeout   = 10 * time.Second
+	DefaultHeartbeat        = 500 * time.Millisecond
+	DefaultUnreachableAfter = time.Minute
+	DefaultFetchMaxWait     = 100 * time.Millisecond
+)
+
+// Bounds of the client's memory.
+const (
+	fetchMaxBytes          = 16 << 20 // of one answer of one broker
+	fetchMaxPartitionBytes = 4 << 20  // of one partition in it
+	maxDecompressBytes     = 64 << 20 // of one batch: a small one may unfold to anything
+)
+
+// Topic is one topic and the source that its records belong to.
+type Topic struct {
+	Source int // index in Spec.Sources
+	Name   string
+}
+
+// Config is what a consumer needs to know. Zero durations and sizes mean the
+// defaults.
+type Config struct {
+	Client kafkaclient.Config
+	Topics []Topic // each once
+	Group  string
+	// InstanceID makes the membership static: the same instance that comes back
+	// within the session timeout keeps its place. Only for names that are stable.
+	InstanceID string
+
+	MaxRecordBytes   int           // a longer value is cut, and the record is a dead letter
+	SessionTimeout   time.Duration // a dead owner is replaced after it
+	Heartbeat        time.Duration // a clean hand-over takes about one
+	UnreachableAfter time.Duration // without any answer from Kafka, the process ends
+	FetchMinBytes    int32         // the broker waits for so much, but at most FetchMaxWait; 1 if 0
+	FetchMaxWait     time.Duration
+
+	// Observe is called once per state change (joined, owner, lost, retrying),
+	// from the client's goroutines. nil: nobody is told.
+	Observe func(what string, err error)
+}
+
+func (c Config) withDefaults() Config {
+	setInt := func(p *int, d int) {
+		if *p == 0 {
+			*p = d
+		}
+	}
+	setDuration := func(p *time.Duration, d time.Duration) {
+		if *p == 0 {
+			*p = d
+		}
+	}
+	setInt(&c.MaxRecordBytes, DefaultMaxRecordBytes)
+	setDuration(&c.SessionTimeout, DefaultSessionTimeout)
+	setDuration(&c.Heartbeat, DefaultHeartbeat)
+	setDuration(&c.UnreachableAfter, DefaultUnreachableAfter)
+	setDuration(&c.FetchMaxWait, DefaultFetchMaxWait)
+	if c.FetchMinBytes == 0 {
+		c.FetchMinBytes = 1
+	}
+	if c.Observe == nil {
+		c.Observe = func(string, error) {}
+	}
+	return c
+}
+
+// Consumer reads all topics of one run. It implements sources.Consumer.
+type Consumer struct {
+	config Config
+	client *kgo.Client
+	admin  *kadm.Client
+	topics map[string]*topic
+
+	heard atomic.Int64 // when a broker last answered, wall clock in ns
+
+	// Of Poll's goroutine.
+	queue   []sources.Record // read and not yet handed over
+	given   int              // of queue, in earlier Polls
+	of      int              // the session that queue was read in
+	headers []sources.Header
+
+	mu      sync.Mutex
+	own     ownership
+	wake    context.CancelFunc // of the Poll that waits; nil: none
+	fatal   error
+	lag     map[sources.PartitionID]*progress
+	started bool // the first commit of this ownership is done
+}
+
+type topic struct {
+	source     int
+	partitions int32
+	id         kadm.TopicID
+}
+
+// ownership is what the group says and what Poll has told of it. A loss that
+// comes before its gain was told cancels it; a gain after a loss follows it.
+type ownership struct {
+	held    bool
+	gained  []sources.Assigned // not yet told
+	lost    bool               // not yet told
+	session int                // number of gains so far
+	all     []sources.Assigned // of the current session
+}
+
+// NewConsumer connects, checks that every topic is there and readable, and
+// joins the group. Errors say which topic and what to do.
+func NewConsumer(ctx context.Context, config Config) (*Consumer, error) {
+	config = config.withDefaults()
+	if config.Group == "" {
+		return nil, errors.New("the Kafka consumer has no group: set kafka.group or --group")
+	}
+	c := &Consumer{config: config, topics: map[string]*topic{}, lag: map[sources.PartitionID]*progress{}}
+	for _, t := range config.Topics {
+		if other, twice := c.topics[t.Name]; twice {
+			return nil, fmt.Errorf("sources %d and %d both read topic %s: a topic feeds one source", other.source, t.Source, t.Name)
+		}
+		c.topics[t.Name] = &topic{source: t.Source}
+	}
+	if len(c.topics) == 0 {
+		return nil, errors.New("the Kafka consumer has no topics")
+	}
+	if err := c.check(ctx); err != nil {
+		return nil, err
+	}
+	opts, err := config.Client.Options()
+	if err != nil {
+		return nil, err
+	}
+	c.heard.Store(time.Now().UnixNano())
+	if c.client, err = kgo.NewClient(append(opts, c.options()...)...); err != nil {
+		return nil, fmt.Errorf("set up the Kafka client: %w", err)
+	}
+	c.admin = kadm.NewClient(c.client)
+	return c, nil
+}
+
+func (c *Consumer) options() []kgo.Opt {
+	names := make([]string, 0, len(c.topics))
+	for _, t := range c.config.Topics {
+		names = append(names, t.Name)
+	}
+	opts := []kgo.Opt{
+		kgo.ConsumerGroup(c.config.Group),
+		kgo.ConsumeTopics(names...),
+		kgo.Balancers(oneOwner{}),
+		kgo.DisableAutoCommit(),
+		kgo.BlockRebalanceOnPoll(),
+		kgo.SessionTimeout(c.config.SessionTimeout),
+		kgo.HeartbeatInterval(c.config.Heartbeat),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.KeepControlRecords(), // they move the position: a partition that ends in a marker is read to its end
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
+		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
+		kgo.FetchMaxBytes(fetchMaxBytes),
+		kgo.FetchMaxPartitionBytes(fetchMaxPartitionBytes),
+		kgo.FetchMinBytes(c.config.FetchMinBytes),
+		kgo.FetchMaxWait(c.config.FetchMaxWait),
+		kgo.MaxDecompressBatchBytes(maxDecompressBytes),
+		kgo.AdjustFetchOffsetsFn(c.takeOver),
+		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { c.lose(p, "revoked") }),
+		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { c.lose(p, "lost") }),
+		kgo.WithHooks(hearing{&c.heard}),
+	}
+	if c.config.InstanceID != "" {
+		opts = append(opts, kgo.InstanceID(c.config.InstanceID))
+	}
+	return opts
+}
+
+// hearing notes that a broker has answered.
+type hearing struct{ at *atomic.Int64 }
+
+// OnBrokerRead implements kgo.HookBrokerRead.
+func (h hearing) OnBrokerRead(_ kgo.BrokerMetadata, _ int16, _ int, _, _ time.Duration, err error) {
+	if err == nil {
+		h.at.Store(time.Now().UnixNano())
+	}
+}
+
+// Close leaves the group, so that a standby takes over within a heartbeat.
+func (c *Consumer) Close(ctx context.Context) error {
+	defer c.client.CloseAllowingRebalance()
+	c.client.AllowRebalance()
+	if c.config.InstanceID == "" {
+		if err := c.client.LeaveGroupContext(ctx); err != nil && !kafkaclient.Passing(err) {
+			return fmt.Errorf("leave the Kafka group %s: %w", c.config.Group, err)
+		}
+		return nil
+	}
+	// A static member's own leave is no leave to the coordinator: it keeps the
+	// place until the session times out. Removing the instance by name is.
+	left, err := c.admin.LeaveGroup(ctx, kadm.LeaveGroup(c.config.Group).InstanceIDs(c.config.InstanceID))
+	if err == nil {
+		err = left.Error()
+	}
+	if err != nil && !kafkaclient.Passing(err) {
+		return fmt.Errorf("leave the Kafka group %s as %s: %w", c.config.Group, c.config.InstanceID, err)
+	}
+	return nil
+}

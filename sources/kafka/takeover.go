@@ -1,0 +1,227 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/freshet-dev/freshet/sources"
+	"github.com/freshet-dev/freshet/sources/kafkaclient"
+)
+
+// errPartial is the error of a take-over that was given less than everything:
+// the leader balanced with an old idea of the topics. The group joins again.
+var errPartial = errors.New("assigned less than all partitions")
+
+// unstableWait is how long a take-over waits before it asks again for offsets
+// that an open transaction is about to change.
+const unstableWait = 50 * time.Millisecond
+
+// takeOver is called with the offsets of all partitions that were just given
+// to this member, before any of them is fetched, and says where to begin: at
+// the earliest retained record, whatever was committed, because the state is
+// built from there. It ends when ctx does, which is when the group rebalances.
+func (c *Consumer) takeOver(ctx context.Context, given map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	c.mu.Lock()
+	held := c.own.held
+	c.mu.Unlock()
+	if held {
+		// Everything was ours, and now there is more.
+		return nil, c.fail(errors.New("a topic has more partitions now: start again to take them over"))
+	}
+	if short := c.missing(given); short != "" {
+		c.config.Observe("retrying", fmt.Errorf("%s: %w", short, errPartial))
+		c.client.ForceMetadataRefresh()
+		return nil, errPartial
+	}
+	all, err := c.positions(ctx)
+	if err != nil {
+		if ctx.Err() != nil || !kafkaclient.Fatal(err) && !errors.Is(err, errGap) {
+			return nil, err
+		}
+		return nil, c.fail(err)
+	}
+	begin := make(map[string]map[int32]kgo.Offset, len(given))
+	for name, t := range c.topics {
+		begin[name] = make(map[int32]kgo.Offset, t.partitions)
+		for _, a := range all {
+			if a.Source == t.source {
+				begin[name][a.Partition] = kgo.NewOffset().At(a.Start)
+			}
+		}
+	}
+	c.gain(all)
+	return begin, nil
+}
+
+// missing names the first topic of which not every partition was given.
+func (c *Consumer) missing(given map[string]map[int32]kgo.Offset) string {
+	for name, t := range c.topics {
+		if got := int32(len(given[name])); got != t.partitions {
+			return fmt.Sprintf("topic %s: %d of %d partitions", name, got, t.partitions)
+		}
+	}
+	return ""
+}
+
+func (c *Consumer) gain(all []sources.Assigned) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.own.held, c.own.gained, c.own.all = true, all, all
+	c.own.session++
+	c.started = false
+	clear(c.lag)
+	for _, a := range all {
+		c.lag[a.PartitionID] = &progress{next: a.Start, end: a.End, tail: -1}
+	}
+	c.tell()
+	c.config.Observe("owner", nil)
+}
+
+// lose is told of every rebalance, mostly with nothing in it.
+func (c *Consumer) lose(partitions map[string][]int32, how string) {
+	if len(partitions) == 0 {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.own.held {
+		return
+	}
+	c.own.held = false
+	if c.own.gained != nil {
+		c.own.gained = nil // never told: nothing to take back
+	} else {
+		c.own.lost = true
+	}
+	c.tell()
+	c.config.Observe(how, nil)
+}
+
+func (c *Consumer) fail(err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.fatal == nil {
+		c.fatal = err
+	}
+	c.tell()
+	return err
+}
+
+// errGap marks a committed position that the log no longer holds.
+var errGap = errors.New("freshet never resets a position by itself")
+
+// positions asks where every partition starts, ends and was committed, and
+// refuses a committed position outside of the log.
+func (c *Consumer) positions(ctx context.Context) ([]sources.Assigned, error) {
+	names := make([]string, 0, len(c.topics))
+	for name := range c.topics {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	committed, err := c.committed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	starts, err := list(ctx, c.admin.ListStartOffsets, names)
+	if err != nil {
+		return nil, fmt.Errorf("list the earliest offsets: %w", err)
+	}
+	stable, err := list(ctx, c.admin.ListCommittedOffsets, names)
+	if err != nil {
+		return nil, fmt.Errorf("list the last stable offsets: %w", err)
+	}
+	ends, err := list(ctx, c.admin.ListEndOffsets, names)
+	if err != nil {
+		return nil, fmt.Errorf("list the latest offsets: %w", err)
+	}
+	var all []sources.Assigned
+	for _, name := range names {
+		t := c.topics[name]
+		for p := range t.partitions {
+			a := sources.Assigned{
+				PartitionID: sources.PartitionID{Source: t.source, Partition: p},
+				Start:       starts[name][p].Offset,
+				Committed:   -1,
+				End:         stable[name][p].Offset,
+			}
+			if o, ok := committed.Lookup(name, p); ok && o.At >= 0 {
+				a.Committed, a.Metadata = o.At, o.Metadata
+			}
+			if err := inLog(name, c.config.Group, a, ends[name][p].Offset); err != nil {
+				return nil, err
+			}
+			all = append(all, a)
+		}
+	}
+	slices.SortFunc(all, func(a, b sources.Assigned) int {
+		if a.Source != b.Source {
+			return a.Source - b.Source
+		}
+		return int(a.Partition - b.Partition)
+	})
+	return all, nil
+}
+
+func inLog(topic, group string, a sources.Assigned, end int64) error {
+	switch {
+	case a.Committed < 0:
+		return nil
+	case a.Committed < a.Start:
+		return fmt.Errorf("topic %s, partition %d: group %s has committed offset %d, and the log begins at %d: %d records were removed before they were read; "+
+			"to go on without them set the group's offset, to begin anew use a new group: %w",
+			topic, a.Partition, group, a.Committed, a.Start, a.Start-a.Committed, errGap)
+	case a.Committed > end:
+		return fmt.Errorf("topic %s, partition %d: group %s has committed offset %d, and the log ends at %d: the topic lost records or was made anew; "+
+			"use a new group: %w",
+			topic, a.Partition, group, a.Committed, end, errGap)
+	}
+	return nil
+}
+
+func list(ctx context.Context, ask func(context.Context, ...string) (kadm.ListedOffsets, error), names []string) (kadm.ListedOffsets, error) {
+	offsets, err := ask(ctx, names...)
+	if err != nil {
+		return nil, err
+	}
+	return offsets, offsets.Error()
+}
+
+// committed asks for the group's offsets and waits for those that an open
+// transaction is about to change: an older value would repeat a batch.
+func (c *Consumer) committed(ctx context.Context) (kadm.OffsetResponses, error) {
+	for {
+		offsets, err := c.admin.FetchOffsets(kadm.RequireStable(ctx), c.config.Group)
+		if err == nil {
+			err = offsets.Error()
+		}
+		switch {
+		case err == nil:
+			return offsets, nil
+		case errors.Is(err, kerr.GroupIDNotFound):
+			return nil, nil
+		case !errors.Is(err, kerr.UnstableOffsetCommit):
+			return nil, fmt.Errorf("fetch the offsets of group %s: %w", c.config.Group, err)
+		}
+		if err := wait(ctx, unstableWait); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

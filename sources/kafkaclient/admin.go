@@ -1,0 +1,36 @@
+package kafkaclient
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Connect makes a client and connects it once, to see that the address and the
+// credentials are right. The caller closes it.
+func Connect(ctx context.Context, c Config, more ...kgo.Opt) (*kgo.Client, error) {
+	opts, err := c.Options()
+	if err != nil {
+		return nil, err
+	}
+	client, err := kgo.NewClient(append(opts, more...)...)
+	if err != nil {
+		return nil, fmt.Errorf("set up the Kafka client: %w", err)
+	}
+	if err := client.Ping(ctx); err != nil {
+		client.Close()
+		return nil, c.Explain(err)
+	}
+	return client, nil
+}
+
+// Admin is Connect for questions about topics and groups.
+func Admin(ctx context.Context, c Config) (*kadm.Client, error) {
+	client, err := Connect(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return kadm.NewClient(client), nil
+}

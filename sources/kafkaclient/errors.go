@@ -1,0 +1,72 @@
+package kafkaclient
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// Fatal reports whether no retry will mend err, so that the process must end
+// and say so: wrong credentials, missing rights, a fenced member, a topic that
+// is another one by now, lost data. Everything else (a broker that is away, a
+// leader that moved) passes, and the client retries it.
+func Fatal(err error) bool {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return false
+	}
+	var session *kgo.ErrGroupSession
+	if errors.As(err, &session) && !errors.Is(session.Err, err) {
+		return Fatal(session.Err)
+	}
+	var lost *kgo.ErrDataLoss
+	var tooLarge *kgo.ErrDecompressTooLarge
+	if errors.As(err, &lost) || errors.As(err, &tooLarge) || errors.Is(err, kgo.ErrClientClosed) {
+		return true
+	}
+	var authority x509.UnknownAuthorityError
+	var host x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	if errors.As(err, &authority) || errors.As(err, &host) || errors.As(err, &invalid) {
+		return true
+	}
+	if Passing(err) {
+		return false
+	}
+	var code *kerr.Error
+	return errors.As(err, &code) && !code.Retriable
+}
+
+// passing are the codes that Kafka calls not retriable and that a member of a
+// group meets in the course of a hand-over: it joins again.
+var passing = []error{
+	kerr.UnknownMemberID, kerr.IllegalGeneration, kerr.RebalanceInProgress,
+	kerr.MemberIDRequired, kerr.StaleMemberEpoch, kerr.FencedMemberEpoch,
+}
+
+// Passing reports whether err is what a member of a group meets when another
+// one has taken its place or is about to.
+func Passing(err error) bool {
+	for _, code := range passing {
+		if errors.Is(err, code) {
+			return true
+		}
+	}
+	return false
+}
+
+// Explain says of a failure to connect what it means and what to look at.
+func (c Config) Explain(err error) error {
+	switch {
+	case errors.Is(err, kerr.SaslAuthenticationFailed):
+		return fmt.Errorf("kafka at %s refused the user and password (or token) of %s: %w", c.Where(), c.SASL.Mechanism, err)
+	case errors.Is(err, kerr.UnsupportedSaslMechanism):
+		return fmt.Errorf("kafka at %s does not offer SASL %s: %w", c.Where(), c.SASL.Mechanism, err)
+	case errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("kafka at %s did not answer in time: check the address, and TLS or SASL if the cluster asks for them: %w", c.Where(), err)
+	}
+	return fmt.Errorf("connect to kafka at %s: %w", c.Where(), err)
+}
