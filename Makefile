@@ -1,0 +1,59 @@
+# The targets are words; what they do is in scripts/ and in the programs.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: build test check demo verify bench services clean help
+
+STATICCHECK := go tool -modfile=scripts/tools.mod staticcheck
+GOFILES := $$(git ls-files --cached --others --exclude-standard '*.go')
+
+build: ## the program: bin/freshet
+	@echo "building bin/freshet (the first time takes a minute or two)"
+	@CGO_ENABLED=0 go build -trimpath -o bin/freshet ./cmd/freshet
+
+demo: build ## events in, features and scores out, on a screen, with nothing installed
+	@./bin/freshet demo
+
+test: PACKAGES := ./...
+test: withservices ## the whole suite, against a real Kafka and a real Redis
+
+verify: PACKAGES := ./verify/...
+verify: withservices ## the judges only: the oracle, other people's numbers, the end-to-end proof
+
+# Without the services the tests that need them are skipped by name and counted;
+# under CI=true their absence is a failure.
+.PHONY: withservices
+withservices:
+	@go build -o bin/testsum ./scripts/testsum
+	@if scripts/services up; then \
+	  eval "$$(scripts/services env)"; \
+	elif [[ "$${CI:-}" == true ]]; then \
+	  exit 1; \
+	else \
+	  echo "going on without the services: the tests that need them will be skipped"; \
+	fi; \
+	bin/testsum -count=1 -timeout=20m $(PACKAGES)
+
+check: ## format, vet, staticcheck and the house rules
+	@unformatted=$$(gofmt -l $(GOFILES)); \
+	if [[ -n "$$unformatted" ]]; then echo "not formatted (gofmt -w):"; echo "$$unformatted"; exit 1; fi
+	@go mod verify >/dev/null
+	@go vet ./...
+	@$(STATICCHECK) ./...
+	@go test -count=1 ./verify/tidy
+	@echo "check: all well"
+
+bench: ## the benchmark, beside the floors of the same run
+	@scripts/services up
+	@eval "$$(scripts/services env)"; go run ./bench
+
+services: ## a real Kafka and a real Redis on loopback, left running
+	@scripts/services up
+	@scripts/services env
+
+clean: ## stop the services and forget what was built
+	@scripts/services down --wipe
+	@rm -rf bin
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
