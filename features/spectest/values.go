@@ -1,0 +1,161 @@
+package spectest
+
+import (
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/freshet-dev/freshet/config/spec"
+	"github.com/freshet-dev/freshet/features/event"
+)
+
+// relative is how near numbers are that are equal (1.10 item 4).
+const relative = 1e-9
+
+// holds reports whether a value is what is wanted.
+func holds(want *spec.Want, got event.Value, scale int) bool {
+	if want.Op != "" {
+		number, ok := got.Number(scale)
+		return ok && holdsNumber(want, number)
+	}
+	switch want.Value.Type {
+	case spec.NoType:
+		return !got.Has()
+	case spec.Bool:
+		return got.Kind() == event.Bool && got.Bool() == want.Value.Bool
+	case spec.String, spec.Timestamp:
+		if got.Kind() == event.Timestamp {
+			at, err := time.Parse(time.RFC3339Nano, want.Value.Str)
+			return err == nil && at.UnixMilli() == got.Int()
+		}
+		return got.Kind() == event.String && got.Str() == want.Value.Str
+	}
+	number, ok := got.Number(scale)
+	return ok && holdsNumber(want, number)
+}
+
+func holdsNumber(want *spec.Want, got float64) bool {
+	w := want.Value.Num
+	switch want.Op {
+	case "above":
+		return got > w
+	case "below":
+		return got < w
+	case "approx":
+		if want.Abs > 0 || want.Rel > 0 {
+			return math.Abs(got-w) <= math.Max(want.Abs, want.Rel*math.Abs(w))
+		}
+	}
+	return got == w || math.Abs(got-w) <= relative*math.Max(math.Abs(got), math.Abs(w))
+}
+
+// wantText is an expected value as its author would write it.
+func wantText(want *spec.Want) string {
+	text := literalText(want.Value)
+	switch want.Op {
+	case "approx":
+		if want.Rel > 0 {
+			return "about " + text + " ± " + number(want.Rel*100) + " %"
+		}
+		return "about " + text + " ± " + number(want.Abs)
+	case "above", "below":
+		return want.Op + " " + text
+	}
+	return text
+}
+
+func literalText(l spec.Literal) string {
+	switch l.Type {
+	case spec.NoType:
+		return "null"
+	case spec.Bool:
+		return strconv.FormatBool(l.Bool)
+	case spec.String:
+		return strconv.Quote(l.Str)
+	case spec.Timestamp:
+		return l.Str
+	}
+	return number(l.Num)
+}
+
+// valueText is a value as an author would write it.
+func valueText(v event.Value, scale int) string {
+	switch v.Kind() {
+	case event.None:
+		return "null"
+	case event.String:
+		return strconv.Quote(v.Str())
+	case event.Bool:
+		return strconv.FormatBool(v.Bool())
+	case event.Timestamp:
+		return time.UnixMilli(v.Int()).UTC().Format("2006-01-02T15:04:05.000Z")
+	}
+	n, _ := v.Number(scale)
+	return number(n)
+}
+
+func number(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
+
+// modelInput is a value as a model sees it: NaN is no value.
+func modelInput(v event.Value, scale int) float64 {
+	if v.Kind() == event.Bool {
+		if v.Bool() {
+			return 1
+		}
+		return 0
+	}
+	if n, ok := v.Number(scale); ok {
+		return n
+	}
+	return math.NaN()
+}
+
+// native is a value as expressions see it: float64, bool, string, time.Time.
+func native(v event.Value, scale int) (any, bool) {
+	switch v.Kind() {
+	case event.None:
+		return nil, false
+	case event.String:
+		return v.Str(), true
+	case event.Bool:
+		return v.Bool(), true
+	case event.Timestamp:
+		return time.UnixMilli(v.Int()).UTC(), true
+	}
+	return v.Number(scale)
+}
+
+func cloneValues(values []event.Value) []event.Value {
+	out := append([]event.Value(nil), values...)
+	for i, v := range out {
+		if v.Kind() == event.String {
+			out[i] = event.OfString(strings.Clone(v.Str()))
+		}
+	}
+	return out
+}
+
+func cloneStrings(texts []string) []string {
+	out := make([]string, len(texts))
+	for i, text := range texts {
+		out[i] = strings.Clone(text)
+	}
+	return out
+}
+
+// offset writes a duration as specs do: 40s, 1h, 90m.
+func offset(d time.Duration) string {
+	for _, unit := range []struct {
+		of   time.Duration
+		name string
+	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "m"}, {time.Second, "s"}} {
+		if d != 0 && d%unit.of == 0 {
+			return strconv.FormatInt(int64(d/unit.of), 10) + unit.name
+		}
+	}
+	if d == 0 {
+		return "0s"
+	}
+	return strconv.FormatInt(d.Milliseconds(), 10) + "ms"
+}
