@@ -135,12 +135,14 @@ func apply2(f func(a, b float64) float64, a, b number) number {
 	}
 }
 
+// haversine is an error off the globe, not a NaN that a comparison would hide.
 func haversine(lat1, lon1, lat2, lon2 number) number {
 	return func(env *Env) (float64, bool) {
 		a, oka := lat1(env)
 		b, okb := lon1(env)
 		c, okc := lat2(env)
 		d, okd := lon2(env)
-		return spec.HaversineKm(a, b, c, d), oka && okb && okc && okd
+		km := spec.HaversineKm(a, b, c, d)
+		return km, oka && okb && okc && okd && !math.IsNaN(km)
 	}
 }

@@ -2,7 +2,6 @@ package expr
 
 import (
 	"cmp"
-	"math"
 	"regexp"
 	"strings"
 
@@ -115,7 +114,7 @@ func (c *compiler) matches(e ast.Expr, args []ast.Expr) truth {
 func (c *compiler) comparison(op string, a, b ast.Expr) truth {
 	switch t := c.typeOf(a); {
 	case t.IsExactType(types.DoubleType):
-		if f, ok := literalNumber(b); ok && !math.IsNaN(f) {
+		if f, ok := literalNumber(b); ok {
 			return againstNumber(op, c.number(a), f)
 		}
 		return numbersCompared(op, c.number(a), c.number(b))
@@ -166,47 +165,36 @@ func compareBools(x, y bool) int {
 	return 1
 }
 
-// numbersCompared compares numbers. NaN equals nothing; asking whether it is
-// less or greater is an error, as in CEL.
+// numbersCompared compares numbers as IEEE does: every comparison with NaN but
+// != is false.
 func numbersCompared(op string, a, b number) truth {
 	holds := orders[op]
-	ordering := op != operators.Equals && op != operators.NotEquals
 	return func(env *Env) (bool, bool) {
 		x, okx := a(env)
 		y, oky := b(env)
-		if !okx || !oky {
-			return false, false
-		}
-		switch {
-		case x < y:
-			return holds[0], true
-		case x == y:
-			return holds[1], true
-		case x > y:
-			return holds[2], true
-		}
-		return op == operators.NotEquals, !ordering
+		return okx && oky && ieee(holds, x, y), okx && oky
 	}
 }
 
 // againstNumber is numbersCompared with a literal, which most filters are.
 func againstNumber(op string, a number, y float64) truth {
 	holds := orders[op]
-	ordering := op != operators.Equals && op != operators.NotEquals
 	return func(env *Env) (bool, bool) {
 		x, ok := a(env)
-		switch {
-		case !ok:
-			return false, false
-		case x < y:
-			return holds[0], true
-		case x == y:
-			return holds[1], true
-		case x > y:
-			return holds[2], true
-		}
-		return op == operators.NotEquals, !ordering
+		return ok && ieee(holds, x, y), ok
 	}
+}
+
+func ieee(holds [3]bool, x, y float64) bool {
+	switch {
+	case x < y:
+		return holds[0]
+	case x == y:
+		return holds[1]
+	case x > y:
+		return holds[2]
+	}
+	return holds[0] && holds[2] // NaN: true for != only
 }
 
 func againstText(equal bool, a text, y string) truth {
