@@ -14,10 +14,15 @@ type refusal struct{ reason, field, detail string }
 
 // read decides everything about a record that its own bytes and record time
 // decide: decode, schema, future, computed fields, source filter.
-func read(src *spec.Source, r Record) (*event, *refusal) {
+func read(src *spec.Source, summed map[*spec.Field]bool, r Record) (*event, *refusal) {
 	o, err := parse(r.Value)
 	if err != nil {
 		return nil, &refusal{reason: Decode, detail: err.Error()}
+	}
+	for _, f := range src.Fields {
+		if _, err := lookUp(o, pathOf(f)); errors.Is(err, errTwice) {
+			return nil, &refusal{Decode, f.Name, err.Error()}
+		}
 	}
 	e := &event{record: r, fields: make([]any, len(src.Fields))}
 	e.record.Value = nil
@@ -25,7 +30,7 @@ func read(src *spec.Source, r Record) (*event, *refusal) {
 		if f.Expr != nil || f.Table != "" {
 			continue
 		}
-		if e.fields[f.Index], err = declared(src, f, o); err != nil {
+		if e.fields[f.Index], err = declared(summed, f, o); err != nil {
 			return nil, &refusal{Schema, f.Name, err.Error()}
 		}
 		if e.fields[f.Index] == nil && !f.Optional {
@@ -50,12 +55,8 @@ func read(src *spec.Source, r Record) (*event, *refusal) {
 	return e, nil
 }
 
-func declared(src *spec.Source, f *spec.Field, o object) (any, error) {
-	path := f.Path
-	if len(path) == 0 {
-		path = []string{f.Name}
-	}
-	raw, err := lookUp(o, path)
+func declared(summed map[*spec.Field]bool, f *spec.Field, o object) (any, error) {
+	raw, err := lookUp(o, pathOf(f))
 	if err != nil || raw == nil {
 		return nil, err
 	}
@@ -63,10 +64,32 @@ func declared(src *spec.Source, f *spec.Field, o object) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if x, ok := v.(float64); ok && math.Abs(x) > maxDouble {
-		return nil, errors.New("a double beyond 1e15")
+	if x, ok := v.(float64); ok && math.Abs(x) > maxSummed && summed[f] {
+		return nil, errors.New("a summed double beyond 1e15")
 	}
 	return v, nil
+}
+
+// pathOf is where a declared field lies in a record.
+func pathOf(f *spec.Field) []string {
+	if len(f.Path) == 0 {
+		return []string{f.Name}
+	}
+	return f.Path
+}
+
+// summedFields are the fields that some sum is made of (S20).
+func summedFields(s *spec.Spec) map[*spec.Field]bool {
+	summed := map[*spec.Field]bool{}
+	for _, v := range s.Views {
+		for _, d := range v.Definitions {
+			switch d.Aggregation {
+			case "sum", "mean", "stddev":
+				summed[d.Field] = true
+			}
+		}
+	}
+	return summed
 }
 
 // computed is the result of a computed field's expression by its declared

@@ -30,7 +30,7 @@ var (
 
 const (
 	maxInt    = 1 << 53
-	maxDouble = 1e15 // sums are exact up to here
+	maxSummed = 1e15 // sums of doubles are exact up to here
 )
 
 // maxExponent bounds the exponent of a number's text, so that a short text
@@ -43,10 +43,15 @@ var (
 	number  = regexp.MustCompile(`^-?\d+(\.\d+)?([eE]([+-]?\d+))?$`)
 )
 
+var errTwice = errors.New("a name that occurs twice")
+
 // lookUp finds the JSON value of a field by its path; null equals missing
 // (S14).
 func lookUp(o object, path []string) (any, error) {
 	v, has := o[path[0]]
+	if v == any(twice{}) {
+		return nil, errTwice
+	}
 	if !has || v == nil || len(path) == 1 {
 		return v, nil
 	}

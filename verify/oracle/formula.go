@@ -53,7 +53,7 @@ func formula(f *spec.Feature, w window) Result {
 	d := f.Def
 	switch d.Aggregation {
 	case "count":
-		return Result{Value: float64(n), Status: Present}
+		return counted(n, d, float64(n))
 	case "count_distinct":
 		distinct := map[any]bool{}
 		for _, in := range w.inputs {

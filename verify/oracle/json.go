@@ -16,11 +16,15 @@ const (
 )
 
 // object is a JSON object; its values are nil, bool, string, json.Number,
-// object or []any.
+// object, []any, or twice.
 type object map[string]any
 
-// parse reads one JSON object strictly: valid UTF-8, no duplicate keys, no
-// trailing bytes, bounded.
+// twice is the value of a name that an object has more than once. That is an
+// error only where the name is looked at.
+type twice struct{}
+
+// parse reads one JSON object strictly: valid UTF-8, no trailing bytes, bounded;
+// names that occur twice are marked.
 func parse(raw []byte) (object, error) {
 	if len(raw) > maxBytes {
 		return nil, fmt.Errorf("%d bytes, more than %d", len(raw), maxBytes)
@@ -78,11 +82,12 @@ func parseValue(d *json.Decoder, depth int) (any, error) {
 			return nil, err
 		}
 		name := k.(string)
-		if _, twice := o[name]; twice {
-			return nil, fmt.Errorf("duplicate key %q", name)
-		}
+		_, known := o[name]
 		if o[name], err = parseValue(d, depth+1); err != nil {
 			return nil, err
+		}
+		if known {
+			o[name] = twice{}
 		}
 	}
 	_, err = d.Token()

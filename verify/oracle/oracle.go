@@ -73,6 +73,7 @@ type Oracle struct {
 	newestOf []int64             // by source: newest accepted of all partitions
 	rows     map[rowKey][]*event // events that entered the view, in event order
 	coverage []coverage
+	summed   map[*spec.Field]bool
 }
 
 type partition struct {
@@ -100,6 +101,7 @@ func New(s *spec.Spec) *Oracle {
 		newestOf: make([]int64, len(s.Sources)),
 		rows:     map[rowKey][]*event{},
 		coverage: make([]coverage, len(s.Sources)),
+		summed:   summedFields(s),
 	}
 	for i := range o.newestOf {
 		o.newestOf[i] = NoTime
@@ -124,7 +126,7 @@ func (o *Oracle) Newest(source int) (int64, bool) {
 // next Apply.
 func (o *Oracle) Apply(r Record) *Outcome {
 	src := o.spec.Sources[r.Source]
-	e, refusal := read(src, r)
+	e, refusal := read(src, o.summed, r)
 	if refusal == nil {
 		refusal = o.admit(src, e)
 	}

@@ -1,0 +1,195 @@
+package verify
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/freshet-dev/freshet/config/spec"
+	"github.com/freshet-dev/freshet/features"
+)
+
+// A case is one (spec, history): histories share a spec, because loading one
+// costs more than running one.
+const (
+	defaultCases     = 20_000
+	historiesPerSpec = 50
+	longestHistory   = 40
+)
+
+// TestEngineEqualsOracle compares every enriched value and status, every
+// reason for a refusal, the touched rows and reads of now of the engine with
+// the oracle's, on random specs and histories. FRESHET_VERIFY_CASES says how
+// many, FRESHET_VERIFY_SEED where to begin.
+func TestEngineEqualsOracle(t *testing.T) {
+	cases := setting(t, "FRESHET_VERIFY_CASES", defaultCases)
+	seed := setting(t, "FRESHET_VERIFY_SEED", 1)
+	if testing.Short() {
+		cases = min(cases, 1_000)
+	}
+	c := newCounts()
+	dir := t.TempDir()
+	start := time.Now()
+	for done := 0; done < cases; done += historiesPerSpec {
+		runSpec(t, dir, seed, min(historiesPerSpec, cases-done), c)
+		seed++
+	}
+	t.Logf("%d cases (spec, history): %d records, %d refused, %d values, %d rows, %d reads equal; %d of lagging records INCOMPLETE; %s",
+		cases, c.records, c.refused, c.values, c.rows, c.reads, c.lagging, time.Since(start).Round(time.Second))
+	t.Logf("reasons %v, statuses %v", c.reasons, c.statuses)
+}
+
+func setting(t *testing.T, name string, otherwise int) int {
+	text := os.Getenv(name)
+	if text == "" {
+		return otherwise
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("%s=%s: not a number", name, text)
+	}
+	return n
+}
+
+// drawn is what one seed makes.
+type drawn struct {
+	spec      *genSpec
+	histories [][]step
+	what      features.What
+}
+
+func draw(seed, histories int) drawn {
+	return rapid.Custom(func(t *rapid.T) drawn {
+		d := drawn{spec: drawSpec(t), what: features.Served}
+		if chance(t, "all", 2) {
+			d.what = features.All
+		}
+		for range histories {
+			d.histories = append(d.histories, drawHistory(t, d.spec, rapid.IntRange(1, longestHistory).Draw(t, "length")))
+		}
+		return d
+	}).Example(seed)
+}
+
+func runSpec(t *testing.T, dir string, seed, histories int, c *counts) {
+	d := draw(seed, histories)
+	plan, err := compile(dir, d.spec, d.what)
+	if err != nil {
+		t.Fatalf("seed %d: %v\n%s", seed, err, d.spec.yaml())
+	}
+	for _, steps := range d.histories {
+		if err := newDuel(plan, c).run(steps); err != nil {
+			g, steps, err := shrink(dir, d.spec, d.what, steps, err)
+			t.Fatalf("seed %d (FRESHET_VERIFY_SEED=%d FRESHET_VERIFY_CASES=%d): %v\n\n%s\n%s", seed, seed, histories, err, g.yaml(), transcript(steps))
+		}
+	}
+}
+
+func compile(dir string, g *genSpec, what features.What) (*features.Plan, error) {
+	path := filepath.Join(dir, "judged.freshet.yaml")
+	if err := os.WriteFile(path, []byte(g.yaml()), 0o600); err != nil {
+		return nil, err
+	}
+	specs, diagnostics, err := spec.Load([]string{path})
+	if err != nil {
+		return nil, err
+	}
+	if diagnostics.HasErrors() || len(specs) != 1 {
+		var text strings.Builder
+		for _, d := range diagnostics {
+			if d.Severity == spec.ErrorSeverity {
+				fmt.Fprintf(&text, "%d:%d: %s\n", d.Pos.Line, d.Pos.Col, d.Message)
+			}
+		}
+		return nil, errors.New(text.String())
+	}
+	return features.Compile(specs[0], what)
+}
+
+// shrink leaves out steps and parts of the spec as long as the two still
+// disagree.
+func shrink(dir string, g *genSpec, what features.What, steps []step, failure error) (*genSpec, []step, error) {
+	fails := func(g *genSpec, steps []step) error {
+		plan, err := compile(dir, g, what)
+		if err != nil {
+			return nil // not a spec any more
+		}
+		return newDuel(plan, newCounts()).run(steps)
+	}
+	for again := true; again; {
+		again = false
+		for i := len(steps) - 1; i >= 0; i-- {
+			fewer := slices.Delete(slices.Clone(steps), i, i+1)
+			if err := fails(g, fewer); err != nil {
+				steps, failure, again = fewer, err, true
+			}
+		}
+		for _, smaller := range parts(g) {
+			if err := fails(smaller, steps); err != nil {
+				g, failure, again = smaller, err, true
+				break
+			}
+		}
+	}
+	return g, steps, failure
+}
+
+// parts are the specs that lack one part of g.
+func parts(g *genSpec) []*genSpec {
+	var smaller []*genSpec
+	without := func(change func(*genSpec)) {
+		h := *g
+		h.views = slices.Clone(g.views)
+		h.sources = slices.Clone(g.sources)
+		change(&h)
+		smaller = append(smaller, &h)
+	}
+	without(func(h *genSpec) { h.services, h.models = nil, nil })
+	without(func(h *genSpec) { h.models = nil })
+	for i := range g.views {
+		without(func(h *genSpec) { h.views = slices.Delete(h.views, i, i+1) })
+		for j := range g.views[i].features {
+			without(func(h *genSpec) { h.views[i].features = slices.Delete(slices.Clone(h.views[i].features), j, j+1) })
+		}
+		for j := range g.views[i].derived {
+			without(func(h *genSpec) { h.views[i].derived = slices.Delete(slices.Clone(h.views[i].derived), j, j+1) })
+		}
+		for j := range g.views[i].lines {
+			without(func(h *genSpec) { h.views[i].lines = slices.Delete(slices.Clone(h.views[i].lines), j, j+1) })
+		}
+	}
+	for i := range g.sources {
+		for j := range g.sources[i].lines {
+			without(func(h *genSpec) { h.sources[i].lines = slices.Delete(slices.Clone(h.sources[i].lines), j, j+1) })
+		}
+		for j := range g.sources[i].computed {
+			without(func(h *genSpec) { h.sources[i].computed = slices.Delete(slices.Clone(h.sources[i].computed), j, j+1) })
+		}
+	}
+	return smaller
+}
+
+// transcript is a history for people.
+func transcript(steps []step) string {
+	var b strings.Builder
+	for i, s := range steps {
+		r := s.record
+		fmt.Fprintf(&b, "%d: source %d, place %d:%d, log time %d: %s", i, r.Source, r.Partition, r.Offset, r.Time, r.Value)
+		if s.rows {
+			b.WriteString("  [rows]")
+		}
+		for _, read := range s.reads {
+			fmt.Fprintf(&b, "  [read view %d %s +%s]", read.view, read.key, read.after)
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}

@@ -1,0 +1,287 @@
+package verify
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/freshet-dev/freshet/config/spec"
+	"github.com/freshet-dev/freshet/features"
+	"github.com/freshet-dev/freshet/features/event"
+	"github.com/freshet-dev/freshet/verify/oracle"
+)
+
+// duel runs one history through the engine and the oracle at once.
+type duel struct {
+	plan    *features.Plan
+	spec    *spec.Spec
+	engine  *features.Engine
+	oracle  *oracle.Oracle
+	readers []*features.Reader
+	vectors []*features.Vector
+	events  []event.Event
+	touched map[oracle.Row]bool
+	counts  *counts
+}
+
+// counts are what a run of duels has compared.
+type counts struct {
+	records, refused, values, rows, reads, lagging int
+	statuses, reasons                              map[string]int
+}
+
+func newCounts() *counts {
+	return &counts{statuses: map[string]int{}, reasons: map[string]int{}}
+}
+
+func newDuel(plan *features.Plan, c *counts) *duel {
+	s := plan.Spec()
+	d := &duel{plan: plan, spec: s, counts: c, oracle: oracle.New(s), touched: map[oracle.Row]bool{}}
+	d.engine = features.NewEngine(plan, features.Options{Seed: [16]byte{1, 2, 3}})
+	for i := range s.Sources {
+		d.readers = append(d.readers, plan.NewReader(i))
+		d.vectors = append(d.vectors, plan.NewVector(i))
+		d.engine.SetCoverage(i, features.Coverage{FromStart: true})
+	}
+	d.events = make([]event.Event, len(s.Sources))
+	return d
+}
+
+// run returns the first disagreement.
+func (d *duel) run(steps []step) (err error) {
+	at := 0
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("step %d: panic: %v", at, r)
+		}
+	}()
+	for i, s := range steps {
+		at = i
+		if err := d.apply(s.record); err != nil {
+			return fmt.Errorf("step %d: %w", i, err)
+		}
+		if s.rows {
+			if err := d.rows(); err != nil {
+				return fmt.Errorf("step %d: rows: %w", i, err)
+			}
+		}
+		for _, r := range s.reads {
+			if err := d.read(r); err != nil {
+				return fmt.Errorf("step %d: read: %w", i, err)
+			}
+		}
+	}
+	return d.rows()
+}
+
+func (d *duel) apply(r oracle.Record) error {
+	ev := &d.events[r.Source]
+	ev.Source, ev.Partition, ev.Offset, ev.RecordTime = r.Source, r.Partition, r.Offset, r.Time
+	rejection := d.readers[r.Source].Read(slices.Clone(r.Value), ev)
+	if rejection == nil {
+		rejection = d.engine.Admit(ev)
+	}
+	got, detail := oracle.Accepted, ""
+	if rejection != nil {
+		got, detail = rejection.Reason.String(), rejection.Detail
+	} else {
+		d.engine.Apply(ev, d.vectors[r.Source])
+	}
+	want := d.oracle.Apply(r)
+	d.counts.records++
+	d.counts.reasons[want.Reason]++
+	if got != want.Reason {
+		return fmt.Errorf("%s: engine %s (%s), oracle %s (%s %s)", r.Value, got, detail, want.Reason, want.Field, want.Detail)
+	}
+	if want.Reason != oracle.Accepted {
+		d.counts.refused++
+		return nil
+	}
+	for _, v := range d.spec.Views {
+		if key, entered := want.Entered(v); entered {
+			d.touched[oracle.Row{View: v, Key: key}] = true
+		}
+	}
+	return d.vector(r.Source, want)
+}
+
+func (d *duel) vector(source int, want *oracle.Outcome) error {
+	layout, got := d.plan.Layout(source), d.vectors[source]
+	for i, c := range layout.Columns {
+		expected := want.Value(oracle.Column{Feature: c.Feature, Derived: c.Derived})
+		behind := c.Feature != nil && d.behind(c.Feature.View, want.Time())
+		if err := d.compare(c.Name, c.Feature, got.Values[i], c.Scale, got.Statuses[i], expected, behind); err != nil {
+			return err
+		}
+	}
+	for i, e := range layout.Entities {
+		if key, _ := want.Key(e); key != got.Keys[i] {
+			return fmt.Errorf("key of %s: engine %q, oracle %q", e.Name, got.Keys[i], key)
+		}
+	}
+	for i, m := range layout.Models {
+		for j, rule := range m.Model.Rules {
+			if fired := want.Holds(rule); fired != got.Fired[i][j] {
+				return fmt.Errorf("rule %s: engine %v, oracle %v", rule.Code, got.Fired[i][j], fired)
+			}
+		}
+	}
+	return nil
+}
+
+// behind reports whether a reader at t is so far behind a view's source that
+// the state it needs may be gone (S9): then the engine may say INCOMPLETE.
+func (d *duel) behind(v *spec.View, t int64) bool {
+	newest, any := d.oracle.Newest(v.Source.Index)
+	return any && newest-t > v.Source.AllowedLateness.Milliseconds()
+}
+
+func (d *duel) compare(name string, f *spec.Feature, value event.Value, scale int, status features.Status, want oracle.Result, behind bool) error {
+	d.counts.values++
+	d.counts.statuses[want.Status]++
+	if behind && status == features.Incomplete {
+		d.counts.lagging++
+		return nil
+	}
+	got := outside(value, scale)
+	if status.String() != want.Status {
+		return fmt.Errorf("%s: engine %v %s, oracle %v %s", name, got, status, want.Value, want.Status)
+	}
+	if !same(got, want.Value, f, want.Mass) {
+		return fmt.Errorf("%s: engine %v, oracle %v (%s)", name, got, want.Value, want.Status)
+	}
+	return nil
+}
+
+// outside is an engine's value as the oracle says it.
+func outside(v event.Value, scale int) any {
+	switch v.Kind() {
+	case event.None:
+		return nil
+	case event.String:
+		return strings.Clone(v.Str())
+	case event.Bool:
+		return v.Bool()
+	case event.Timestamp:
+		return time.UnixMilli(v.Int()).UTC()
+	}
+	x, ok := v.Number(scale)
+	if !ok {
+		return fmt.Sprintf("kind %d", v.Kind())
+	}
+	return x
+}
+
+// same is equality, and 1e-9 relative for what follows from sums of doubles
+// (S20): derived values, means, deviations and those sums. Mass bounds what
+// rounding on entry can cost where such a sum cancels out.
+func same(got, want any, f *spec.Feature, mass float64) bool {
+	a, isNumber := got.(float64)
+	b, wantNumber := want.(float64)
+	if !isNumber || !wantNumber {
+		return got == want
+	}
+	if a == b {
+		return true
+	}
+	if f != nil && f.Def != nil {
+		switch f.Def.Aggregation {
+		case "sum", "mean", "stddev":
+		default:
+			return false
+		}
+		if f.Def.Aggregation == "sum" && f.Def.Field != nil && f.Def.Field.Type != spec.Double {
+			return false
+		}
+		return math.Abs(a-b) <= 1e-9*math.Abs(b)+1e-14*max(1, mass)
+	}
+	return math.Abs(a-b) <= 1e-9*math.Abs(b)+1e-9
+}
+
+// rows reads all touched rows and compares them with the oracle's.
+func (d *duel) rows() error {
+	var failed error
+	seen := map[oracle.Row]bool{}
+	d.engine.Rows(func(row *features.Row) {
+		r := oracle.Row{View: row.Layout.View, Key: strings.Clone(row.Key)}
+		if failed != nil {
+			return
+		}
+		if seen[r] {
+			failed = fmt.Errorf("%s of %s comes twice", r.Key, r.View.Name)
+			return
+		}
+		seen[r] = true
+		newest, _ := d.oracle.NewestOf(r.View, r.Key)
+		if row.AsOf != newest {
+			failed = fmt.Errorf("%s of %s: as of %d, oracle %d", r.Key, r.View.Name, row.AsOf, newest)
+			return
+		}
+		d.counts.rows++
+		failed = d.row(row, d.oracle.Read(r.View, r.Key, row.AsOf))
+	})
+	if failed != nil {
+		return failed
+	}
+	var missing []string
+	for r := range d.touched {
+		if !seen[r] && d.online(r.View) {
+			missing = append(missing, r.View.Name+" "+r.Key)
+		}
+	}
+	sort.Strings(missing)
+	if len(missing) > 0 {
+		return fmt.Errorf("touched, and not written: %s", strings.Join(missing, "; "))
+	}
+	for r := range seen {
+		if !d.touched[r] {
+			return fmt.Errorf("%s of %s was written without an event", r.Key, r.View.Name)
+		}
+	}
+	clear(d.touched)
+	return nil
+}
+
+// online reports whether a view has a row in the online store.
+func (d *duel) online(v *spec.View) bool {
+	for _, l := range d.plan.Rows() {
+		if l.View == v {
+			return len(l.Columns) > 0
+		}
+	}
+	return false
+}
+
+func (d *duel) row(row *features.Row, want *oracle.Reading) error {
+	behind := d.behind(row.Layout.View, row.AsOf)
+	for i, c := range row.Layout.Columns {
+		name := fmt.Sprintf("%s of %s at %d", c.Feature.Full(), row.Key, row.AsOf)
+		if err := d.compare(name, c.Feature, row.Values[i], c.Scale, row.Statuses[i], want.Feature(c.Feature), behind); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *duel) read(r read) error {
+	v := d.spec.Views[r.view%len(d.spec.Views)]
+	if !d.online(v) {
+		return nil
+	}
+	t, ok := d.oracle.NewestOf(v, r.key)
+	if !ok {
+		t = origin
+	}
+	t += r.after.Milliseconds()
+	var row features.Row
+	d.engine.ReadRow(v, r.key, t, &row)
+	d.counts.reads++
+	if row.AsOf != t && row.Layout == nil {
+		return fmt.Errorf("%s of %s at %d: no row", r.key, v.Name, t)
+	}
+	row.AsOf = t
+	return d.row(&row, d.oracle.Read(v, r.key, t))
+}

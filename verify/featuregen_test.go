@@ -1,0 +1,199 @@
+package verify
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// kinds are the result types of `last` over each field.
+var kinds = map[string]string{"card": "string", "user": "number", "amt": "number", "qty": "number", "x": "number",
+	"ok": "bool", "mcc": "string", "seen": "time", "big": "bool", "num": "number", "txt": "string", "at": "time"}
+
+// drawFeature is one definition, and how far back from now it reaches.
+func drawFeature(t *rapid.T, name string) (genFeature, time.Duration) {
+	aggregation := pick(t, "aggregation", "count", "sum", "mean", "min", "max", "stddev", "count_distinct", "ratio",
+		"last", "time_since_last", "is_new")
+	f := genFeature{kind: "number"}
+	keys := []string{"aggregation: " + aggregation}
+	add := func(format string, args ...any) { keys = append(keys, fmt.Sprintf(format, args...)) }
+
+	switch aggregation {
+	case "sum", "mean", "min", "max", "stddev":
+		if chance(t, "value", 4) {
+			add("value: '%s'", pick(t, "number", numbers...))
+		} else {
+			add("field: %s", pick(t, "field", "amt", "amt", "qty", "x", "num"))
+		}
+	case "count_distinct", "is_new", "last":
+		if chance(t, "value", 5) {
+			add("value: '%s'", pick(t, "number", numbers...))
+			break
+		}
+		field := pick(t, "field", "card", "user", "amt", "qty", "x", "ok", "mcc", "seen", "big", "num", "txt")
+		add("field: %s", field)
+		if aggregation == "last" {
+			f.kind = kinds[field]
+		}
+	case "ratio":
+		add("numerator: '%s'", condition(t))
+	case "time_since_last":
+		if chance(t, "field", 2) {
+			add("field: %s", pick(t, "field", "amt", "mcc", "x"))
+		}
+		if chance(t, "unit", 2) {
+			add("unit: %s", pick(t, "unit", "ms", "seconds", "minutes", "hours", "days"))
+		}
+	}
+	if aggregation == "is_new" {
+		f.kind = "bool"
+	}
+	if chance(t, "filter", 3) {
+		add("filter: '%s'", condition(t))
+	}
+	reach := drawWindows(t, &f, name, aggregation, add)
+	if chance(t, "min count", 5) {
+		add("min_count: %d", rapid.IntRange(1, 3).Draw(t, "min_count"))
+	}
+	if chance(t, "default", 3) {
+		add("default: %s", drawDefault(t, f.kind))
+	}
+	if chance(t, "hidden", 8) {
+		add("hidden: true")
+		f.scope = "hidden"
+	}
+	f.line = fmt.Sprintf("%s: {%s}", name, strings.Join(keys, ", "))
+	return f, reach
+}
+
+// drawWindows draws windows, delay and exclude_current.
+func drawWindows(t *rapid.T, f *genFeature, name, aggregation string, add func(string, ...any)) time.Duration {
+	delay := time.Duration(0)
+	if aggregation != "time_since_last" && chance(t, "delayed", 4) {
+		text := pick(t, "delay", delayTexts...)
+		delay = parseDuration(text)
+		add("delay: %s", text)
+	} else if aggregation != "is_new" && chance(t, "exclude current", 3) {
+		add("exclude_current: true")
+	}
+	if chance(t, "lifetime", 4) {
+		f.names = []string{name}
+		return delay + time.Millisecond
+	}
+	reach := time.Duration(0)
+	first := rapid.IntRange(0, len(windowTexts)-1).Draw(t, "first window")
+	last := rapid.IntRange(first, min(first+2, len(windowTexts)-1)).Draw(t, "last window")
+	windows := windowTexts[first : last+1]
+	for _, w := range windows {
+		f.names = append(f.names, name+"_"+w)
+		reach = max(reach, delay+parseDuration(w))
+	}
+	add("windows: [%s]", strings.Join(windows, ", "))
+	return reach
+}
+
+func drawDefault(t *rapid.T, kind string) string {
+	switch kind {
+	case "bool":
+		return pick(t, "default", "true", "false", "null")
+	case "string":
+		return pick(t, "default", "none", "null")
+	case "time":
+		return "null"
+	}
+	return pick(t, "default", "0", "-1", "7.5", "null")
+}
+
+// drawDerived is an expression over the features of a view and the event.
+func drawDerived(t *rapid.T, v genView, name string) genFeature {
+	named := func(kind string) string {
+		var names []string
+		for _, f := range slices.Concat(v.features, v.derived) {
+			if f.kind == kind {
+				names = append(names, f.names...)
+			}
+		}
+		if len(names) == 0 {
+			return map[string]string{"number": "event.amt", "bool": "event.ok", "string": "event.mcc"}[kind]
+		}
+		return pick(t, "name of "+kind, names...)
+	}
+	shapes := []struct{ kind, format, a, b string }{
+		{"number", "%s / max(%s, 1)", "number", "number"},
+		{"number", "%s - %s", "number", "number"},
+		{"number", "%s / %s", "number", "number"},
+		{"number", "event.amt - %s", "number", ""},
+		{"number", "%s ? %s : 0", "bool", "number"},
+		{"bool", "%s > 2.25", "number", ""},
+		{"bool", "!%s", "bool", ""},
+		{"bool", "%s == event.mcc", "string", ""},
+		{"bool", "present(%s)", "number", ""},
+		{"number", "present(%s) ? 1 : 0", "string", ""},
+	}
+	s := shapes[rapid.IntRange(0, len(shapes)-1).Draw(t, "shape")]
+	text := fmt.Sprintf(s.format, named(s.a))
+	if s.b != "" {
+		text = fmt.Sprintf(s.format, named(s.a), named(s.b))
+	}
+	f := genFeature{kind: s.kind, names: []string{name}}
+	def := ""
+	if chance(t, "default", 2) {
+		def = ", default: " + drawDefault(t, s.kind)
+	}
+	f.line = fmt.Sprintf("%s: {expr: '%s'%s}", name, text, def)
+	return f
+}
+
+// drawService lists some features for the first source, with a derived value
+// and a model of rules.
+func drawService(t *rapid.T, g *genSpec) {
+	var b strings.Builder
+	on := g.sources[rapid.IntRange(0, len(g.sources)-1).Draw(t, "on")].name
+	fmt.Fprintf(&b, "  svc:\n    version: 1\n    on: %s\n    features:\n", on)
+	number := ""
+	for _, v := range g.views {
+		var listed []string
+		for _, f := range slices.Concat(v.features, v.derived) {
+			if f.scope == "hidden" || chance(t, "unlisted", 4) {
+				continue
+			}
+			listed = append(listed, f.names...)
+			if f.kind == "number" {
+				number = v.name + "." + f.names[0]
+			}
+		}
+		if len(listed) > 0 {
+			fmt.Fprintf(&b, "      - %s: [%s]\n", v.name, strings.Join(listed, ", "))
+		}
+	}
+	if number == "" {
+		return
+	}
+	if chance(t, "service derived", 2) {
+		fmt.Fprintf(&b, "    request_fields: {amt: double}\n    derived:\n      r0: {expr: 'request.amt + %s', default: 1}\n", number)
+	}
+	g.services = []string{b.String()}
+	if chance(t, "model", 2) {
+		return
+	}
+	score := ""
+	if chance(t, "score", 2) {
+		score = fmt.Sprintf("    score: '%s / 4'\n", number)
+	}
+	g.models = []string{fmt.Sprintf(`  judge:
+    version: 1
+    feature_service: svc
+    runtime: expr
+%s    on_error: {band: review}
+    bands: [{name: allow, min: 0.0}, {name: review, min: 0.4}, {name: block, min: 0.8}]
+    reason_codes:
+      max: 2
+      rules:
+        FIRST: {weight: 0.5, when: '%s > 1', text: first}
+        SECOND: {weight: 0.4, when: '%s >= 2', text: second}
+        THIRD: {weight: 0.2, when: '!present(%s)', text: third}
+`, score, number, number, number)}
+}

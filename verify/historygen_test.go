@@ -1,0 +1,275 @@
+package verify
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/freshet-dev/freshet/verify/oracle"
+)
+
+// step is one thing that happens to a history: a record arrives, then perhaps
+// the touched rows are read, and some row at some later time.
+type step struct {
+	record oracle.Record
+	rows   bool
+	reads  []read
+}
+
+// read is a read of now of a view's row, later than its newest event by after.
+type read struct {
+	view  int
+	key   string
+	after time.Duration
+}
+
+// origin is the time of a history's first event.
+var origin = time.Date(2026, 1, 5, 10, 0, 0, 0, time.UTC).UnixMilli()
+
+// historian draws the records of one history, aiming at the spec's edges.
+type historian struct {
+	t       *rapid.T
+	spec    *genSpec
+	offsets map[[2]int]int64
+	newest  map[[2]int]int64 // by source and partition, as if all were accepted
+	times   []int64          // of all records so far
+	sent    []sentRecord
+}
+
+type sentRecord struct {
+	source int
+	time   int64
+	fields []string
+}
+
+func drawHistory(t *rapid.T, g *genSpec, length int) []step {
+	h := &historian{t: t, spec: g, offsets: map[[2]int]int64{}, newest: map[[2]int]int64{}}
+	partitions := rapid.IntRange(1, 3).Draw(t, "partitions")
+	steps := make([]step, 0, length)
+	for range length {
+		s := step{record: h.record(partitions), rows: chance(t, "read rows", 6)}
+		if chance(t, "read", 5) {
+			s.reads = append(s.reads, read{
+				view:  rapid.IntRange(0, len(g.views)-1).Draw(t, "view"),
+				key:   "",
+				after: pick(t, "after", append([]time.Duration{0, time.Millisecond, time.Second}, g.instants...)...),
+			})
+			s.reads[0].key = drawKey(t, g.views[s.reads[0].view].entity)
+		}
+		steps = append(steps, s)
+	}
+	return steps
+}
+
+var cards = []string{"c1", "c12", "c,%"}
+
+func drawKey(t *rapid.T, entity string) string {
+	card, user := pick(t, "card", cards...), strconv.Itoa(rapid.IntRange(1, 2).Draw(t, "user"))
+	switch entity {
+	case "card":
+		return card
+	case "user":
+		return user
+	case "pair":
+		return oracle.Key([]string{card, user})
+	}
+	return pick(t, "yes", "true", "false")
+}
+
+func (h *historian) record(partitions int) oracle.Record {
+	t := h.t
+	source := rapid.IntRange(0, len(h.spec.sources)-1).Draw(t, "source")
+	partition := rapid.IntRange(0, partitions-1).Draw(t, "partition")
+	id := [2]int{source, partition}
+	r := oracle.Record{Source: source, Partition: int32(partition), Offset: h.offsets[id], Time: oracle.NoTime}
+	h.offsets[id]++
+
+	var said sentRecord
+	if len(h.sent) > 0 && chance(t, "again", 6) {
+		said = h.again()
+		r.Source = said.source
+		if r.Source != source { // its own log has its own offsets
+			h.offsets[id]--
+			id[0] = r.Source
+			r.Offset = h.offsets[id]
+			h.offsets[id]++
+		}
+	} else {
+		said = sentRecord{source: source, time: h.time(id)}
+		said.fields = h.fields(h.spec.sources[source])
+	}
+	h.sent = append(h.sent, said)
+	h.times = append(h.times, said.time)
+	h.newest[id] = max(h.newest[id], said.time)
+	if chance(t, "log time", 3) {
+		ahead := pick(t, "ahead", append([]time.Duration{0, 10 * time.Minute}, h.spec.instants...)...)
+		r.Time = said.time - ahead.Milliseconds() - int64(rapid.IntRange(-1, 1).Draw(t, "edge"))
+	}
+	r.Value = h.encode(h.spec.sources[r.Source], said)
+	return r
+}
+
+// again repeats an earlier record: the same bytes' worth, sometimes stamped
+// again.
+func (h *historian) again() sentRecord {
+	said := h.sent[rapid.IntRange(0, len(h.sent)-1).Draw(h.t, "which")]
+	if chance(h.t, "stamped again", 2) {
+		said.time += h.instant()
+	}
+	return said
+}
+
+// instant is zero, a millisecond, a second or an edge of the spec, give or
+// take a millisecond.
+func (h *historian) instant() int64 {
+	t := h.t
+	d := pick(t, "instant", append([]time.Duration{0, 0, time.Millisecond, time.Second, time.Second}, h.spec.instants...)...).Milliseconds()
+	if chance(t, "edge", 4) {
+		d += int64(pick(t, "off", -1, 1))
+	}
+	return d
+}
+
+// time is the event time of the next record of a partition: some distance
+// ahead of or behind what came before, and mostly not later than its lateness
+// allows behind all partitions.
+func (h *historian) time(id [2]int) int64 {
+	if len(h.times) == 0 {
+		return origin
+	}
+	t := h.t
+	newest := h.newest[id]
+	if newest == 0 || chance(t, "any anchor", 3) {
+		newest = h.times[rapid.IntRange(max(0, len(h.times)-4), len(h.times)-1).Draw(t, "anchor")]
+	}
+	switch rapid.IntRange(0, 9).Draw(t, "direction") {
+	case 0, 1:
+		newest -= h.instant()
+	case 2:
+		newest -= h.spec.sources[id[0]].latenesses.Milliseconds()
+	case 3:
+		newest -= h.spec.sources[id[0]].latenesses.Milliseconds() + 1
+	case 4, 5:
+	default:
+		newest += h.instant()
+	}
+	return max(newest, origin-1_000_000)
+}
+
+// fields draws the JSON members of a record but for its time.
+func (h *historian) fields(s genSource) []string {
+	t := h.t
+	var members []string
+	for _, f := range s.fields {
+		if f.kind == "timestamp" && f.name == "at" {
+			continue
+		}
+		if f.optional && chance(t, f.name+" missing", 4) {
+			if chance(t, "null", 2) {
+				members = append(members, fmt.Sprintf("%q:null", f.name))
+			}
+			continue
+		}
+		members = append(members, fmt.Sprintf("%q:%s", f.name, h.value(f)))
+	}
+	if chance(t, "undeclared", 6) {
+		members = append(members, `"other":{"a":[1,{"b":null}]}`)
+	}
+	return members
+}
+
+func (h *historian) value(f genField) string {
+	t := h.t
+	switch {
+	case f.name == "id" && f.kind == "int":
+		return strconv.Itoa(len(h.sent) + 1)
+	case f.name == "id":
+		return fmt.Sprintf("%q", "i"+strconv.Itoa(len(h.sent)+1))
+	case f.name == "card":
+		if chance(t, "no card", 12) {
+			return `""`
+		}
+		return fmt.Sprintf("%q", pick(t, "card", cards...))
+	case f.name == "mcc":
+		return pick(t, "mcc", `"a"`, `"b"`, `"c"`, `"a"`, `"\u0061"`, `"z"`)
+	case f.name == "user":
+		return strconv.Itoa(rapid.IntRange(1, 2).Draw(t, "user"))
+	}
+	switch f.kind {
+	case "int":
+		return pick(t, "int", "0", "1", "2", "3", "-1", "-0", "9007199254740992")
+	case "bool":
+		return pick(t, "bool", "true", "false")
+	case "double":
+		return pick(t, "double", "0", "0.5", "1", "-2.25", "3.75", "-0.0", "1e3", "0.1", "123456.789", "1e15")
+	case "decimal":
+		text := pick(t, "decimal", "0", "1", "1.5", "2", "2.25", "-3", "0.125", "10", "85.64999999999999", "1e1", "7")
+		if chance(t, "quoted", 3) {
+			return `"` + text + `"`
+		}
+		return text
+	case "timestamp":
+		return h.stamp(f, origin+int64(rapid.IntRange(-3, 3).Draw(t, "seen"))*1000)
+	}
+	panic("no value for " + f.kind)
+}
+
+// stamp is a time in one of the ways that S12 allows for a field.
+func (h *historian) stamp(f genField, ms int64) string {
+	t := h.t
+	if chance(t, "epoch", 2) {
+		switch f.unit {
+		case "":
+			return strconv.FormatInt(ms, 10)
+		case "us":
+			return strconv.FormatInt(ms*1000+int64(rapid.IntRange(0, 999).Draw(t, "us")), 10)
+		case "ns":
+			return strconv.FormatInt(ms*1_000_000+int64(rapid.IntRange(0, 999_999).Draw(t, "ns")), 10)
+		case "s":
+			if ms%1000 == 0 {
+				return strconv.FormatInt(ms/1000, 10)
+			}
+		}
+	}
+	at := time.UnixMilli(ms).UTC()
+	if chance(t, "zone", 3) {
+		at = at.In(time.FixedZone("", 3600*rapid.IntRange(-11, 14).Draw(t, "hours")))
+	}
+	// More digits than a millisecond are floored away.
+	return `"` + at.Format(pick(t, "layout", "2006-01-02T15:04:05.000", "2006-01-02T15:04:05.000", "2006-01-02T15:04:05.000999")) + at.Format("Z07:00") + `"`
+}
+
+// encode writes the record, and spoils some.
+func (h *historian) encode(s genSource, said sentRecord) []byte {
+	t := h.t
+	members := append([]string{`"at":` + h.stamp(s.fields[timeField(s)], said.time)}, said.fields...)
+	text := "{" + strings.Join(members, ",") + "}"
+	if !chance(t, "spoiled", 25) {
+		return []byte(text)
+	}
+	spoiled := []string{
+		text[:len(text)-1], text + "x", text + text, strings.Replace(text, "{", `{"card":1,"card":2,`, 1),
+		strings.Replace(text, `"at":`, `"AT":`, 1), strings.Replace(text, `"at":`, `"at":null,"was":`, 1),
+		strings.Replace(text, `"amt":`, `"amt":"1.23456","was":`, 1), strings.Replace(text, `"amt":`, `"amt":true,"was":`, 1),
+		strings.Replace(text, `"qty":`, `"qty":"1","was":`, 1), strings.Replace(text, `"qty":`, `"qty":9007199254740993,"was":`, 1),
+		strings.Replace(text, `"qty":`, `"qty":1.5,"was":`, 1), strings.Replace(text, `"x":`, `"x":"1","was":`, 1),
+		strings.Replace(text, `"x":`, `"x":2e15,"was":`, 1), strings.Replace(text, `"x":`, `"x":NaN,"was":`, 1),
+		strings.Replace(text, `"card":`, `"card":7,"was":`, 1), strings.Replace(text, `"at":`, `"at":"2026-01-05T10:00:00","was":`, 1),
+		strings.Replace(text, `"at":`, `"at":"1999-12-31T23:59:59.999Z","was":`, 1), strings.Replace(text, `"at":`, `"at":"2100-01-01T00:00:00Z","was":`, 1),
+		strings.Replace(text, `"ok":`, `"ok":1,"was":`, 1), strings.Replace(text, `"ok":`, `"ok":"true","was":`, 1) + "}",
+		strings.Replace(text, `"card":"`, "\"card\":\"\xff", 1), `null`, `[]`, ``, `{}`, `7`,
+	}
+	return []byte(spoiled[rapid.IntRange(0, len(spoiled)-1).Draw(t, "how")])
+}
+
+func timeField(s genSource) int {
+	for i, f := range s.fields {
+		if f.name == "at" {
+			return i
+		}
+	}
+	panic("no time field")
+}
