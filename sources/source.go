@@ -24,13 +24,17 @@ import (
 	"errors"
 )
 
+// NoTime is the Time of a record whose log has no clock. It equals
+// event.NoTime, which this package may not import.
+const NoTime int64 = -1 << 63
+
 // Record is one record of a log. Key, Value and Headers are owned by the
 // consumer and stay valid until the next Poll.
 type Record struct {
 	Source    int // index in Spec.Sources
 	Partition int32
 	Offset    int64
-	Time      int64 // the log's own clock in ms; event.NoTime (-1<<63) where it has none
+	Time      int64 // the log's own clock in ms; NoTime where it has none
 	Key       []byte
 	Value     []byte
 	Headers   []Header
@@ -116,6 +120,19 @@ type Consumer interface {
 	Lag() map[PartitionID]int64
 	// Close leaves the group, so that a standby takes over at once.
 	Close(ctx context.Context) error
+}
+
+// Pauser is a Consumer that can hold partitions back. While a rebuild is under
+// way the pipeline pauses a partition as soon as it delivers a record at or
+// above its Committed, so that what was read ahead stays small while the others
+// catch up; a consumer without Pause has it all kept in memory. Both are called
+// from Poll's goroutine.
+type Pauser interface {
+	// Pause stops the delivery of a partition; what was delivered stays
+	// delivered, and nothing is skipped.
+	Pause(PartitionID)
+	// Resume ends all pauses.
+	Resume()
 }
 
 // ErrLost is returned by Commit when the partitions belong to another

@@ -1,0 +1,86 @@
+package pipeline
+
+import (
+	"context"
+	"time"
+
+	"github.com/freshet-dev/freshet/features/event"
+)
+
+// housekeeping is what is due every second, from the loop's goroutine: the
+// store's sign of life, and the gauges that need the engine or the consumer.
+func (r *Runner) housekeeping(work context.Context) {
+	now := time.Now()
+	if r.own == nil || r.own.rebuilding || now.Sub(r.tickedAt) < tick {
+		return
+	}
+	r.tickedAt = now
+	lag := r.Consumer.Lag()
+	r.metrics.tick(r, lag)
+	if r.Store == nil {
+		return
+	}
+	r.readClock = max(r.readClock, r.clockOfReads())
+	ctx, cancel := context.WithTimeout(work, aliveTimeout)
+	defer cancel()
+	err := r.Store.Alive(ctx, r.readClock)
+	if err != nil {
+		r.metrics.onlineErrors.WithLabelValues(r.Backend).Inc()
+	}
+	if fails := err != nil; fails != r.aliveFails {
+		r.aliveFails = fails
+		if fails {
+			r.Log.Warn("the online store does not take the sign of life: readers stop trusting its rows", "err", err.Error(), "err_kind", "retriable")
+			r.Config.Health.block(aliveKey, "write alive: "+err.Error())
+		} else {
+			r.Log.Info("the online store takes the sign of life again")
+			r.Config.Health.unblock(aliveKey)
+		}
+	}
+}
+
+// clockOfReads is the stream's time (design.md 6): the wall clock while every
+// partition is caught up, else the event time of the most lagging one. A
+// partition is caught up when nothing is known to lie ahead of it, or when its
+// newest record is hardly older than the wall clock.
+func (r *Runner) clockOfReads() int64 {
+	wall := r.Clock().UnixMilli()
+	lag := r.Consumer.Lag()
+	at, behind := wall, false
+	for _, id := range r.own.ids {
+		p := r.own.parts[id]
+		if lag[id] == 0 || (p.recordTime != event.NoTime && wall-p.recordTime < freshRecord.Milliseconds()) {
+			continue
+		}
+		if p.at != noTime && (!behind || p.at < at) {
+			at, behind = p.at, true
+		}
+	}
+	return min(at, wall)
+}
+
+// sampler lets one line of a kind through per retryLine, with the number of
+// those it held back. Kinds come from closed lists.
+type sampler map[string]*sampled
+
+type sampled struct {
+	told  time.Time
+	count int
+}
+
+func newSampler() sampler { return sampler{} }
+
+// tell counts one of kind and says whether it may be told, and for how many.
+func (s sampler) tell(kind string, now time.Time) (count int, tell bool) {
+	k := s[kind]
+	if k == nil {
+		k = &sampled{}
+		s[kind] = k
+	}
+	k.count++
+	if !k.told.IsZero() && now.Sub(k.told) < retryLine {
+		return 0, false
+	}
+	count, k.count, k.told = k.count, 0, now
+	return count, true
+}

@@ -1,0 +1,262 @@
+package pipeline
+
+import (
+	"math"
+	"time"
+
+	"github.com/freshet-dev/freshet/config/spec"
+	"github.com/freshet-dev/freshet/features"
+	"github.com/freshet-dev/freshet/features/event"
+	"github.com/freshet-dev/freshet/models"
+	"github.com/freshet-dev/freshet/sinks"
+	"github.com/freshet-dev/freshet/sinks/record"
+)
+
+// sampleEvery is how often the stages of one record are timed: reading the
+// clock for each would cost more than some of the stages.
+const sampleEvery = 64
+
+// apply takes the batch's records in order through the engine, and everything
+// that follows from them into r.out.
+func (r *Runner) apply() (err error) {
+	at := noSlot
+	defer func() { err = r.caught(recover(), at, err) }()
+	began := time.Now()
+	r.tellCoverage()
+	r.in.arrange(r.Merged)
+	p := record.Place{Batch: r.own.batch + 1, Owner: r.own.owner}
+	r.out.begin(r.Clock().UnixMilli())
+	for n, i := range r.in.order {
+		s := &r.in.slots[i]
+		at = int(i)
+		if s.refusal.Reason == event.Accepted {
+			if rej := r.engine.Admit(&s.ev); rej != nil {
+				s.refusal = *rej
+			}
+		}
+		if s.refusal.Reason != event.Accepted {
+			r.refuse(s)
+			continue
+		}
+		v := r.vectors[s.ev.Source]
+		timed := n%sampleEvery == 0
+		var t0, t1, t2 time.Time
+		if timed {
+			t0 = time.Now()
+		}
+		r.engine.Apply(&s.ev, v)
+		if timed {
+			t1 = time.Now()
+		}
+		r.out.score(s.ev.Source, v)
+		if timed {
+			t2 = time.Now()
+		}
+		r.out.emit(s, v, p)
+		if timed {
+			r.metrics.batch.sampled(t1.Sub(t0), t2.Sub(t1), time.Since(t2))
+		}
+		p.Seq++
+	}
+	at = noSlot
+	r.out.finish()
+	if r.Store != nil {
+		// Rows are as after the batch's last record, whichever touched them.
+		version := sinks.Version{Incarnation: r.own.incarnation, Batch: p.Batch, Owner: p.Owner, Seq: max(p.Seq, 1) - 1}
+		r.engine.Rows(func(row *features.Row) { r.out.addRow(row, version) })
+	} else {
+		r.engine.DropTouches()
+	}
+	r.metrics.batch.apply += time.Since(began)
+	return nil
+}
+
+// refuse counts a refused record, and makes its dead letter where it has one.
+func (r *Runner) refuse(s *slot) {
+	reason := s.refusal.Reason
+	src := r.spec.Sources[s.rec.Source]
+	if !reason.DeadLetter() {
+		r.metrics.batch.dropped[s.rec.Source][reason]++
+		return
+	}
+	r.metrics.batch.dead[s.rec.Source][reason]++
+	r.out.bury(s, src, reason.String())
+	if n, tell := r.sample.tell(reason.String(), time.Now()); tell {
+		r.Log.Warn("dead letter", place(src, s.rec.Partition, s.rec.Offset), "reason", reason.String(),
+			"field", s.refusal.Field, "err", s.refusal.Detail, "err_kind", "record", "of_this_reason_since_last_line", n)
+	}
+}
+
+// output is what a batch leads to. All of it is reused from batch to batch and
+// stays as it is until the batch is committed, so that it can be sent again.
+type output struct {
+	metrics *metrics
+	sources []*sourceOutput
+	headers *record.Headers
+	dlq     *record.DeadLetters
+
+	now     int64  // wall clock of the batch, ms
+	buf     []byte // the records' bytes
+	refs    []ref
+	records []sinks.Record // of refs, once buf has stopped growing
+	dead    []sinks.Record
+	rows    []sinks.VersionedRow
+
+	values   []event.Value
+	statuses []features.Status
+}
+
+// ref is one record's bytes in buf.
+type ref struct {
+	topic           string
+	key, value, end int // buf[key:value] is the key, buf[value:end] the value
+	headers         []sinks.Header
+	slot            *slot
+}
+
+// sourceOutput is what the records of one source need.
+type sourceOutput struct {
+	src     *spec.Source
+	layout  *features.Layout
+	encoder *record.Encoder
+	privacy record.Privacy
+	key     int // in layout.Entities; -1: records have no key
+	models  []scored
+	results []models.Result
+	band    string // of the first model that is not a shadow
+	columns []int  // by layout.Columns: the view's index for status counts, -1
+}
+
+// scored is one model on a source.
+type scored struct {
+	model  *spec.Model
+	scorer models.Scorer
+	layout features.ModelLayout
+	in     models.Input
+}
+
+func newOutput(r *Runner) output {
+	o := output{metrics: r.metrics, headers: record.NewHeaders(record.SpecRef(r.spec)), dlq: record.NewDeadLetters(r.spec, r.Privacy)}
+	for i, src := range r.spec.Sources {
+		layout := r.Plan.Layout(i)
+		s := &sourceOutput{src: src, layout: layout, encoder: record.NewEncoder(r.spec, layout, r.Privacy), privacy: r.Privacy, key: -1}
+		for j, e := range layout.Entities {
+			if e == src.Output.Key {
+				s.key = j
+			}
+		}
+		for _, m := range layout.Models {
+			s.models = append(s.models, scored{model: m.Model, scorer: r.Scorers[m.Model.Index], layout: m,
+				in: models.Input{Vector: make([]float64, len(m.Vector))}})
+		}
+		s.results = make([]models.Result, len(s.models))
+		for _, c := range layout.Columns {
+			view := -1
+			if c.Feature != nil && c.Emit {
+				view = c.Feature.View.Index
+			}
+			s.columns = append(s.columns, view)
+		}
+		o.sources = append(o.sources, s)
+	}
+	return o
+}
+
+func (o *output) begin(now int64) { o.now = now }
+
+func (o *output) reset() {
+	o.buf, o.refs, o.records, o.dead, o.rows = o.buf[:0], o.refs[:0], o.records[:0], o.dead[:0], o.rows[:0]
+	o.values, o.statuses = o.values[:0], o.statuses[:0]
+}
+
+// score asks the models of a source about the vector.
+func (o *output) score(source int, v *features.Vector) {
+	s := o.sources[source]
+	s.band = ""
+	for i := range s.models {
+		m := &s.models[i]
+		if m.model.Runtime != "expr" { // which reads rules and its own expression only
+			fill(m.in.Vector, m.layout.Vector, s.layout.Columns, v.Values)
+		}
+		m.in.Fired = v.Fired[i]
+		m.in.Score, m.in.HasScore = v.Scores[i].Number(0)
+		s.results[i] = m.scorer.Score(&m.in)
+		if s.band == "" && !m.model.Shadow {
+			s.band = s.results[i].Band
+		}
+		o.metrics.scored(m.model, &s.results[i])
+	}
+	for i, view := range s.columns {
+		if view >= 0 {
+			o.metrics.batch.statuses[view][v.Statuses[i]]++
+		}
+	}
+}
+
+// fill makes a model's vector of numbers: NaN where there is no value.
+func fill(dst []float64, columns []int, layout []features.Column, values []event.Value) {
+	for i, c := range columns {
+		v := values[c]
+		x, ok := v.Number(layout[c].Scale)
+		switch {
+		case ok:
+		case v.Kind() == event.Bool && v.Bool():
+			x = 1
+		case v.Kind() == event.Bool:
+			x = 0
+		default:
+			x = math.NaN()
+		}
+		dst[i] = x
+	}
+}
+
+// emit encodes the record of an applied event.
+func (o *output) emit(s *slot, v *features.Vector, p record.Place) {
+	src := o.sources[s.ev.Source]
+	r := ref{topic: src.src.Output.Topic, key: len(o.buf), slot: s, headers: o.headers.Of(src.band, s.trace)}
+	if src.key >= 0 && v.Keys[src.key] != "" {
+		o.buf = append(o.buf, src.privacy.Key(src.layout.Entities[src.key], v.Keys[src.key])...)
+	}
+	r.value = len(o.buf)
+	o.buf = src.encoder.Append(o.buf, &record.Enriched{Event: &s.ev, Vector: v, Scores: src.results, Place: p,
+		ProcessedAt: o.now, TraceID: record.TraceID(s.trace)})
+	r.end = len(o.buf)
+	o.refs = append(o.refs, r)
+}
+
+// finish turns refs into records: only now does buf stay where it is.
+func (o *output) finish() {
+	for i := range o.refs {
+		r := &o.refs[i]
+		rec := sinks.Record{Topic: r.topic, Value: o.buf[r.value:r.end:r.end], Headers: r.headers, Time: o.now}
+		if r.value > r.key {
+			rec.Key = o.buf[r.key:r.value:r.value]
+		}
+		o.records = append(o.records, rec)
+	}
+}
+
+// bury makes the dead letter of a record.
+func (o *output) bury(s *slot, src *spec.Source, reason string) {
+	refused := record.Refused{Source: src, Partition: s.rec.Partition, Offset: s.rec.Offset,
+		Time: s.rec.Time, HasTime: s.rec.Time != event.NoTime, Key: s.rec.Key, Value: s.rec.Value, Oversized: s.rec.Oversized,
+		Reason: reason, Field: s.refusal.Field, Detail: s.refusal.Detail, Position: s.refusal.Offset, Attempts: 1}
+	if c := s.rec.Cells; c != nil {
+		refused.Names, refused.Texts = c.Names, c.Texts
+	}
+	rec := o.dlq.Encode(&refused)
+	rec.Time = o.now
+	o.dead = append(o.dead, rec)
+}
+
+// addRow copies a row of the engine, which reuses it.
+func (o *output) addRow(row *features.Row, version sinks.Version) {
+	v, st := len(o.values), len(o.statuses)
+	o.values = append(o.values, row.Values...)
+	o.statuses = append(o.statuses, row.Statuses...)
+	version.AsOf = row.AsOf
+	c := *row
+	c.Values, c.Statuses = o.values[v:len(o.values):len(o.values)], o.statuses[st:len(o.statuses):len(o.statuses)]
+	o.rows = append(o.rows, sinks.VersionedRow{Row: c, Version: version})
+}

@@ -1,0 +1,160 @@
+// Package pipeline is where things run: it polls, reads, orders, applies,
+// scores, encodes, writes and commits, batch by batch, and is the only package
+// of ours that starts goroutines besides the connectors. It knows contracts,
+// never a concrete connector, and decides no value: that is the engine's.
+//
+// # The batch
+//
+// A batch is a contiguous offset range of every partition: one or several
+// polls. Its records are read in parallel, brought into one order, applied one
+// by one, and everything that follows from them (rows, records, dead letters)
+// is acknowledged before its positions are committed. Nothing of batch n+1
+// leaves before batch n is committed. After a crash the uncommitted batch is
+// tried again by the next owner, whose number is larger.
+//
+// The order of application is the merge of the partitions' streams by the
+// running maximum of their event times, ties by source, then partition: each
+// partition's own order is kept. seq counts the applied records of a batch
+// from 0; refused records take none, since whoever replays a batch decides
+// from the inputs alone what was refused.
+package pipeline
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/freshet-dev/freshet/features"
+	"github.com/freshet-dev/freshet/models"
+	"github.com/freshet-dev/freshet/sinks"
+	"github.com/freshet-dev/freshet/sinks/record"
+	"github.com/freshet-dev/freshet/sources"
+)
+
+// Config is what a Runner is built from. The Runner owns the connectors: Run
+// closes them.
+type Config struct {
+	Plan        *features.Plan
+	Seed        [16]byte // keys the hashes that decide values
+	Consumer    sources.Consumer
+	Store       sinks.OnlineStore // nil: no online store
+	Output      sinks.Log
+	DeadLetters sinks.Log
+	Scorers     []models.Scorer // by spec.Model.Index
+	Privacy     record.Privacy
+
+	// Merged says that the consumer has merged its inputs already (files, S5):
+	// records are applied in the order in which it delivers them.
+	Merged bool
+
+	Group   string                // label of the group's metrics
+	Backend string                // label of the online store's metrics: redis
+	Clock   func() time.Time      // wall clock; nil: time.Now. It decides no value
+	Log     *slog.Logger          // nil: silent
+	Metrics prometheus.Registerer // nil: none
+	Health  *Health               // nil: one of its own
+
+	Limits Limits
+}
+
+// Limits are the bounds and intervals of a Runner. Zero values mean the
+// defaults, except where a word says otherwise.
+type Limits struct {
+	// BatchRecords is how many records a batch may hold: it bounds memory and
+	// the work that a crash repeats.
+	BatchRecords int
+	// CommitInterval is how soon after the last batch the next one may close:
+	// what comes meanwhile joins it. 0: a batch closes by its count alone, so
+	// that its boundaries follow from the input (files).
+	CommitInterval time.Duration
+	// Workers read records in parallel.
+	Workers int
+	// RetryMax is the longest pause between two tries of a write.
+	RetryMax time.Duration
+	// CommitPatience is how long a commit that fails is tried again before the
+	// process ends.
+	CommitPatience time.Duration
+	// DrainBudget is how long the last batch may take once the context is done.
+	DrainBudget time.Duration
+	// StallAfter is how long the loop may stand still and be called alive.
+	StallAfter time.Duration
+}
+
+// The defaults of Limits.
+const (
+	DefaultBatchRecords   = 5000
+	DefaultCommitInterval = 20 * time.Millisecond // for cmd: 0 has a meaning of its own
+	DefaultRetryMax       = 2 * time.Second
+	DefaultCommitPatience = 30 * time.Second
+	DefaultDrainBudget    = 7 * time.Second // of the 10 s that SIGTERM has; closing needs the rest
+	DefaultStallAfter     = 30 * time.Second
+
+	closeBudget  = 2 * time.Second        // to leave the group and close the sinks
+	retryMin     = 50 * time.Millisecond  // first pause between two tries
+	tick         = time.Second            // alive and housekeeping
+	aliveTimeout = 500 * time.Millisecond // alive must not hold up a batch for long
+	freshRecord  = 2 * time.Second        // a partition whose last record is younger is caught up
+	maxWorkers   = 4                      // more readers than that wait for the one that applies
+	chunkRecords = 256                    // fewer records are not worth a goroutine
+)
+
+func (l Limits) withDefaults() Limits {
+	if l.BatchRecords <= 0 {
+		l.BatchRecords = DefaultBatchRecords
+	}
+	if l.Workers <= 0 {
+		l.Workers = min(maxWorkers, runtime.GOMAXPROCS(0))
+	}
+	for _, d := range []struct {
+		at  *time.Duration
+		def time.Duration
+	}{
+		{&l.RetryMax, DefaultRetryMax}, {&l.CommitPatience, DefaultCommitPatience},
+		{&l.DrainBudget, DefaultDrainBudget}, {&l.StallAfter, DefaultStallAfter},
+	} {
+		if *d.at <= 0 {
+			*d.at = d.def
+		}
+	}
+	return l
+}
+
+// check says what is missing: a bug of whoever builds the Runner.
+func (c Config) check() error {
+	switch {
+	case c.Plan == nil:
+		return errors.New("pipeline: no plan")
+	case c.Consumer == nil:
+		return errors.New("pipeline: no consumer")
+	case c.Output == nil:
+		return errors.New("pipeline: no output log")
+	case c.DeadLetters == nil:
+		return errors.New("pipeline: no log for dead letters")
+	case c.Privacy == nil:
+		return errors.New("pipeline: nothing that masks personal data")
+	case len(c.Scorers) != len(c.Plan.Spec().Models):
+		return errors.New("pipeline: a model without a scorer")
+	}
+	return nil
+}
+
+func (c Config) withDefaults() Config {
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	if c.Health == nil {
+		c.Health = NewHealth()
+	}
+	if c.Backend == "" {
+		c.Backend = "none"
+	}
+	c.Limits = c.Limits.withDefaults()
+	return c
+}

@@ -1,0 +1,224 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/freshet-dev/freshet/sinks"
+	"github.com/freshet-dev/freshet/sinks/record"
+	"github.com/freshet-dev/freshet/sources"
+)
+
+// deliver writes the rows, the records and the dead letters side by side and
+// returns once all are acknowledged. What may pass is tried again for as long
+// as it takes: the input waits in its log, nothing is lost.
+func (r *Runner) deliver(work context.Context) error {
+	began := time.Now()
+	group, ctx := errgroup.WithContext(work)
+	var refused []int // records that the output log refused for their size
+	if r.Store != nil && len(r.out.rows) > 0 {
+		group.Go(func() error { return r.writeRows(ctx) })
+	}
+	if len(r.out.records) > 0 {
+		group.Go(func() (err error) {
+			refused, err = r.produce(ctx, outputLog, r.Output, r.out.records)
+			return err
+		})
+	}
+	if len(r.out.dead) > 0 {
+		group.Go(func() error { return r.produceDead(ctx, r.out.dead) })
+	}
+	if err := r.await(group); err != nil {
+		return err
+	}
+	if len(refused) > 0 {
+		if err := r.replaceTooLarge(work, refused); err != nil {
+			return err
+		}
+	}
+	r.metrics.batch.emit += time.Since(began)
+	return nil
+}
+
+// await waits for the group and says meanwhile that the loop lives: it depends
+// on nothing outside.
+func (r *Runner) await(group *errgroup.Group) error {
+	done := make(chan error, 1)
+	go func() { done <- group.Wait() }()
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for {
+		select {
+		case err := <-done:
+			return err
+		case <-ticker.C:
+			r.Config.Health.beat()
+		}
+	}
+}
+
+func (r *Runner) writeRows(ctx context.Context) error {
+	err := r.retry(ctx, onlineStore, "write rows to the online store", func(ctx context.Context) error {
+		began := time.Now()
+		err := r.Store.Write(ctx, r.out.rows)
+		r.metrics.onlineWrite.WithLabelValues(r.Backend).Observe(time.Since(began).Seconds())
+		if err != nil {
+			r.metrics.onlineErrors.WithLabelValues(r.Backend).Inc()
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	r.metrics.readable(r.out.rows, r.Clock().UnixMilli())
+	return nil
+}
+
+// produce appends records to a log. The result is the indexes of those refused
+// for their size: the others are stored.
+func (r *Runner) produce(ctx context.Context, which blocker, log sinks.Log, records []sinks.Record) ([]int, error) {
+	err := r.retry(ctx, which, "append to the "+which.String(), func(ctx context.Context) error {
+		err := log.Produce(ctx, records)
+		if err != nil {
+			r.metrics.produceErrors.WithLabelValues(which.String()).Inc()
+		}
+		return err
+	})
+	var large *sinks.TooLarge
+	if errors.As(err, &large) {
+		return large.Indexes, nil
+	}
+	return nil, err
+}
+
+// produceDead appends dead letters. One that is itself refused for its size is
+// sent again without its payload: why and where matter more.
+func (r *Runner) produceDead(ctx context.Context, dead []sinks.Record) error {
+	refused, err := r.produce(ctx, deadLetterLog, r.DeadLetters, dead)
+	if err != nil || len(refused) == 0 {
+		return err
+	}
+	bare := make([]sinks.Record, 0, len(refused))
+	for _, i := range refused {
+		rec := dead[i]
+		rec.Value = fmt.Appendf(nil, `{"bytes":%d}`, len(rec.Value))
+		bare = append(bare, rec)
+	}
+	if refused, err = r.produce(ctx, deadLetterLog, r.DeadLetters, bare); err == nil && len(refused) > 0 {
+		return fmt.Errorf("append to the dead letters: topic %s refuses even a record of %d bytes: raise its max.message.bytes",
+			bare[refused[0]].Topic, len(bare[refused[0]].Value))
+	}
+	return err
+}
+
+// replaceTooLarge sends the inputs of refused records to the dead letters,
+// without features: each input has one outcome. The features stay applied.
+func (r *Runner) replaceTooLarge(work context.Context, refused []int) error {
+	first := len(r.out.dead)
+	for _, i := range refused {
+		ref := &r.out.refs[i]
+		src := r.spec.Sources[ref.slot.rec.Source]
+		ref.slot.refusal.Detail = fmt.Sprintf("the enriched record of %d bytes was refused for its size by topic %s", ref.end-ref.value, ref.topic)
+		ref.slot.refusal.Offset = -1
+		r.metrics.batch.tooLarge[ref.slot.rec.Source]++
+		r.out.bury(ref.slot, src, record.ReasonTooLarge)
+		if n, tell := r.sample.tell(record.ReasonTooLarge, time.Now()); tell {
+			r.Log.Warn("dead letter", place(src, ref.slot.rec.Partition, ref.slot.rec.Offset), "reason", record.ReasonTooLarge,
+				"err", ref.slot.refusal.Detail, "err_kind", "record", "of_this_reason_since_last_line", n)
+		}
+	}
+	group, ctx := errgroup.WithContext(work)
+	group.Go(func() error { return r.produceDead(ctx, r.out.dead[first:]) })
+	return r.await(group)
+}
+
+// commit stores the positions behind the batch; then the batch is over, and
+// everything that it counted is counted.
+func (r *Runner) commit(work context.Context) error {
+	own := r.own
+	var positions []sources.Position
+	for _, id := range own.ids {
+		// The first commit of an ownership names every partition, so that all
+		// of them carry the numbers from then on.
+		if p := own.parts[id]; p.moved || !own.committed {
+			positions = append(positions, sources.Position{PartitionID: id, Next: p.next})
+		}
+	}
+	meta := metadata(own.batch+1, own.owner, own.incarnation)
+	deadline := time.Now().Add(r.Limits.CommitPatience)
+	err := r.retry(work, commits, "commit", func(ctx context.Context) error {
+		err := r.Consumer.Commit(ctx, positions, meta)
+		if err != nil && (errors.Is(err, sources.ErrLost) || time.Now().After(deadline)) {
+			return &sinks.Fatal{Err: err}
+		}
+		return err
+	})
+	switch {
+	case errors.Is(err, sources.ErrLost):
+		r.metrics.transactions.WithLabelValues("lost").Inc()
+		return err
+	case err != nil:
+		r.metrics.transactions.WithLabelValues("failed").Inc()
+		return err
+	}
+	own.batch, own.committed = own.batch+1, true
+	now := r.Clock().UnixMilli()
+	for _, id := range own.ids {
+		if p := own.parts[id]; p.moved {
+			p.moved, p.processed = false, now
+		}
+	}
+	r.metrics.transactions.WithLabelValues("committed").Inc()
+	r.metrics.committed(r)
+	return nil
+}
+
+// retryLine is how often a failure that goes on is told again.
+const retryLine = 10 * time.Second
+
+// retry does what until it works, ctx is done, or the error is one that trying
+// again does not help. Meanwhile the instance is not ready, and says why.
+func (r *Runner) retry(ctx context.Context, which blocker, what string, do func(context.Context) error) error {
+	pause := retryMin
+	var since, told time.Time
+	for tries := 1; ; tries++ {
+		err := do(ctx)
+		if err == nil {
+			if tries > 1 {
+				r.Config.Health.unblock(which)
+				r.Log.Info("it works again", "what", what, "tries", tries, "after", time.Since(since).Round(time.Millisecond))
+			}
+			return nil
+		}
+		var fatal *sinks.Fatal
+		var large *sinks.TooLarge
+		if errors.As(err, &fatal) || errors.As(err, &large) {
+			return fmt.Errorf("%s: %w", what, err)
+		}
+		if ctx.Err() != nil {
+			return fmt.Errorf("%s: %w (%w)", what, err, ctx.Err())
+		}
+		now := time.Now()
+		if tries == 1 {
+			since = now
+		}
+		if now.Sub(told) >= retryLine {
+			told = now
+			r.Log.Warn("it fails and is tried again; nothing is committed meanwhile", "what", what, "tries", tries, "err", err.Error(), "err_kind", "retriable")
+		}
+		r.Config.Health.block(which, what+": "+err.Error())
+		timer := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return fmt.Errorf("%s: %w (%w)", what, err, ctx.Err())
+		case <-timer.C:
+		}
+		pause = min(2*pause, r.Limits.RetryMax)
+		r.Config.Health.beat()
+	}
+}

@@ -1,0 +1,183 @@
+package pipeline
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/freshet-dev/freshet/features/event"
+	"github.com/freshet-dev/freshet/sinks/record"
+	"github.com/freshet-dev/freshet/sources"
+)
+
+// gather polls until a batch may close: it is full, its time has come, or the
+// inputs or ctx have ended. It returns with an empty batch when nothing came,
+// and deals with changes of ownership on the way.
+func (r *Runner) gather(ctx, work context.Context) error {
+	for ctx.Err() == nil && !r.ended {
+		if len(r.in.slots) >= r.Limits.BatchRecords {
+			return nil
+		}
+		wait := tick
+		if len(r.in.slots) > 0 && r.Limits.CommitInterval > 0 {
+			wait = time.Until(r.closedAt.Add(r.Limits.CommitInterval))
+			if wait <= 0 {
+				return nil
+			}
+		}
+		poll, err := r.poll(ctx, min(wait, tick))
+		if err != nil {
+			return fmt.Errorf("read the sources: %w", err)
+		}
+		r.Config.Health.beat()
+		if err := r.take(work, poll); err != nil {
+			return err
+		}
+		r.housekeeping(work)
+		r.ended = poll.Ended
+	}
+	return nil
+}
+
+// poll asks the consumer, or hands out what was read ahead.
+func (r *Runner) poll(ctx context.Context, wait time.Duration) (sources.Poll, error) {
+	room := r.Limits.BatchRecords - len(r.in.slots)
+	if len(r.pending) > 0 && !r.own.rebuilding {
+		n := min(room, len(r.pending))
+		p := sources.Poll{Records: r.pending[:n]}
+		if r.pending = r.pending[n:]; len(r.pending) == 0 {
+			r.pending = nil
+		}
+		return p, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	return r.Consumer.Poll(ctx, room)
+}
+
+// take puts a poll where it belongs: a change of ownership, a rebuild, or the
+// batch.
+func (r *Runner) take(work context.Context, p sources.Poll) error {
+	switch {
+	case p.Lost:
+		r.drop("the partitions were taken away")
+		return nil
+	case p.Owned != nil:
+		return r.takeOver(work, p.Owned)
+	case r.own == nil:
+		return nil // records of a session that is over by now
+	case r.own.rebuilding:
+		return r.rebuild(p.Records)
+	}
+	r.read(p.Records)
+	return nil
+}
+
+// read adds records to the batch and reads them, in chunks side by side. It
+// returns before the next poll, since the records are the consumer's.
+func (r *Runner) read(records []sources.Record) {
+	if len(records) == 0 {
+		return
+	}
+	began := time.Now()
+	first := len(r.in.slots)
+	for i := range records {
+		rec := &records[i]
+		r.in.add(rec, len(r.spec.Sources[rec.Source].Fields))
+	}
+	slots := r.in.slots[first:]
+	if len(slots) < 2*chunkRecords || len(r.readers) == 1 {
+		r.readChunk(0, slots)
+	} else {
+		size := (len(slots) + len(r.readers) - 1) / len(r.readers)
+		var wg sync.WaitGroup
+		for w := range r.readers {
+			chunk := slots[min(w*size, len(slots)):min((w+1)*size, len(slots))]
+			wg.Go(func() { r.readChunk(w, chunk) })
+		}
+		wg.Wait()
+	}
+	for i := range slots {
+		r.own.follow(&slots[i])
+	}
+	r.metrics.batch.decode += time.Since(began)
+}
+
+func (r *Runner) readChunk(worker int, slots []slot) {
+	for i := range slots {
+		s := &slots[i]
+		if rej := r.readOne(worker, s); rej != nil {
+			s.refusal = *rej
+		}
+	}
+}
+
+// readOne reads one record. A panic in decoding, filters or expressions is the
+// record's fault until proved otherwise: nothing of the state has changed yet,
+// so the record goes to the dead letters and the run goes on.
+func (r *Runner) readOne(worker int, s *slot) (rej *event.Rejection) {
+	defer func() {
+		if p := recover(); p != nil {
+			src := r.spec.Sources[s.rec.Source]
+			r.Log.Error("panic while reading a record; it goes to the dead letters", place(src, s.rec.Partition, s.rec.Offset),
+				"err_kind", "panic", "panic", panicText(p), "stack", string(debug.Stack()))
+			r.readers[worker][s.rec.Source] = r.newReader(s.rec.Source)
+			rej = &event.Rejection{Reason: event.Decode, Detail: "panic while reading the record: a bug of Freshet, see its log", Offset: -1}
+		}
+	}()
+	rec := &s.rec
+	rd := r.readers[worker][rec.Source]
+	switch {
+	case rec.Oversized > 0:
+		return &event.Rejection{Reason: event.Decode, Detail: fmt.Sprintf("record of %d bytes is larger than the cap", rec.Oversized), Offset: -1}
+	case rec.Damaged != "":
+		return &event.Rejection{Reason: event.Decode, Detail: rec.Damaged, Offset: -1}
+	case rec.Cells != nil:
+		rej = rd.ReadTexts(rec.Cells.Names, rec.Cells.Texts, &s.ev)
+	default:
+		rej = rd.Read(rec.Value, &s.ev)
+	}
+	if rec.Future && (rej == nil || rej.Reason == event.Filtered) { // S8: future comes before the filter
+		return &event.Rejection{Reason: event.Future, Offset: -1,
+			Detail: "more than a day ahead of the records before it and of the 100 behind it"}
+	}
+	return rej
+}
+
+// panicText is a panic's value as far as it may be logged: the runtime's own
+// words hold no data, anything else might.
+func panicText(p any) string {
+	if err, ok := p.(runtime.Error); ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("%T", p)
+}
+
+// traceOf is the record's traceparent, if it has a valid one.
+func traceOf(rec *sources.Record, a *arena) []byte {
+	for _, h := range rec.Headers {
+		if h.Key == record.HeaderTrace && record.TraceID(h.Value) != "" {
+			return a.clone(h.Value)
+		}
+	}
+	return nil
+}
+
+// keep copies a record out of the consumer's memory.
+func keep(rec *sources.Record) sources.Record {
+	c := *rec
+	c.Key, c.Value = bytes.Clone(rec.Key), bytes.Clone(rec.Value)
+	c.Headers = slices.Clone(rec.Headers)
+	for i := range c.Headers {
+		c.Headers[i].Value = bytes.Clone(c.Headers[i].Value)
+	}
+	if rec.Cells != nil {
+		c.Cells = &sources.Cells{Names: rec.Cells.Names, Texts: slices.Clone(rec.Cells.Texts)}
+	}
+	return c
+}

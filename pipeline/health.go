@@ -1,0 +1,195 @@
+package pipeline
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// state is what a Runner is doing.
+type state uint8
+
+const (
+	starting state = iota
+	waiting        // for the partitions: also a standby
+	rebuilding
+	running
+	draining
+	stopped
+)
+
+// blocker is something outside that keeps a running instance from being ready.
+type blocker uint8
+
+const (
+	onlineStore blocker = iota
+	aliveKey
+	outputLog
+	deadLetterLog
+	commits
+	numBlockers
+)
+
+var blockerNames = [...]string{"online store", "sign of life", "output log", "dead-letter log", "commit"}
+
+func (b blocker) String() string { return blockerNames[b] }
+
+// Health is what the outside may ask a Runner: whether it lives, whether it is
+// ready, how far it has come. It is safe for concurrent use.
+type Health struct {
+	mu         sync.Mutex
+	log        *slog.Logger
+	stallAfter time.Duration
+	beaten     time.Time
+	state      state
+	text       string // of state
+	done       int64  // records of the rebuild
+	total      int64
+	blocked    [numBlockers]string
+	told       string // the reason that was logged last
+}
+
+// NewHealth makes the health of a Runner that has not been started.
+func NewHealth() *Health { return &Health{text: "starting"} }
+
+func (h *Health) start(stallAfter time.Duration, log *slog.Logger) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stallAfter, h.log, h.beaten = stallAfter, log, time.Now()
+}
+
+// beat says that the loop has turned.
+func (h *Health) beat() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.beaten = time.Now()
+}
+
+func (h *Health) phase(s state, text string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.state, h.text, h.beaten = s, text, time.Now()
+	h.tell()
+}
+
+func (h *Health) rebuild(done, total int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.state, h.done, h.total = rebuilding, done, total
+	h.text = "rebuilding the state from the log"
+	h.tell()
+}
+
+func (h *Health) block(b blocker, why string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.blocked[b] = why
+	h.tell()
+}
+
+func (h *Health) unblock(b blocker) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.blocked[b] = ""
+	h.tell()
+}
+
+// tell logs a change of readiness: what is waited for, not how long or how
+// often, so that it is one line per change.
+func (h *Health) tell() {
+	ready, why := h.ready()
+	if ready {
+		why = ""
+	}
+	key := why
+	for b, text := range h.blocked {
+		if text != "" && h.state == running {
+			key = blockerNames[b] // its errors may differ from try to try
+			break
+		}
+	}
+	if h.log == nil || key == h.told {
+		return
+	}
+	h.told = key
+	if ready {
+		h.log.Info("ready")
+		return
+	}
+	h.log.Info("not ready", "why", why)
+}
+
+// Live reports whether the loop turns. It depends on nothing outside.
+func (h *Health) Live() (bool, string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.state == starting || h.state == stopped {
+		return h.state == starting, h.text
+	}
+	if still := time.Since(h.beaten); still > h.stallAfter {
+		return false, fmt.Sprintf("the loop has stood still for %s", still.Round(time.Second))
+	}
+	return true, "alive"
+}
+
+// Ready reports whether this instance owns all partitions, has its state and
+// can write; if not, why.
+func (h *Health) Ready() (bool, string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.ready()
+}
+
+func (h *Health) ready() (bool, string) {
+	if h.state != running {
+		return false, h.text
+	}
+	var why []string
+	for _, text := range h.blocked {
+		if text != "" {
+			why = append(why, text)
+		}
+	}
+	if len(why) > 0 {
+		return false, strings.Join(why, "; ")
+	}
+	return true, "active: owns all partitions"
+}
+
+// Startup reports whether the state is there, and the progress of its rebuild.
+func (h *Health) Startup() (bool, string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch h.state {
+	case rebuilding:
+		return false, fmt.Sprintf("%s: %d of %d records, %.0f %%", h.text, h.done, h.total, 100*ratio(h.done, h.total))
+	case running, draining:
+		return true, fmt.Sprintf("rebuilt from %d records", h.total)
+	}
+	return false, h.text
+}
+
+// Handler serves /livez, /readyz and /startupz: 200 or 503, the reason in the
+// body. metrics is served at /metrics; nil: not at all.
+func (h *Health) Handler(metrics http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	for path, ask := range map[string]func() (bool, string){"/livez": h.Live, "/readyz": h.Ready, "/startupz": h.Startup} {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
+			ok, text := ask()
+			w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+			if !ok {
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
+			// The client may have gone; there is no one to tell.
+			_, _ = io.WriteString(w, text+"\n")
+		})
+	}
+	if metrics != nil {
+		mux.Handle("GET /metrics", metrics)
+	}
+	return mux
+}

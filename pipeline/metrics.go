@@ -1,0 +1,313 @@
+package pipeline
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/freshet-dev/freshet/config/spec"
+	"github.com/freshet-dev/freshet/features"
+	"github.com/freshet-dev/freshet/features/event"
+	"github.com/freshet-dev/freshet/models"
+	"github.com/freshet-dev/freshet/sinks"
+	"github.com/freshet-dev/freshet/sinks/record"
+	"github.com/freshet-dev/freshet/sources"
+)
+
+// latencyBuckets are those of every duration, 1 ms to 10 s; scoreBuckets those
+// of scores, which lie between 0 and 1.
+var (
+	latencyBuckets = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+	scoreBuckets   = []float64{.1, .2, .3, .4, .5, .6, .7, .8, .9, 1}
+)
+
+// metrics is what /metrics says of a Runner (surfaces 5.1). No label ever holds
+// an entity's key.
+type metrics struct {
+	specInfo, lagRecords, lagSeconds, watermark, processed   *prometheus.GaugeVec
+	stateKeys, stateBytes, assigned                          *prometheus.GaugeVec
+	restore, active                                          prometheus.Gauge
+	records, bytes, dropped, dead, enum, missing, status     *prometheus.CounterVec
+	transactions, onlineErrors, produceErrors, rebal, scores *prometheus.CounterVec
+	stages, onlineWrite                                      *prometheus.HistogramVec
+	freshness, endToEnd, scoreValue                          *histogram
+	group                                                    string
+	views, sourceSeries                                      []int                // series of freshness and endToEnd
+	modelSeries                                              map[*spec.Model]int  // of scoreValue
+	viewIndex                                                map[*spec.View]int   // in views
+	seen                                                     map[counterKey]int64 // of Reader.Counts, already counted
+	batch                                                    batchCounts
+	collectors                                               []prometheus.Collector
+}
+
+type counterKey struct {
+	worker, source int
+	enum           bool
+	field          string
+}
+
+// batchCounts collects what a batch counts; it shows once the batch is
+// committed, so that a batch that is lost is not counted.
+type batchCounts struct {
+	dropped, dead [][event.NumReasons]int // by source
+	tooLarge      []int                   // by source
+	statuses      [][features.Present + 1]int
+	bands         map[bandKey]int
+
+	decode, apply, emit time.Duration
+	features, score     time.Duration // of the sampled records
+	encode              time.Duration
+}
+
+type bandKey struct {
+	model *spec.Model
+	band  string
+}
+
+func (b *batchCounts) sampled(features, score, encode time.Duration) {
+	b.features, b.score, b.encode = b.features+features, b.score+score, b.encode+encode
+}
+
+func newMetrics(r *Runner) *metrics {
+	m := &metrics{group: r.Group, modelSeries: map[*spec.Model]int{}, viewIndex: map[*spec.View]int{}, seen: map[counterKey]int64{}}
+	m.gauges()
+	m.counters()
+	m.histograms()
+	m.specInfo.WithLabelValues(r.spec.Namespace, record.SpecRef(r.spec)).Set(1)
+	for _, s := range r.spec.Sources {
+		m.sourceSeries = append(m.sourceSeries, m.endToEnd.series(s.Name))
+	}
+	for i, v := range r.spec.Views {
+		m.viewIndex[v] = i
+		m.views = append(m.views, m.freshness.series(v.Ref()))
+	}
+	for _, model := range r.spec.Models {
+		m.modelSeries[model] = m.scoreValue.series(model.Name, strconv.Itoa(model.Version))
+	}
+	m.batch.dropped = make([][event.NumReasons]int, len(r.spec.Sources))
+	m.batch.dead = make([][event.NumReasons]int, len(r.spec.Sources))
+	m.batch.tooLarge = make([]int, len(r.spec.Sources))
+	m.batch.statuses = make([][features.Present + 1]int, len(r.spec.Views))
+	m.batch.bands = map[bandKey]int{}
+	return m
+}
+
+func (m *metrics) gaugeVec(name, help string, labels ...string) *prometheus.GaugeVec {
+	v := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
+	m.collectors = append(m.collectors, v)
+	return v
+}
+
+func (m *metrics) counterVec(name, help string, labels ...string) *prometheus.CounterVec {
+	v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+	m.collectors = append(m.collectors, v)
+	return v
+}
+
+func (m *metrics) gauges() {
+	m.specInfo = m.gaugeVec("freshet_spec_info", "1 for the spec that runs.", "namespace", "spec")
+	m.lagRecords = m.gaugeVec("freshet_source_lag_records", "Records known to lie ahead in the log.", "source", "partition")
+	m.lagSeconds = m.gaugeVec("freshet_source_lag_seconds", "Age of the newest record read where records lie ahead, else 0.", "source", "partition")
+	m.watermark = m.gaugeVec("freshet_watermark_timestamp_seconds", "Newest event time accepted.", "source", "partition")
+	m.processed = m.gaugeVec("freshet_last_record_processed_timestamp_seconds", "Wall clock of the last committed batch with a record.", "source", "partition")
+	m.stateKeys = m.gaugeVec("freshet_state_keys", "Entities with a row.", "view")
+	m.stateBytes = m.gaugeVec("freshet_state_bytes", "Bytes of state.", "view")
+	m.assigned = m.gaugeVec("freshet_partitions_assigned", "Partitions that this instance owns.", "group")
+	m.restore = prometheus.NewGauge(prometheus.GaugeOpts{Name: "freshet_restore_progress_ratio", Help: "How much of the state is rebuilt, 0 to 1."})
+	m.active = prometheus.NewGauge(prometheus.GaugeOpts{Name: "freshet_active", Help: "1 on the active instance, 0 on a standby."})
+	m.collectors = append(m.collectors, m.restore, m.active)
+}
+
+func (m *metrics) counters() {
+	m.records = m.counterVec("freshet_source_records_total", "Records of committed batches.", "source", "topic")
+	m.bytes = m.counterVec("freshet_source_bytes_total", "Bytes of the values of these records.", "source", "topic")
+	m.dropped = m.counterVec("freshet_records_dropped_total", "Records dropped without a dead letter.", "source", "reason")
+	m.dead = m.counterVec("freshet_dlq_records_total", "Dead letters.", "source", "reason")
+	m.enum = m.counterVec("freshet_unknown_enum_total", "Accepted values outside a field's enum.", "source", "field")
+	m.missing = m.counterVec("freshet_missing_values_total", "Values missing where an expression or a key needs one.", "source", "where")
+	m.status = m.counterVec("freshet_feature_status_total", "Statuses of the values in enriched records.", "view", "status")
+	m.transactions = m.counterVec("freshet_transactions_total", "Commits by result: committed, lost, failed.", "result")
+	m.onlineErrors = m.counterVec("freshet_online_write_errors_total", "Failed writes to the online store.", "backend")
+	m.produceErrors = m.counterVec("freshet_output_errors_total", "Failed appends to the logs that Freshet writes.", "log")
+	m.rebal = m.counterVec("freshet_rebalances_total", "Changes of ownership seen by this instance.", "group")
+	m.scores = m.counterVec("freshet_scores_total", "Scores by band; an empty band where the model has none.", "model", "version", "band")
+}
+
+func (m *metrics) histograms() {
+	native := func(name, help string) prometheus.HistogramOpts {
+		return prometheus.HistogramOpts{Name: name, Help: help, Buckets: latencyBuckets, NativeHistogramBucketFactor: 1.1}
+	}
+	m.stages = prometheus.NewHistogramVec(native("freshet_process_duration_seconds",
+		"Time of one batch in a stage; features, score and encode are extrapolated from sampled records."), []string{"stage"})
+	m.onlineWrite = prometheus.NewHistogramVec(native("freshet_online_write_duration_seconds", "Time of one write of a batch's rows."), []string{"backend"})
+	m.freshness = newHistogram("freshet_feature_freshness_seconds", "From a row's newest event time to the row being readable.", latencyBuckets, []string{"view"})
+	m.endToEnd = newHistogram("freshet_end_to_end_duration_seconds", "From event time to the committed enriched record.", latencyBuckets, []string{"source"})
+	m.scoreValue = newHistogram("freshet_score_value", "Scores.", scoreBuckets, []string{"model", "version"})
+	m.collectors = append(m.collectors, m.stages, m.onlineWrite, m.freshness, m.endToEnd, m.scoreValue)
+}
+
+func (m *metrics) register(reg prometheus.Registerer) error {
+	for _, c := range m.collectors {
+		if err := reg.Register(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *metrics) took(partitions int) {
+	m.rebal.WithLabelValues(m.group).Inc()
+	m.assigned.WithLabelValues(m.group).Set(float64(partitions))
+	m.restore.Set(0)
+}
+
+func (m *metrics) lost() {
+	m.rebal.WithLabelValues(m.group).Inc()
+	m.assigned.WithLabelValues(m.group).Set(0)
+	m.active.Set(0)
+	m.batch.reset()
+	m.scoreValue.discard()
+}
+
+// scored counts one score. The value shows with the next publish.
+func (m *metrics) scored(model *spec.Model, res *models.Result) {
+	m.batch.bands[bandKey{model, res.Band}]++
+	if res.HasScore {
+		m.scoreValue.observe(m.modelSeries[model], res.Score)
+	}
+}
+
+// readable observes the freshness of rows that have just been acknowledged, at
+// the wall clock now, ms. It runs beside the loop's goroutine, which waits.
+func (m *metrics) readable(rows []sinks.VersionedRow, now int64) {
+	for i := range rows {
+		m.freshness.observe(m.views[m.viewIndex[rows[i].Layout.View]], float64(max(0, now-rows[i].AsOf))/1000)
+	}
+}
+
+// committed publishes what the batch has counted.
+func (m *metrics) committed(r *Runner) {
+	now := r.Clock()
+	type traffic struct{ records, bytes int }
+	read := make([]traffic, len(r.spec.Sources))
+	for i := range r.in.slots {
+		s := &r.in.slots[i]
+		read[s.rec.Source].records++
+		read[s.rec.Source].bytes += max(len(s.rec.Value), s.rec.Oversized)
+		if s.refusal.Reason == event.Accepted {
+			m.endToEnd.observe(m.sourceSeries[s.rec.Source], float64(max(0, now.UnixMilli()-s.ev.Time))/1000)
+		}
+	}
+	for i, src := range r.spec.Sources {
+		m.records.WithLabelValues(src.Name, src.Topic).Add(float64(read[i].records))
+		m.bytes.WithLabelValues(src.Name, src.Topic).Add(float64(read[i].bytes))
+		for reason := range event.NumReasons {
+			if n := m.batch.dropped[i][reason]; n > 0 {
+				m.dropped.WithLabelValues(src.Name, event.Reason(reason).String()).Add(float64(n))
+			}
+			if n := m.batch.dead[i][reason]; n > 0 {
+				m.dead.WithLabelValues(src.Name, event.Reason(reason).String()).Add(float64(n))
+			}
+		}
+		if n := m.batch.tooLarge[i]; n > 0 {
+			m.dead.WithLabelValues(src.Name, record.ReasonTooLarge).Add(float64(n))
+		}
+	}
+	for i, v := range r.spec.Views {
+		for status, n := range m.batch.statuses[i] {
+			if n > 0 {
+				m.status.WithLabelValues(v.Ref(), features.Status(status).String()).Add(float64(n))
+			}
+		}
+	}
+	for k, n := range m.batch.bands {
+		m.scores.WithLabelValues(k.model.Name, strconv.Itoa(k.model.Version), k.band).Add(float64(n))
+	}
+	m.observeStages()
+	m.freshness.publish()
+	m.endToEnd.publish()
+	m.scoreValue.publish()
+	m.batch.reset()
+}
+
+// observeStages splits the time of apply among its stages as the samples say.
+func (m *metrics) observeStages() {
+	b := &m.batch
+	m.stages.WithLabelValues("decode").Observe(b.decode.Seconds())
+	m.stages.WithLabelValues("emit").Observe(b.emit.Seconds())
+	sum := b.features + b.score + b.encode
+	if sum <= 0 {
+		return
+	}
+	share := func(d time.Duration) float64 { return b.apply.Seconds() * float64(d) / float64(sum) }
+	m.stages.WithLabelValues("features").Observe(share(b.features))
+	m.stages.WithLabelValues("score").Observe(share(b.score))
+	m.stages.WithLabelValues("encode").Observe(share(b.encode))
+}
+
+func (b *batchCounts) reset() {
+	clear(b.dropped)
+	clear(b.dead)
+	clear(b.tooLarge)
+	clear(b.statuses)
+	clear(b.bands)
+	b.decode, b.apply, b.emit, b.features, b.score, b.encode = 0, 0, 0, 0, 0, 0
+}
+
+// skip takes a reader's counts as counted already.
+func (m *metrics) skip(worker, source int, c features.ReadCounts) {
+	for field, n := range c.UnknownEnum {
+		m.seen[counterKey{worker, source, true, field}] = n
+	}
+	for where, n := range c.Missing {
+		m.seen[counterKey{worker, source, false, where}] = n
+	}
+}
+
+// tick sets what is asked of the engine, the readers and the consumer once a
+// second.
+func (m *metrics) tick(r *Runner, lag map[sources.PartitionID]int64) {
+	wall := r.Clock().UnixMilli()
+	for _, id := range r.own.ids {
+		p, src, part := r.own.parts[id], r.spec.Sources[id.Source].Name, strconv.Itoa(int(id.Partition))
+		m.lagRecords.WithLabelValues(src, part).Set(float64(lag[id]))
+		age := 0.0
+		if lag[id] > 0 && p.recordTime != event.NoTime {
+			age = float64(max(0, wall-p.recordTime)) / 1000
+		}
+		m.lagSeconds.WithLabelValues(src, part).Set(age)
+		if p.at != noTime {
+			m.watermark.WithLabelValues(src, part).Set(float64(p.at) / 1000)
+		}
+		if p.processed > 0 {
+			m.processed.WithLabelValues(src, part).Set(float64(p.processed) / 1000)
+		}
+	}
+	for _, v := range r.engine.Stats().Views {
+		m.stateKeys.WithLabelValues(v.View.Ref()).Set(float64(v.Keys))
+		m.stateBytes.WithLabelValues(v.View.Ref()).Set(float64(v.Bytes))
+	}
+	m.countReads(r)
+}
+
+// countReads counts what the readers saw since the last time.
+func (m *metrics) countReads(r *Runner) {
+	add := func(v *prometheus.CounterVec, k counterKey, n int64) {
+		if d := n - m.seen[k]; d > 0 {
+			v.WithLabelValues(r.spec.Sources[k.source].Name, k.field).Add(float64(d))
+		}
+		m.seen[k] = n // after a reader was replaced it begins again
+	}
+	for w := range r.readers {
+		for s := range r.readers[w] {
+			c := r.readers[w][s].Counts()
+			for field, n := range c.UnknownEnum {
+				add(m.enum, counterKey{w, s, true, field}, n)
+			}
+			for where, n := range c.Missing {
+				add(m.missing, counterKey{w, s, false, where}, n)
+			}
+		}
+	}
+}

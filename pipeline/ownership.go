@@ -1,0 +1,307 @@
+package pipeline
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"runtime/debug"
+	"slices"
+
+	"github.com/freshet-dev/freshet/features"
+	"github.com/freshet-dev/freshet/features/event"
+	"github.com/freshet-dev/freshet/sinks"
+	"github.com/freshet-dev/freshet/sinks/record"
+	"github.com/freshet-dev/freshet/sources"
+)
+
+// ownership is what one take-over is worth: who we are, how far every
+// partition was processed.
+type ownership struct {
+	batch       uint64 // the last one committed
+	owner       uint32
+	incarnation uint32
+	parts       map[sources.PartitionID]*partition
+	ids         []sources.PartitionID // of parts, sorted
+	committed   bool                  // a commit of this ownership has been made
+
+	rebuilding  bool
+	total, done int64               // records of the rebuild
+	cover       []features.Coverage // by source, as last told to the engine
+}
+
+// partition is one partition's way through a run.
+// Invariant: start <= next; below next everything is in the state or refused.
+type partition struct {
+	start, committed, end int64 // as assigned; committed is start where it never was
+	next                  int64
+	moved                 bool  // since the last commit
+	held                  bool  // paused: it has reached committed during the rebuild
+	at                    int64 // running maximum of event time
+	first                 int64 // event time of its first record, noTime before
+	recordTime            int64 // the log's time of its newest record
+	processed             int64 // wall clock of its last commit, ms
+}
+
+// metadata is what travels with committed offsets, so that the next owner
+// continues the numbers.
+func metadata(batch uint64, owner, incarnation uint32) string {
+	return fmt.Sprintf("v1 batch=%d owner=%d incarnation=%d", batch, owner, incarnation)
+}
+
+func parseMetadata(s string) (batch uint64, owner, incarnation uint32, ok bool) {
+	n, err := fmt.Sscanf(s, "v1 batch=%d owner=%d incarnation=%d", &batch, &owner, &incarnation)
+	return batch, owner, incarnation, err == nil && n == 3
+}
+
+// newOwnership reads what the consumer knows. first is true for a run without
+// committed offsets, or whose offsets someone else has written: its numbers
+// begin anew, under a new incarnation.
+func newOwnership(assigned []sources.Assigned, numSources int) (o *ownership, first bool) {
+	o = &ownership{parts: map[sources.PartitionID]*partition{}, cover: make([]features.Coverage, numSources)}
+	first = true
+	for _, a := range assigned {
+		if batch, owner, incarnation, ok := parseMetadata(a.Metadata); ok && a.Committed >= 0 {
+			first = false
+			o.batch, o.owner, o.incarnation = max(o.batch, batch), max(o.owner, owner), max(o.incarnation, incarnation)
+		}
+		p := &partition{start: a.Start, committed: max(a.Committed, a.Start), end: a.End, next: a.Start,
+			at: noTime, first: noTime, recordTime: event.NoTime}
+		o.parts[a.PartitionID] = p
+		o.ids = append(o.ids, a.PartitionID)
+		o.total += p.committed - p.start
+	}
+	slices.SortFunc(o.ids, func(a, b sources.PartitionID) int {
+		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Partition, b.Partition))
+	})
+	return o, first
+}
+
+// takeOver makes this instance the owner: it draws a number, starts from an
+// empty state and rebuilds it from what is retained.
+func (r *Runner) takeOver(work context.Context, assigned []sources.Assigned) error {
+	if r.own != nil {
+		r.drop("the partitions were assigned anew")
+	}
+	own, first := newOwnership(assigned, len(r.spec.Sources))
+	known := own.owner
+	if r.Store == nil {
+		own.owner++
+		if first {
+			own.incarnation++
+		}
+	} else {
+		writer := sinks.Writer{SpecHash: r.spec.Hash, Views: r.Plan.Rows(), AtLeast: known, First: first}
+		err := r.retry(work, onlineStore, "take over the online store", func(ctx context.Context) (err error) {
+			own.owner, own.incarnation, err = r.Store.TakeOver(ctx, writer)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	r.own, r.engine = own, r.newEngine()
+	own.rebuilding = true
+	r.metrics.took(len(own.parts))
+	r.Log.Info("owner of all partitions", "partitions", len(own.parts), "owner", own.owner,
+		"incarnation", own.incarnation, "batch", own.batch, "records_to_rebuild_from", own.total)
+	if first {
+		r.warnForeign(assigned)
+	}
+	return r.rebuild(nil)
+}
+
+// warnForeign tells of committed offsets without our metadata.
+func (r *Runner) warnForeign(assigned []sources.Assigned) {
+	for _, a := range assigned {
+		if a.Committed >= 0 {
+			r.Log.Warn("the committed offsets were not written by Freshet: they are kept, the batch numbers begin anew under a new incarnation",
+				"source", r.spec.Sources[a.Source].Name, "partition", a.Partition, "offset", a.Committed)
+			return
+		}
+	}
+}
+
+// rebuild applies records below the committed offsets silently: no output, no
+// row. Records at or above them are kept for later; live work begins once
+// every partition has come so far, since a live record must see everything
+// that was applied before it.
+func (r *Runner) rebuild(records []sources.Record) (err error) {
+	own, below := r.own, records[:0:0]
+	for i := range records {
+		rec := &records[i]
+		p := own.part(rec)
+		if rec.Offset < p.committed {
+			below = append(below, *rec)
+			continue
+		}
+		r.pending = append(r.pending, keep(rec))
+		r.pause(rec, p)
+	}
+	r.read(below)
+	at := noSlot
+	defer func() { err = r.caught(recover(), at, err) }()
+	r.tellCoverage()
+	r.in.arrange(r.Merged)
+	for _, i := range r.in.order {
+		s := &r.in.slots[i]
+		if s.refusal.Reason != event.Accepted {
+			continue
+		}
+		at = int(i)
+		if r.engine.Admit(&s.ev) == nil {
+			r.engine.Apply(&s.ev, nil)
+		}
+	}
+	own.done += int64(len(below))
+	r.in.reset()
+	r.rebuilt()
+	return nil
+}
+
+func (r *Runner) pause(rec *sources.Record, p *partition) {
+	if pauser, ok := r.Consumer.(sources.Pauser); ok && !p.held {
+		p.held = true
+		pauser.Pause(sources.PartitionID{Source: rec.Source, Partition: rec.Partition})
+	}
+}
+
+// rebuilt ends the rebuild when every partition has reached its committed
+// offset, or the end of the log: what lies between may be no records.
+func (r *Runner) rebuilt() {
+	lag := r.Consumer.Lag()
+	ahead := map[sources.PartitionID]bool{}
+	for i := range r.pending {
+		ahead[sources.PartitionID{Source: r.pending[i].Source, Partition: r.pending[i].Partition}] = true
+	}
+	for _, id := range r.own.ids {
+		p := r.own.parts[id]
+		if left, known := lag[id]; p.next < p.committed && !ahead[id] && (!known || left > 0) {
+			r.Config.Health.rebuild(r.own.done, r.own.total)
+			r.metrics.restore.Set(ratio(r.own.done, r.own.total))
+			return
+		}
+	}
+	for _, p := range r.own.parts {
+		p.next, p.moved = max(p.next, p.committed), false
+	}
+	r.engine.DropTouches()
+	r.own.rebuilding = false
+	if pauser, ok := r.Consumer.(sources.Pauser); ok {
+		pauser.Resume()
+	}
+	r.metrics.restore.Set(1)
+	r.metrics.active.Set(1)
+	for w := range r.readers { // what was seen in the rebuild was counted when it was new
+		for s := range r.readers[w] {
+			r.metrics.skip(w, s, r.readers[w][s].Counts())
+		}
+	}
+	r.Log.Info("the state is rebuilt", "records", r.own.done, "read_ahead", len(r.pending))
+	r.Config.Health.phase(running, "running")
+}
+
+func ratio(done, total int64) float64 {
+	if total <= 0 {
+		return 1
+	}
+	return min(1, float64(done)/float64(total))
+}
+
+// part is the partition of a record; one that was never assigned is the
+// consumer's bug.
+func (o *ownership) part(rec *sources.Record) *partition {
+	p := o.parts[sources.PartitionID{Source: rec.Source, Partition: rec.Partition}]
+	if p == nil {
+		panic(fmt.Sprintf("pipeline: a record of source %d, partition %d, which was not assigned", rec.Source, rec.Partition))
+	}
+	return p
+}
+
+// follow moves a partition to behind s, which has just been read. Refused
+// records move no time (S8).
+func (o *ownership) follow(s *slot) {
+	p := o.part(&s.rec)
+	p.next, p.moved, p.recordTime = s.rec.Offset+1, true, s.rec.Time
+	if s.refusal.Reason == event.Accepted {
+		p.at = max(p.at, s.ev.Time)
+		if p.first == noTime {
+			p.first = s.ev.Time
+		}
+	}
+	s.at = p.at
+}
+
+// coverage says from when on a source has been read (S19). A partition read
+// from offset 0 lacks nothing. Of the others the source lacks what is older
+// than their first record, and everything until that has come. A partition
+// whose records have all expired is not waited for: what it held is older than
+// the others' first.
+func (o *ownership) coverage(source int) features.Coverage {
+	c := features.Coverage{FromStart: true, Since: noTime}
+	oldest := int64(math.MaxInt64)
+	for _, id := range o.ids {
+		p := o.parts[id]
+		if id.Source != source {
+			continue
+		}
+		if p.first != noTime {
+			oldest = min(oldest, p.first)
+		}
+		if p.start == 0 {
+			continue
+		}
+		c.FromStart = false
+		switch {
+		case p.first != noTime && p.end > p.start:
+			c.Since = max(c.Since, p.first)
+		case p.end > p.start:
+			c.Since = math.MaxInt64
+		}
+	}
+	if c.FromStart {
+		return features.Coverage{FromStart: true}
+	}
+	if c.Since == noTime {
+		c.Since = oldest
+	}
+	return c
+}
+
+func (r *Runner) tellCoverage() {
+	for s := range r.spec.Sources {
+		if c := r.own.coverage(s); c != r.own.cover[s] {
+			r.own.cover[s] = c
+			r.engine.SetCoverage(s, c)
+		}
+	}
+}
+
+// noSlot says that no record is being applied.
+const noSlot = -1
+
+// PanicError ends a run: the engine has panicked while it changed its state,
+// which cannot be trusted any more. Place is the record; Stack holds no data.
+type PanicError struct {
+	Place string
+	Text  string
+	Stack []byte
+}
+
+func (e *PanicError) Error() string { return "panic while applying " + e.Place + ": " + e.Text }
+
+// caught turns a panic into the error that ends the run. at is the slot that
+// was being applied.
+func (r *Runner) caught(p any, at int, err error) error {
+	if p == nil {
+		return err
+	}
+	e := &PanicError{Place: "no record", Text: panicText(p), Stack: debug.Stack()}
+	if at != noSlot {
+		rec := &r.in.slots[at].rec
+		e.Place = fmt.Sprintf("%s:%d:%d", r.spec.Sources[rec.Source].Name, rec.Partition, rec.Offset)
+	}
+	r.Log.Error("panic while applying a record: the process ends, nothing of the batch is committed",
+		"place", e.Place, "err_kind", "panic", "panic", e.Text, "stack", string(e.Stack), "spec", record.SpecRef(r.spec))
+	return e
+}
