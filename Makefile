@@ -5,7 +5,6 @@ SHELL := bash
 .PHONY: build test check demo verify bench services clean help
 
 STATICCHECK := go tool -modfile=scripts/tools.mod staticcheck
-GOFILES := $$(git ls-files --cached --others --exclude-standard '*.go')
 
 build: ## the program: bin/freshet
 	@echo "building bin/freshet (the first time takes a minute or two)"
@@ -35,7 +34,7 @@ withservices:
 	bin/testsum -count=1 -timeout=20m $(PACKAGES)
 
 check: ## format, vet, staticcheck and the house rules
-	@unformatted=$$(gofmt -l $(GOFILES)); \
+	@unformatted=$$(gofmt -l .); \
 	if [[ -n "$$unformatted" ]]; then echo "not formatted (gofmt -w):"; echo "$$unformatted"; exit 1; fi
 	@go mod verify >/dev/null
 	@go vet ./...
