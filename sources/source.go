@@ -94,6 +94,14 @@ type Assigned struct {
 type Poll struct {
 	Records []Record
 
+	// Passed are the partitions whose position after this Poll's records lies
+	// behind the last record's offset + 1: what is in between (markers of
+	// transactions, aborted records) will never be handed over. Next may be
+	// committed once those records were processed. A Poll may bring nothing
+	// else. Without it a log that ends in a marker would never seem read to its
+	// end.
+	Passed []Position
+
 	// Owned is set when this instance has just become the owner of all
 	// partitions of all sources. Standby instances see neither.
 	Owned []Assigned

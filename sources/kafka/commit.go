@@ -22,9 +22,8 @@ const commitRetryWait = 20 * time.Millisecond
 // every partition, those without records too, so that the next owner finds the
 // metadata wherever it looks.
 //
-// It retries while a standby's join is under way (the coordinator refuses the
-// old generation for a moment although the partitions stay ours) and while
-// brokers are away, until UnreachableAfter.
+// It retries while a standby's join is under way and while brokers are away,
+// until UnreachableAfter.
 func (c *Consumer) Commit(ctx context.Context, positions []sources.Position, metadata string) error {
 	offsets, err := c.offsets(positions)
 	if err != nil {
@@ -92,14 +91,19 @@ func (c *Consumer) offsets(positions []sources.Position) (map[string]map[int32]k
 // told reports whether this instance owns everything and Poll has said so.
 func (o *ownership) told() bool { return o.held && !o.lost && o.gained == nil }
 
-// commitOnce sends one commit. The request carries the generation that the
-// client had when it was made: if the ownership is still ours then, a loss
-// that comes later makes the coordinator refuse it.
+// commitOnce sends one commit. The request carries the member and generation
+// that the client had when it was made. If the member is still the one that
+// took over, and the ownership is still ours, then a loss that comes later
+// makes the coordinator refuse it.
 func (c *Consumer) commitOnce(ctx context.Context, offsets map[string]map[int32]kgo.EpochOffset, metadata string) error {
+	replaced := false
 	ctx = kgo.PreCommitFnContext(ctx, func(request *kmsg.OffsetCommitRequest) error {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		if !c.own.told() {
+			return sources.ErrLost
+		}
+		if replaced = request.MemberID != c.own.member; replaced {
 			return sources.ErrLost
 		}
 		for t := range request.Topics {
@@ -116,26 +120,14 @@ func (c *Consumer) commitOnce(ctx context.Context, offsets map[string]map[int32]
 			failed = firstError(response)
 		}
 	})
-	if errors.Is(failed, kerr.FencedInstanceID) {
+	switch {
+	case errors.Is(failed, kerr.FencedInstanceID):
+		return c.fail(c.judge("", 0, failed))
+	case replaced, errors.Is(failed, kerr.UnknownMemberID), errors.Is(failed, kerr.IllegalGeneration):
+		c.abandon()
 		return sources.ErrLost
-	}
-	if failed != nil && kafkaclient.Passing(failed) {
-		return c.refused(failed)
 	}
 	return failed
-}
-
-// refused tells apart the two reasons for which a coordinator refuses a
-// member: it has been replaced, or a join is under way. Only a member that it
-// does not know at all is replaced for certain; the client notices that with
-// its next heartbeat, and Poll says Lost.
-func (c *Consumer) refused(err error) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.own.told() || errors.Is(err, kerr.UnknownMemberID) {
-		return sources.ErrLost
-	}
-	return err
 }
 
 func firstError(response *kmsg.OffsetCommitResponse) error {

@@ -95,19 +95,22 @@ func (c Config) withDefaults() Config {
 // Consumer reads all topics of one run. It implements sources.Consumer.
 type Consumer struct {
 	config Config
-	client *kgo.Client
-	admin  *kadm.Client
 	topics map[string]*topic
 
 	heard atomic.Int64 // when a broker last answered, wall clock in ns
 
 	// Of Poll's goroutine.
-	queue   []sources.Record // read and not yet handed over
-	given   int              // of queue, in earlier Polls
-	of      int              // the session that queue was read in
+	client  *kgo.Client // nil: to be made anew
+	closing sync.WaitGroup
+	queue   []sources.Record   // read and not yet handed over
+	given   int                // of queue, in earlier Polls
+	of      int                // the session that queue was read in
+	passed  []sources.Position // moved without a record, not yet told
 	headers []sources.Header
 
 	mu      sync.Mutex
+	number  int          // of the current client; what another one says is void
+	admin   *kadm.Client // of the current client
 	own     ownership
 	wake    context.CancelFunc // of the Poll that waits; nil: none
 	fatal   error
@@ -129,6 +132,7 @@ type ownership struct {
 	lost    bool               // not yet told
 	session int                // number of gains so far
 	all     []sources.Assigned // of the current session
+	member  string             // whom the group gave it to
 }
 
 // NewConsumer connects, checks that every topic is there and readable, and
@@ -151,19 +155,44 @@ func NewConsumer(ctx context.Context, config Config) (*Consumer, error) {
 	if err := c.check(ctx); err != nil {
 		return nil, err
 	}
-	opts, err := config.Client.Options()
-	if err != nil {
+	c.heard.Store(time.Now().UnixNano())
+	if err := c.join(); err != nil {
 		return nil, err
 	}
-	c.heard.Store(time.Now().UnixNano())
-	if c.client, err = kgo.NewClient(append(opts, c.options()...)...); err != nil {
-		return nil, fmt.Errorf("set up the Kafka client: %w", err)
-	}
-	c.admin = kadm.NewClient(c.client)
 	return c, nil
 }
 
-func (c *Consumer) options() []kgo.Opt {
+// join makes a client, which becomes a new member of the group.
+func (c *Consumer) join() error {
+	opts, err := c.config.Client.Options()
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock() // callbacks wait until the client is known
+	c.number++
+	if c.client, err = kgo.NewClient(append(opts, c.options(c.number)...)...); err != nil {
+		return fmt.Errorf("set up the Kafka client: %w", err)
+	}
+	c.admin = kadm.NewClient(c.client)
+	return nil
+}
+
+// abandon gives up a membership that the coordinator no longer knows. The
+// client would join again by itself, and where it got the same partitions
+// back it would go on as if they had never been another's; a new client
+// begins anew.
+func (c *Consumer) abandon() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.number++
+	c.loseLocked("replaced")
+	old := c.client
+	c.client = nil
+	c.closing.Go(old.CloseAllowingRebalance) // it may wait for brokers; Close waits for it
+}
+
+func (c *Consumer) options(number int) []kgo.Opt {
 	names := make([]string, 0, len(c.topics))
 	for _, t := range c.config.Topics {
 		names = append(names, t.Name)
@@ -185,9 +214,11 @@ func (c *Consumer) options() []kgo.Opt {
 		kgo.FetchMinBytes(c.config.FetchMinBytes),
 		kgo.FetchMaxWait(c.config.FetchMaxWait),
 		kgo.MaxDecompressBatchBytes(maxDecompressBytes),
-		kgo.AdjustFetchOffsetsFn(c.takeOver),
-		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { c.lose(p, "revoked") }),
-		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { c.lose(p, "lost") }),
+		kgo.AdjustFetchOffsetsFn(func(ctx context.Context, given map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+			return c.takeOver(ctx, number, given)
+		}),
+		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { c.lose(number, p, "revoked") }),
+		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { c.lose(number, p, "lost") }),
 		kgo.WithHooks(hearing{&c.heard}),
 	}
 	if c.config.InstanceID != "" {
@@ -208,6 +239,10 @@ func (h hearing) OnBrokerRead(_ kgo.BrokerMetadata, _ int16, _ int, _, _ time.Du
 
 // Close leaves the group, so that a standby takes over within a heartbeat.
 func (c *Consumer) Close(ctx context.Context) error {
+	defer c.closing.Wait()
+	if c.client == nil {
+		return nil
+	}
 	defer c.client.CloseAllowingRebalance()
 	c.client.AllowRebalance()
 	if c.config.InstanceID == "" {

@@ -9,7 +9,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"github.com/freshet-dev/freshet/features/event"
 	"github.com/freshet-dev/freshet/sources"
 	"github.com/freshet-dev/freshet/sources/kafkaclient"
 )
@@ -24,14 +23,19 @@ func (c *Consumer) Poll(ctx context.Context, max int) (sources.Poll, error) {
 		if change, changed, err := c.change(); changed || err != nil {
 			return change, err
 		}
-		if batch := c.take(max); len(batch) > 0 {
-			return sources.Poll{Records: batch}, nil
+		if batch, passed := c.take(max); len(batch)+len(passed) > 0 {
+			return sources.Poll{Records: batch, Passed: passed}, nil
 		}
 		if ctx.Err() != nil {
 			return sources.Poll{}, nil
 		}
 		if err := c.unreachable(); err != nil {
 			return sources.Poll{}, err
+		}
+		if c.client == nil {
+			if err := c.join(); err != nil {
+				return sources.Poll{}, err
+			}
 		}
 		if err := c.read(ctx, max); err != nil {
 			return sources.Poll{}, err
@@ -59,21 +63,23 @@ func (c *Consumer) change() (sources.Poll, bool, error) {
 }
 
 // take hands over what is queued, unless the session it was read in is over.
-func (c *Consumer) take(max int) []sources.Record {
+func (c *Consumer) take(max int) ([]sources.Record, []sources.Position) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.own.held || c.of != c.own.session {
 		c.given = len(c.queue)
+		c.passed = nil
 	}
-	batch := c.queue[c.given:min(len(c.queue), c.given+max)]
+	batch, passed := c.queue[c.given:min(len(c.queue), c.given+max)], c.passed
 	c.given += len(batch)
+	c.passed = nil
 	for i := range batch {
-		r := &batch[i]
-		if p := c.lag[sources.PartitionID{Source: r.Source, Partition: r.Partition}]; p != nil {
-			p.handed(r.Offset)
+		id := sources.PartitionID{Source: batch[i].Source, Partition: batch[i].Partition}
+		if p := c.lag[id]; p != nil && p.handed(batch[i].Offset) {
+			passed = append(passed, sources.Position{PartitionID: id, Next: p.next})
 		}
 	}
-	return batch
+	return batch, passed
 }
 
 // read waits for records, a change of ownership, or the time to look whether
@@ -181,8 +187,10 @@ func (c *Consumer) enqueue(fetches kgo.Fetches) {
 				lastData = r.Offset
 			}
 		}
-		if far := c.lag[sources.PartitionID{Source: t.source, Partition: p.Partition}]; far != nil {
-			far.fetched(lastData, p.Records[len(p.Records)-1].Offset+1, p.LastStableOffset)
+		id := sources.PartitionID{Source: t.source, Partition: p.Partition}
+		past := p.Records[len(p.Records)-1].Offset + 1
+		if far := c.lag[id]; far != nil && far.fetched(lastData, past, p.LastStableOffset) {
+			c.passed = append(c.passed, sources.Position{PartitionID: id, Next: past})
 		}
 	})
 }
@@ -192,7 +200,7 @@ func (c *Consumer) record(source int, r *kgo.Record) sources.Record {
 		Source:    source,
 		Partition: r.Partition,
 		Offset:    r.Offset,
-		Time:      event.NoTime,
+		Time:      sources.NoTime,
 		Key:       r.Key,
 		Value:     r.Value,
 	}

@@ -12,19 +12,26 @@ type progress struct {
 	past int64 // what next becomes when tail is handed over
 }
 
-func (p *progress) fetched(lastData, past, stable int64) {
+// fetched notes a fetch up to past, whose last record is at lastData (-1:
+// none), and reports whether the position moved at once.
+func (p *progress) fetched(lastData, past, stable int64) bool {
 	p.end = max(p.end, stable)
 	p.tail, p.past = lastData, past
 	if lastData < 0 {
 		p.next = past
 	}
+	return lastData < 0
 }
 
-func (p *progress) handed(offset int64) {
+// handed notes that a record was handed over, and reports whether the position
+// moved further than to the offset after it.
+func (p *progress) handed(offset int64) bool {
 	p.next = offset + 1
-	if offset == p.tail {
-		p.next, p.tail = p.past, -1
+	if offset != p.tail {
+		return false
 	}
+	p.next, p.tail = p.past, -1
+	return p.next > offset+1
 }
 
 func (p *progress) behind() int64 { return max(0, p.end-p.next) }

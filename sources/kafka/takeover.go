@@ -27,20 +27,23 @@ const unstableWait = 50 * time.Millisecond
 // to this member, before any of them is fetched, and says where to begin: at
 // the earliest retained record, whatever was committed, because the state is
 // built from there. It ends when ctx does, which is when the group rebalances.
-func (c *Consumer) takeOver(ctx context.Context, given map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+func (c *Consumer) takeOver(ctx context.Context, number int, given map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 	c.mu.Lock()
-	held := c.own.held
+	held, admin := c.own.held, c.admin
+	current := c.number == number
 	c.mu.Unlock()
+	if !current {
+		return nil, context.Canceled
+	}
 	if held {
 		// Everything was ours, and now there is more.
 		return nil, c.fail(errors.New("a topic has more partitions now: start again to take them over"))
 	}
 	if short := c.missing(given); short != "" {
 		c.config.Observe("retrying", fmt.Errorf("%s: %w", short, errPartial))
-		c.client.ForceMetadataRefresh()
-		return nil, errPartial
+		return nil, errPartial // the client asks for the topics anew before it joins again
 	}
-	all, err := c.positions(ctx)
+	all, err := c.positions(ctx, admin)
 	if err != nil {
 		if ctx.Err() != nil || !kafkaclient.Fatal(err) && !errors.Is(err, errGap) {
 			return nil, err
@@ -56,7 +59,9 @@ func (c *Consumer) takeOver(ctx context.Context, given map[string]map[int32]kgo.
 			}
 		}
 	}
-	c.gain(all)
+	if !c.gain(number, all) {
+		return nil, context.Canceled
+	}
 	return begin, nil
 }
 
@@ -70,11 +75,15 @@ func (c *Consumer) missing(given map[string]map[int32]kgo.Offset) string {
 	return ""
 }
 
-func (c *Consumer) gain(all []sources.Assigned) {
+func (c *Consumer) gain(number int, all []sources.Assigned) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.number != number {
+		return false
+	}
 	c.own.held, c.own.gained, c.own.all = true, all, all
 	c.own.session++
+	c.own.member, _ = c.client.GroupMetadata()
 	c.started = false
 	clear(c.lag)
 	for _, a := range all {
@@ -82,15 +91,19 @@ func (c *Consumer) gain(all []sources.Assigned) {
 	}
 	c.tell()
 	c.config.Observe("owner", nil)
+	return true
 }
 
 // lose is told of every rebalance, mostly with nothing in it.
-func (c *Consumer) lose(partitions map[string][]int32, how string) {
-	if len(partitions) == 0 {
-		return
-	}
+func (c *Consumer) lose(number int, partitions map[string][]int32, how string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if len(partitions) > 0 && c.number == number {
+		c.loseLocked(how)
+	}
+}
+
+func (c *Consumer) loseLocked(how string) {
 	if !c.own.held {
 		return
 	}
@@ -119,25 +132,25 @@ var errGap = errors.New("freshet never resets a position by itself")
 
 // positions asks where every partition starts, ends and was committed, and
 // refuses a committed position outside of the log.
-func (c *Consumer) positions(ctx context.Context) ([]sources.Assigned, error) {
+func (c *Consumer) positions(ctx context.Context, admin *kadm.Client) ([]sources.Assigned, error) {
 	names := make([]string, 0, len(c.topics))
 	for name := range c.topics {
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	committed, err := c.committed(ctx)
+	committed, err := c.committed(ctx, admin)
 	if err != nil {
 		return nil, err
 	}
-	starts, err := list(ctx, c.admin.ListStartOffsets, names)
+	starts, err := list(ctx, admin.ListStartOffsets, names)
 	if err != nil {
 		return nil, fmt.Errorf("list the earliest offsets: %w", err)
 	}
-	stable, err := list(ctx, c.admin.ListCommittedOffsets, names)
+	stable, err := list(ctx, admin.ListCommittedOffsets, names)
 	if err != nil {
 		return nil, fmt.Errorf("list the last stable offsets: %w", err)
 	}
-	ends, err := list(ctx, c.admin.ListEndOffsets, names)
+	ends, err := list(ctx, admin.ListEndOffsets, names)
 	if err != nil {
 		return nil, fmt.Errorf("list the latest offsets: %w", err)
 	}
@@ -195,9 +208,9 @@ func list(ctx context.Context, ask func(context.Context, ...string) (kadm.Listed
 
 // committed asks for the group's offsets and waits for those that an open
 // transaction is about to change: an older value would repeat a batch.
-func (c *Consumer) committed(ctx context.Context) (kadm.OffsetResponses, error) {
+func (c *Consumer) committed(ctx context.Context, admin *kadm.Client) (kadm.OffsetResponses, error) {
 	for {
-		offsets, err := c.admin.FetchOffsets(kadm.RequireStable(ctx), c.config.Group)
+		offsets, err := admin.FetchOffsets(kadm.RequireStable(ctx), c.config.Group)
 		if err == nil {
 			err = offsets.Error()
 		}
