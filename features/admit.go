@@ -1,0 +1,132 @@
+package features
+
+import (
+	"time"
+
+	"github.com/freshet-dev/freshet/features/event"
+)
+
+// sourceState is what is remembered of a source beside its entities: how far
+// each partition has come, and the ids that may come again.
+type sourceState struct {
+	plan       *sourcePlan
+	partitions []*partition // by number; nil: nothing accepted yet
+	coverage   Coverage
+	orphans    recent // ids of events without any entity, by id and event time
+	newest     int64  // newest event time of all partitions
+	rejection  event.Rejection
+}
+
+// partition is one partition of a source.
+type partition struct {
+	watermark int64  // newest event time accepted, ms
+	ids       recent // by id hash: the watermark when it was accepted
+}
+
+func newSourceState(sp *sourcePlan) *sourceState {
+	return &sourceState{plan: sp, coverage: Coverage{FromStart: true}}
+}
+
+func (s *sourceState) partition(n int32) *partition {
+	if int(n) >= len(s.partitions) {
+		return nil
+	}
+	return s.partitions[n]
+}
+
+// Admit decides late and duplicate (S9, S10) about a record that Read has
+// accepted, and remembers it where it is accepted: then Apply must follow. The
+// rejection is reused by the next Admit.
+func (e *Engine) Admit(ev *event.Event) *event.Rejection {
+	s := e.sources[ev.Source]
+	src := s.plan.source
+	p := s.partition(ev.Partition)
+	if p != nil && p.watermark-ev.Time > src.AllowedLateness.Milliseconds() {
+		return s.refuse(event.Late, src.TimestampField.Name,
+			"older than the newest of its partition by more than allowed_lateness")
+	}
+	e.identify(ev)
+	if e.current.idHash != 0 && e.duplicate(s, p, ev) {
+		e.current.prepared = false
+		return s.refuse(event.Duplicate, src.IDField.Name, "a record with this id was accepted before")
+	}
+	s.remember(ev, e.current.idHash, e.orphan(s, ev))
+	return nil
+}
+
+// duplicate is S10: (a) the same id and event time, found in the log of the
+// record's first entity; (b) the same id in the same partition, whose newest
+// event time has moved at most dedup_window since.
+func (e *Engine) duplicate(s *sourceState, p *partition, ev *event.Event) bool {
+	c := &e.current
+	if p != nil {
+		p.ids.expire(p.watermark - s.plan.source.DedupWindow.Milliseconds())
+		if p.ids.has(c.idHash) {
+			return true
+		}
+	}
+	for i, l := range s.plan.logs {
+		if key := c.keys[s.plan.entity[i]]; key != "" {
+			return e.logs[l.index].holdsID(key, ev.Time, c.idHash)
+		}
+	}
+	return s.orphans.has(c.idHash ^ uint64(ev.Time))
+}
+
+// orphan reports whether an event with an id has no entity, so that no log
+// would find its id again.
+func (e *Engine) orphan(s *sourceState, _ *event.Event) bool {
+	for i := range s.plan.logs {
+		if e.current.keys[s.plan.entity[i]] != "" {
+			return false
+		}
+	}
+	return e.current.idHash != 0
+}
+
+// holdsID reports whether an entity's log has an event of this time and id.
+func (l *entityLog) holdsID(key string, t int64, idHash uint64) bool {
+	slot, ok := l.entities.find(key)
+	if !ok {
+		return false
+	}
+	w := l.plan.width
+	rows := l.rows.All(l.entities.state(slot)[atRows:])
+	for i := l.rows.FirstAfter(rows, t) - 1; i >= 0 && int64(rows[i*w]) == t; i-- {
+		if rows[i*w+2] == idHash {
+			return true
+		}
+	}
+	return false
+}
+
+// maxPartitionLag is how far a partition may be behind the source's newest
+// event before ids and entities that only it still needs may be forgotten.
+const maxPartitionLag = 24 * time.Hour
+
+// remember notes an accepted record.
+func (s *sourceState) remember(ev *event.Event, idHash uint64, orphan bool) {
+	for int(ev.Partition) >= len(s.partitions) {
+		s.partitions = append(s.partitions, nil)
+	}
+	p := s.partitions[ev.Partition]
+	if p == nil {
+		p = &partition{watermark: ev.Time}
+		s.partitions[ev.Partition] = p
+	}
+	p.watermark = max(p.watermark, ev.Time)
+	s.newest = max(s.newest, ev.Time)
+	if idHash == 0 {
+		return
+	}
+	p.ids.add(idHash, p.watermark)
+	if orphan {
+		s.orphans.expire(s.newest - s.plan.source.AllowedLateness.Milliseconds() - maxPartitionLag.Milliseconds())
+		s.orphans.add(idHash^uint64(ev.Time), s.newest)
+	}
+}
+
+func (s *sourceState) refuse(r event.Reason, field, detail string) *event.Rejection {
+	s.rejection = event.Rejection{Reason: r, Field: field, Detail: detail, Offset: -1}
+	return &s.rejection
+}

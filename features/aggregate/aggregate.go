@@ -1,0 +1,114 @@
+// Package aggregate is the algebra of the aggregations: what each one keeps,
+// how an event is put in and taken out again, how two states become one, and
+// what the state means. It has one file per aggregation and one table of them.
+// It knows nothing of windows, logs or events.
+//
+// The laws (laws_test.go runs them over the table): the state depends on the
+// set of inputs and not on their order; the empty state is the identity of
+// Merge; Merge is associative and commutative; adding an input is merging the
+// state that holds it alone; and where a part can be taken out, taking it out
+// leaves exactly the state without it.
+package aggregate
+
+// Number is what the words of an aggregation's input are.
+type Number uint8
+
+// The kinds of input.
+const (
+	Nothing Number = iota // the aggregation has no input: count, ratio
+	Integer               // int64: ints, minor units of decimals, milliseconds
+	Double                // bits of a float64 that is not NaN, not infinite, not -0
+	Opaque                // only equality means something: hashes, bools, interned texts
+)
+
+// Input is one event as an aggregation sees it. Time and Place are its order:
+// no two inputs of a state have both in common.
+type Input struct {
+	Time  int64 // event time, ms since 1970, positive
+	Place uint64
+	Word  uint64 // the field's or value's word
+	Hit   bool   // the numerator holds, of ratio
+}
+
+// Args is what an aggregation computes its value from.
+type Args struct {
+	N       int64    // how many inputs reached it (S18)
+	A, B    []uint64 // the words of its first and second part
+	Number  Number
+	Divisor int64   // 10^scale of decimals, else 1
+	Since   int64   // ms from the newest input to the time of the reading
+	Unit    float64 // ms per unit of a time result
+	Seen    bool    // is_new: one of the inputs has the value that is asked about
+}
+
+// Verdict says what a Result is.
+type Verdict uint8
+
+// The verdicts.
+const (
+	Null     Verdict = iota // no value
+	Figure                  // Num
+	Word                    // Word, in the words of the input
+	Truth                   // Yes
+	Overflow                // a sum beyond int64 (S13)
+)
+
+// Result is the value of an aggregation.
+type Result struct {
+	Verdict Verdict
+	Num     float64
+	Word    uint64
+	Yes     bool
+}
+
+// Aggregation is one entry of the table. How many inputs reached it (N) is
+// kept for each of them, so it is not among the parts.
+type Aggregation struct {
+	Name    string
+	Formula string
+	Memory  string // per entity and window, beside the event log
+	Exact   string // "exact", or the bound of its error
+	Empty   string // the value of an empty window without a default
+	Result  string // the type of the value
+
+	ZeroWhenEmpty bool // an empty window is 0, not null
+	TrueWhenEmpty bool // an empty window is true (is_new)
+	Retractable   bool // an input can be taken out of the state
+	EventBound    bool // has a meaning only with an event (S6)
+	Past          bool // never sees the current event (S2)
+	Numerator     bool // needs numerator:
+	Input         bool // needs field: or value:
+	Hashed        bool // compares values for equality only
+
+	// Parts are what it keeps for inputs of a kind; at most two.
+	Parts func(Number) []Part
+	// Finish computes the value from at least one input.
+	Finish func(*Args) Result
+}
+
+// Table holds every aggregation of this build, in the order of the reference
+// page. A new one is an entry here, a file beside this one, and passes
+// laws_test.go.
+var Table = [...]*Aggregation{
+	&count, &sum, &mean, &minimum, &maximum, &stddev, &countDistinct, &ratio, &last, &timeSinceLast, &isNew,
+}
+
+// Find is the aggregation of a name, nil where this build has none.
+func Find(name string) *Aggregation {
+	for _, a := range Table {
+		if a.Name == name {
+			return a
+		}
+	}
+	return nil
+}
+
+func parts(p ...Part) func(Number) []Part { return func(Number) []Part { return p } }
+
+// byNumber picks the part for integers or for doubles.
+func byNumber(n Number, integer, double Part) Part {
+	if n == Double {
+		return double
+	}
+	return integer
+}

@@ -1,0 +1,218 @@
+package features
+
+import (
+	"encoding/binary"
+	"math"
+
+	"github.com/freshet-dev/freshet/config/spec"
+	"github.com/freshet-dev/freshet/features/aggregate"
+	"github.com/freshet-dev/freshet/features/event"
+	"github.com/freshet-dev/freshet/features/expr"
+)
+
+// Engine is the state of all entities of a plan. It belongs to one goroutine.
+type Engine struct {
+	plan    *Plan
+	hash    hasher
+	texts   *interner
+	sources []*sourceState
+	logs    []*entityLog // by logPlan.index
+
+	current  current
+	scratch  []uint64         // what a scan fills: the words of one cursor's parts
+	sets     []*aggregate.Set // what a scan collects for Distinct parts
+	row      Row
+	values   []event.Value // of a row, with working values behind the columns
+	statuses []Status
+
+	overflows int64 // sums beyond int64 that were read (S13)
+}
+
+// Options of an engine.
+type Options struct {
+	Seed [16]byte // keys the hashes that decide values; same seed, same state
+}
+
+// NewEngine is an engine that has seen nothing.
+func NewEngine(p *Plan, o Options) *Engine {
+	e := &Engine{plan: p, hash: newHasher(o.Seed), texts: newInterner()}
+	for _, sp := range p.sources {
+		e.sources = append(e.sources, newSourceState(sp))
+	}
+	scratch, sets := 0, 0
+	for _, l := range p.logs {
+		e.logs = append(e.logs, newEntityLog(l))
+		scratch = max(scratch, l.scratch)
+		for i := range l.cursors {
+			sets = max(sets, l.cursors[i].sets)
+		}
+	}
+	e.scratch = make([]uint64, scratch)
+	for range sets {
+		e.sets = append(e.sets, aggregate.NewSet(binary.LittleEndian.Uint64(o.Seed[:8])))
+	}
+	return e
+}
+
+// current is what is known of the event at hand: its keys, and what its own
+// fields say to every condition and input of its source.
+type current struct {
+	ev       *event.Event
+	keys     []string // by Layout.Entities
+	buffer   keyBuffer
+	idHash   uint64 // 0: no id
+	conds    []condition
+	values   []event.Value // by input
+	hashes   []uint64      // by input, of hashed texts
+	places   []placed      // by the source's logs
+	place    uint64
+	prepared bool
+}
+
+// condition is what a filter or numerator says to the event.
+type condition uint8
+
+const (
+	unknown condition = iota // it has no value (S17)
+	fails
+	holds
+)
+
+// placed is where the event is in one of its logs.
+type placed struct {
+	state []uint64 // the entity's; nil: the entity is not known
+	end   int      // rows at or before the event, itself among them
+	in    bool     // the log has a row for the event
+}
+
+// placeOf is the order of events of equal time: partition, then offset (S3).
+func placeOf(ev *event.Event) uint64 {
+	return uint64(ev.Partition)<<48 | uint64(ev.Offset)
+}
+
+// identify finds the keys and the id of an event.
+func (e *Engine) identify(ev *event.Event) {
+	c, sp := &e.current, e.plan.sources[ev.Source]
+	c.ev, c.place, c.prepared = ev, placeOf(ev), true
+	c.buffer.reset()
+	c.keys = c.keys[:0]
+	for i := range sp.keys {
+		c.keys = append(c.keys, sp.keys[i].keyText(ev, &c.buffer))
+	}
+	c.idHash = 0
+	if id := sp.source.IDField; id != nil && ev.Values[id.Index].Has() {
+		c.idHash = e.hash.of(ev.ID)
+	}
+}
+
+// ask evaluates every condition and input of the event's source.
+func (e *Engine) ask(ev *event.Event) {
+	c, sp := &e.current, e.plan.sources[ev.Source]
+	env := expr.Env{Fields: ev.Values}
+	c.conds = c.conds[:0]
+	for _, program := range sp.conds {
+		yes, ok := program.EvalBool(&env)
+		switch {
+		case !ok:
+			c.conds = append(c.conds, unknown)
+		case yes:
+			c.conds = append(c.conds, holds)
+		default:
+			c.conds = append(c.conds, fails)
+		}
+	}
+	c.values, c.hashes = c.values[:0], c.hashes[:0]
+	for i := range sp.inputs {
+		in := &sp.inputs[i]
+		v, ok := in.eval(ev, &env)
+		if !ok {
+			v = event.Value{}
+		}
+		var h uint64
+		if in.encoding == hashed && v.Kind() == event.String {
+			h = e.hash.of(v.Str())
+		}
+		c.values, c.hashes = append(c.values, v), append(c.hashes, h)
+	}
+}
+
+// word is an input of the event as a row holds it, or as is_new looks for it.
+// Of a text that rows give back it is 0: only an insertion takes a number.
+func (c *current) word(input int) uint64 {
+	v := c.values[input]
+	switch v.Kind() {
+	case event.String:
+		return c.hashes[input]
+	case event.Double:
+		return math.Float64bits(v.Float())
+	case event.Bool:
+		if v.Bool() {
+			return 1
+		}
+		return 0
+	}
+	return uint64(v.Int())
+}
+
+// Apply puts an admitted event into every view of its source and fills out
+// with what it is enriched with (S1 to S4). With a nil out nothing is read: a
+// silent replay.
+func (e *Engine) Apply(ev *event.Event, out *Vector) {
+	c, sp := &e.current, e.plan.sources[ev.Source]
+	if !c.prepared || c.ev != ev {
+		e.identify(ev)
+	}
+	c.prepared = false
+	e.ask(ev)
+	first := true
+	c.places = c.places[:0]
+	for i, l := range sp.logs {
+		var at placed
+		if key := c.keys[sp.entity[i]]; key != "" {
+			at = e.logs[l.index].place(e, key, ev, first)
+			first = false
+		}
+		c.places = append(c.places, at)
+	}
+	if out != nil {
+		e.enrich(sp, ev, out)
+	}
+}
+
+// Watermark is the newest event time accepted in a partition in ms; false
+// before the first.
+func (e *Engine) Watermark(source int, partition int32) (int64, bool) {
+	p := e.sources[source].partition(partition)
+	if p == nil {
+		return 0, false
+	}
+	return p.watermark, true
+}
+
+// SetCoverage tells from when on a source has been read (S19). Without it a
+// source counts as read from its start.
+func (e *Engine) SetCoverage(source int, c Coverage) { e.sources[source].coverage = c }
+
+// Stats is what an engine holds.
+type Stats struct{ Views []ViewStats }
+
+// ViewStats is what one view holds. The entities and their logs are shared by
+// all views of one entity over one source, and counted in each of them.
+type ViewStats struct {
+	View  *spec.View
+	Keys  int64
+	Bytes int64
+}
+
+// Stats counts what the engine holds.
+func (e *Engine) Stats() Stats {
+	var s Stats
+	for _, v := range e.plan.views {
+		if v == nil {
+			continue
+		}
+		l := e.logs[v.log.index]
+		s.Views = append(s.Views, ViewStats{View: v.view, Keys: l.entities.live(), Bytes: l.bytes()})
+	}
+	return s
+}

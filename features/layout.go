@@ -1,0 +1,370 @@
+package features
+
+import (
+	"github.com/freshet-dev/freshet/config/spec"
+	"github.com/freshet-dev/freshet/features/event"
+	"github.com/freshet-dev/freshet/features/expr"
+)
+
+// columns are the values of one vector or row while it is laid out.
+type columns struct {
+	features []*spec.Feature // by column; nil for a service's derived value
+	at       map[*spec.Feature]int
+}
+
+func newColumns() *columns { return &columns{at: map[*spec.Feature]int{}} }
+
+// add gives a feature its column, once.
+func (c *columns) add(f *spec.Feature) {
+	if _, ok := c.at[f]; !ok {
+		c.at[f] = len(c.features)
+		c.features = append(c.features, f)
+	}
+}
+
+// names adds the features that an expression mentions.
+func (c *columns) names(e *spec.Expr) {
+	if e == nil {
+		return
+	}
+	for _, names := range [...][]spec.Name{e.Names, e.Asked} {
+		for _, n := range names {
+			if n.Scope == spec.FeatureScope {
+				c.add(n.Feature)
+			}
+		}
+	}
+}
+
+// close adds what the derived features among the columns read.
+func (c *columns) close() {
+	for i := 0; i < len(c.features); i++ {
+		if f := c.features[i]; f != nil && f.Expr != nil {
+			c.names(f.Expr)
+		}
+	}
+}
+
+// layout decides what events of a source are enriched with, and what is read
+// for it.
+func (c *compiler) layout(src *spec.Source, what What) {
+	sp := c.plan.sources[src.Index]
+	cols := newColumns()
+	var services []*spec.Service
+	for _, s := range c.plan.spec.Services {
+		if s.On == src {
+			services = append(services, s)
+		}
+	}
+	for _, s := range services {
+		for _, f := range s.Features {
+			cols.add(f)
+		}
+	}
+	if len(services) == 0 {
+		c.everyFeature(sp, cols, func(f *spec.Feature) bool { return f.Served && !f.Hidden })
+	}
+	l := &sp.layout
+	for _, f := range cols.features {
+		l.Columns = append(l.Columns, featureColumn(f, true))
+	}
+	for _, s := range services {
+		for _, d := range s.Derived {
+			cols.features = append(cols.features, nil)
+			l.Columns = append(l.Columns, Column{Name: s.Name + "." + d.Name, Derived: d, Service: s, Emit: true})
+		}
+	}
+	for _, s := range services {
+		for _, d := range s.Derived {
+			cols.names(d.Expr)
+		}
+	}
+	for _, m := range c.plan.spec.Models {
+		if m.Service != nil && m.Service.On == src {
+			l.Models = append(l.Models, modelLayout(m, cols, l))
+			for _, rule := range m.Rules {
+				cols.names(rule.When)
+			}
+			cols.names(m.Score)
+		}
+	}
+	if what == All {
+		c.everyFeature(sp, cols, func(*spec.Feature) bool { return true })
+	}
+	cols.close()
+	for _, f := range cols.features[len(l.Columns):] {
+		l.Columns = append(l.Columns, featureColumn(f, false))
+	}
+	sp.readings = c.readings(cols, func(v *spec.View) (own bool, entity int) {
+		return v.Source == src, indexOf(l.Entities, v.Entity)
+	})
+}
+
+// everyFeature adds the features of all views whose entity a source has.
+func (c *compiler) everyFeature(sp *sourcePlan, cols *columns, want func(*spec.Feature) bool) {
+	for _, v := range c.plan.spec.Views {
+		if indexOf(sp.layout.Entities, v.Entity) < 0 {
+			continue
+		}
+		for _, f := range v.Features {
+			if want(f) {
+				cols.add(f)
+			}
+		}
+	}
+}
+
+func featureColumn(f *spec.Feature, emit bool) Column {
+	return Column{Name: f.Full(), Feature: f, Emit: emit, Scale: f.Scale}
+}
+
+// modelLayout finds a model's input vector: its service's features, then the
+// service's derived values.
+func modelLayout(m *spec.Model, cols *columns, l *Layout) ModelLayout {
+	ml := ModelLayout{Model: m}
+	for _, f := range m.Service.Features {
+		ml.Vector = append(ml.Vector, cols.at[f])
+	}
+	for i, column := range l.Columns {
+		if column.Service == m.Service {
+			ml.Vector = append(ml.Vector, i)
+		}
+	}
+	return ml
+}
+
+func indexOf(entities []*spec.Entity, e *spec.Entity) int {
+	for i, x := range entities {
+		if x == e {
+			return i
+		}
+	}
+	return -1
+}
+
+// readings groups the columns by view and decides how each is read.
+func (c *compiler) readings(cols *columns, place func(*spec.View) (own bool, entity int)) []*viewReading {
+	var list []*viewReading
+	byView := map[*spec.View]*viewReading{}
+	for out, f := range cols.features {
+		if f == nil {
+			continue
+		}
+		r := byView[f.View]
+		if r == nil {
+			r = &viewReading{}
+			r.own, r.entity = place(f.View)
+			byView[f.View] = r
+			list = append(list, r)
+		}
+		r.outs = append(r.outs, out)
+		if r.entity < 0 {
+			continue
+		}
+		r.view = c.view(f.View)
+		switch {
+		case f.EventBound && !r.own:
+			r.bound = append(r.bound, out)
+		case f.Expr != nil:
+			r.derived = append(r.derived, derivedOut{feature: f, out: out})
+		default:
+			r.add(cellOut{cell: c.cell(f), out: out})
+		}
+	}
+	return list
+}
+
+// add puts a cell before or behind the moment at which the current event is
+// counted.
+func (r *viewReading) add(x cellOut) {
+	at := 0
+	for at < len(r.groups) && r.groups[at].cursor != x.cursor {
+		at++
+	}
+	if at == len(r.groups) {
+		r.groups = append(r.groups, cellGroup{cursor: x.cursor})
+	}
+	g := &r.groups[at]
+	if x.past && r.own {
+		g.before = append(g.before, x)
+	} else {
+		g.after = append(g.after, x)
+	}
+}
+
+// rowInProgress is a row whose derived values are not compiled yet.
+type rowInProgress struct {
+	reading *viewReading
+	columns *columns
+	source  *sourcePlan
+}
+
+// row lays out what the online store holds of a view.
+func (c *compiler) row(v *spec.View, what What) {
+	cols := newColumns()
+	layout := &RowLayout{View: v}
+	for _, f := range v.Features {
+		if f.Hidden || f.EventBound || (what == Served && !f.Served) {
+			continue
+		}
+		cols.add(f)
+		layout.Columns = append(layout.Columns, RowColumn{Feature: f, Scale: f.Scale, Moves: moves(f, nil)})
+	}
+	if len(cols.features) == 0 {
+		return
+	}
+	cols.close()
+	vp := c.view(v)
+	list := c.readings(cols, func(*spec.View) (own bool, entity int) { return false, 0 })
+	vp.row = &rowPlan{layout: layout, reading: list[0], width: len(cols.features)}
+	c.plan.rows = append(c.plan.rows, layout)
+	c.rows = append(c.rows, rowInProgress{list[0], cols, c.plan.sources[v.Source.Index]})
+}
+
+// moves reports whether a feature changes with time alone, between the events
+// that enter and leave its windows (S27).
+func moves(f *spec.Feature, seen map[*spec.Feature]bool) bool {
+	if f.Def != nil {
+		return f.Def.Aggregation == "time_since_last"
+	}
+	if seen[f] {
+		return false
+	}
+	if seen == nil {
+		seen = map[*spec.Feature]bool{}
+	}
+	seen[f] = true
+	for _, names := range [...][]spec.Name{f.Expr.Names, f.Expr.Asked} {
+		for _, n := range names {
+			if n.Scope == spec.FeatureScope && moves(n.Feature, seen) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// programs compiles the derived values and the model expressions of a source.
+func (c *compiler) programs(sp *sourcePlan) error {
+	at := map[*spec.Feature]int{}
+	for i, column := range sp.layout.Columns {
+		if column.Feature != nil {
+			at[column.Feature] = i
+		}
+	}
+	bind := columnBinder(sp.source, at)
+	for _, r := range sp.readings {
+		if err := r.compileDerived(bind, at); err != nil {
+			return err
+		}
+	}
+	for i, column := range sp.layout.Columns {
+		if column.Derived == nil {
+			continue
+		}
+		d, err := compileDerived(column.Derived.Expr, bind, at)
+		if err != nil {
+			return err
+		}
+		d.out = i
+		if column.Derived.HasDefault {
+			d.defawlt = literal(column.Derived.Default, column.Derived.Type, 0)
+		}
+		sp.derived = append(sp.derived, d)
+	}
+	for _, ml := range sp.layout.Models {
+		var m modelPlan
+		for _, rule := range ml.Model.Rules {
+			program, err := compileAt(rule.When, bind)
+			if err != nil {
+				return err
+			}
+			m.rules = append(m.rules, program)
+		}
+		if ml.Model.Score != nil {
+			program, err := compileAt(ml.Model.Score, bind)
+			if err != nil {
+				return err
+			}
+			m.score = program
+		}
+		sp.models = append(sp.models, m)
+	}
+	return c.failed
+}
+
+// compileDerived compiles a view's derived features and orders them so that
+// each comes behind those that it reads.
+func (r *viewReading) compileDerived(bind expr.Binder, at map[*spec.Feature]int) error {
+	var ordered []derivedOut
+	done := map[int]bool{}
+	for len(ordered) < len(r.derived) {
+		before := len(ordered)
+		for _, d := range r.derived {
+			if done[d.out] || r.waits(d.feature, at, done) {
+				continue
+			}
+			compiled, err := compileDerived(d.feature.Expr, bind, at)
+			if err != nil {
+				return err
+			}
+			compiled.out, compiled.feature = d.out, d.feature
+			if d.feature.HasDefault {
+				compiled.defawlt = literal(d.feature.Default, d.feature.Type, d.feature.Scale)
+			}
+			done[d.out] = true
+			ordered = append(ordered, compiled)
+		}
+		if len(ordered) == before {
+			panic("features: derived features in a circle passed the spec's checks")
+		}
+	}
+	r.derived = ordered
+	return nil
+}
+
+// waits reports whether a derived feature reads another one that is not done.
+func (r *viewReading) waits(f *spec.Feature, at map[*spec.Feature]int, done map[int]bool) bool {
+	for _, out := range inputsOf(f.Expr, at) {
+		for _, d := range r.derived {
+			if d.out == out && !done[out] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func compileDerived(e *spec.Expr, bind expr.Binder, at map[*spec.Feature]int) (derivedOut, error) {
+	program, err := compileAt(e, bind)
+	return derivedOut{program: program, inputs: inputsOf(e, at)}, err
+}
+
+// inputsOf are the columns of the features that an expression mentions.
+func inputsOf(e *spec.Expr, at map[*spec.Feature]int) []int {
+	var outs []int
+	for _, names := range [...][]spec.Name{e.Names, e.Asked} {
+		for _, n := range names {
+			if n.Scope == spec.FeatureScope {
+				outs = append(outs, at[n.Feature])
+			}
+		}
+	}
+	return outs
+}
+
+// NewVector makes a vector of the right shape for the events of a source.
+func (p *Plan) NewVector(source int) *Vector {
+	sp := p.sources[source]
+	v := &Vector{
+		Values:   make([]event.Value, len(sp.layout.Columns)),
+		Statuses: make([]Status, len(sp.layout.Columns)),
+		Keys:     make([]string, len(sp.layout.Entities)),
+		Fired:    make([][]bool, len(sp.models)),
+		Scores:   make([]event.Value, len(sp.models)),
+	}
+	for i, m := range sp.models {
+		v.Fired[i] = make([]bool, len(m.rules))
+	}
+	return v
+}

@@ -1,0 +1,157 @@
+package features
+
+import (
+	"github.com/freshet-dev/freshet/config/spec"
+	"github.com/freshet-dev/freshet/features/aggregate"
+	"github.com/freshet-dev/freshet/features/event"
+	"github.com/freshet-dev/freshet/features/expr"
+)
+
+// Plan is a compiled spec: immutable, safe for concurrent use.
+type Plan struct {
+	spec    *spec.Spec
+	sources []*sourcePlan // by spec.Source.Index
+	logs    []*logPlan
+	views   []*viewPlan // by spec.View.Index; nil: nothing of it is needed
+	rows    []*RowLayout
+}
+
+// What is the scope of Compile.
+type What uint8
+
+// Served compiles what run needs; All compiles every feature, for spec tests
+// and backfill.
+const (
+	Served What = iota
+	All
+)
+
+// Spec is what the plan was compiled from.
+func (p *Plan) Spec() *spec.Spec { return p.spec }
+
+// Layout is what events of a source are enriched with. The caller does not
+// change it.
+func (p *Plan) Layout(source int) *Layout { return &p.sources[source].layout }
+
+// Rows are the rows that an online store holds, in the order of the views;
+// views without a served column have none. The caller does not change them.
+func (p *Plan) Rows() []*RowLayout { return p.rows }
+
+// sourcePlan is what one event of a source goes through.
+type sourcePlan struct {
+	source *spec.Source
+	layout Layout
+	keys   []keyPlan  // by layout.Entities
+	logs   []*logPlan // of this source, in the order of their entities
+	entity []int      // by logs: the place of its entity in layout.Entities
+
+	conds  []*expr.Program // distinct filters and numerators of its views
+	inputs []inputPlan     // distinct fields and values of its views
+
+	computed []computedPlan // S8: run by the Reader
+	filter   *expr.Program
+	summed   map[int]bool // the inputs that are sums of doubles (S20)
+
+	readings []*viewReading // what to read, in the order of first need
+	derived  []derivedOut   // of services
+	models   []modelPlan
+}
+
+// keyPlan is where an entity's key lies in an event.
+type keyPlan struct {
+	entity *spec.Entity
+	fields []int
+}
+
+type computedPlan struct {
+	field   *spec.Field
+	program *expr.Program
+}
+
+// encoding is how a value becomes a word of a row.
+type encoding uint8
+
+const (
+	raw    encoding = iota // the number itself
+	hashed                 // a text's keyed hash: only equality matters
+	text                   // a text that has to be given back
+)
+
+// inputPlan is one distinct input of aggregations: a field or an expression.
+type inputPlan struct {
+	field    *spec.Field
+	program  *expr.Program // instead of field
+	name     string        // for messages
+	typ      spec.Type
+	scale    int
+	encoding encoding
+}
+
+// number is the kind of the input's words.
+func (in *inputPlan) number() aggregate.Number {
+	switch in.typ {
+	case spec.Int, spec.Decimal, spec.Timestamp:
+		return aggregate.Integer
+	case spec.Double:
+		return aggregate.Double
+	}
+	return aggregate.Opaque
+}
+
+// value turns a word back into the value that it was made of.
+func (in *inputPlan) value(word uint64, texts *interner) event.Value {
+	switch in.typ {
+	case spec.String:
+		return event.OfString(texts.text(word))
+	case spec.Int:
+		return event.OfInt(int64(word))
+	case spec.Decimal:
+		return event.OfDecimal(int64(word))
+	case spec.Timestamp:
+		return event.OfTimestamp(int64(word))
+	case spec.Bool:
+		return event.OfBool(word != 0)
+	}
+	return event.OfDouble(floatOf(word))
+}
+
+// modelPlan is a model's expressions.
+type modelPlan struct {
+	rules []*expr.Program
+	score *expr.Program // nil: none
+}
+
+// viewReading is one view as an event or a row reads it: which cells, and
+// where in the vector or row their values go.
+type viewReading struct {
+	view   *viewPlan
+	own    bool        // the reader is an event of the view's source
+	entity int         // in layout.Entities, -1: the source lacks the key
+	outs   []int       // every column of the view, for NO_ENTITY
+	groups []cellGroup // by window
+	bound  []int       // columns that need an event of the view's own source
+	// derived are the view's, each behind those it reads.
+	derived []derivedOut
+}
+
+// cellGroup is the cells of one window.
+type cellGroup struct {
+	cursor int
+	before []cellOut // read without the current event
+	after  []cellOut // read with it
+}
+
+type cellOut struct {
+	*cell
+	out int
+}
+
+// derivedOut is one derived value: its program, and the columns it reads,
+// whose statuses it inherits.
+type derivedOut struct {
+	feature *spec.Feature // nil for a service's
+	program *expr.Program
+	out     int
+	inputs  []int
+	defawlt event.Value // no value: none
+}

@@ -1,0 +1,98 @@
+package window
+
+import "sort"
+
+// Rows is the geometry of an entity's event log: rows of Width words, the
+// first the event time, the second the place, ordered by both. A log is two
+// words of its owner (the handle): the block, and where in it the live rows
+// begin and how many they are. Rows at the front are dropped by moving the
+// beginning; the space is taken back when the block is full.
+type Rows struct {
+	Width int
+	slab  *Slab
+}
+
+// HandleWords is the size of a handle.
+const HandleWords = 2
+
+// NewRows is the geometry of logs in a slab.
+func NewRows(slab *Slab, width int) Rows { return Rows{Width: width, slab: slab} }
+
+// Len is the number of live rows.
+func (r *Rows) Len(h []uint64) int { return int(uint32(h[1])) }
+
+// All are the words of all live rows. They move with the next Insert.
+func (r *Rows) All(h []uint64) []uint64 {
+	start, n := int(h[1]>>32), int(uint32(h[1]))
+	if n == 0 {
+		return nil
+	}
+	return r.slab.Words(Ref(h[0]))[start*r.Width : (start+n)*r.Width]
+}
+
+// Insert makes room for a row before row i and hands out its words, which the
+// caller fills.
+func (r *Rows) Insert(h []uint64, i int) []uint64 {
+	start, n := int(h[1]>>32), int(uint32(h[1]))
+	block := r.slab.Words(Ref(h[0]))
+	w := r.Width
+	if (start+n+1)*w > len(block) {
+		block, start = r.makeRoom(h, start, n)
+	}
+	live := block[start*w : (start+n+1)*w]
+	copy(live[(i+1)*w:], live[i*w:n*w])
+	h[1] = uint64(start)<<32 | uint64(n+1)
+	return live[i*w : (i+1)*w]
+}
+
+// makeRoom moves the live rows to the front of their block where at least half
+// of it is dead, and else to a larger one.
+func (r *Rows) makeRoom(h []uint64, start, n int) ([]uint64, int) {
+	old := r.slab.Words(Ref(h[0]))
+	live := old[start*r.Width : (start+n)*r.Width]
+	if start > 0 && start >= n {
+		copy(old, live)
+		return old, 0
+	}
+	ref := r.slab.Alloc((n + 1 + n/2) * r.Width)
+	block := r.slab.Words(ref)
+	copy(block, live)
+	r.slab.Free(Ref(h[0]))
+	h[0] = uint64(ref)
+	return block, 0
+}
+
+// DropFront forgets the first k rows.
+func (r *Rows) DropFront(h []uint64, k int) {
+	start, n := h[1]>>32, uint64(uint32(h[1]))
+	h[1] = (start+uint64(k))<<32 | (n - uint64(k))
+}
+
+// Free gives the block back.
+func (r *Rows) Free(h []uint64) {
+	r.slab.Free(Ref(h[0]))
+	h[0], h[1] = 0, 0
+}
+
+// FirstAfter is the index of the first row later than t: how many rows have
+// time <= t.
+func (r *Rows) FirstAfter(rows []uint64, t int64) int {
+	n := len(rows) / r.Width
+	if n == 0 || int64(rows[(n-1)*r.Width]) <= t {
+		return n
+	}
+	return sort.Search(n, func(i int) bool { return int64(rows[i*r.Width]) > t })
+}
+
+// FirstBehind is the index of the first row that is behind (t, place).
+func (r *Rows) FirstBehind(rows []uint64, t int64, place uint64) int {
+	n := len(rows) / r.Width
+	if n == 0 || !behind(rows[(n-1)*r.Width:], t, place) {
+		return n
+	}
+	return sort.Search(n, func(i int) bool { return behind(rows[i*r.Width:], t, place) })
+}
+
+func behind(row []uint64, t int64, place uint64) bool {
+	return int64(row[0]) > t || (int64(row[0]) == t && row[1] > place)
+}
