@@ -10,8 +10,9 @@ const (
 
 // hideCardNumbers replaces the digits of whatever looks like a card number: 13
 // to 19 digits in a row, single spaces, dashes or dots between them allowed,
-// whose check digit holds. Digits of any script count. About one random number
-// of that length in ten is hidden without need: the safe side.
+// whose check digit holds, alone or with other digits around them (an expiry
+// date that follows). Digits of any script count. Of random numbers of 13 digits
+// one in ten is hidden without need, of 16 digits two in three: the safe side.
 func hideCardNumbers(s string) string {
 	runes := []rune(s)
 	hidden := false
