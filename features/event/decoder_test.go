@@ -1,6 +1,8 @@
 package event
 
 import (
+	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -128,6 +130,7 @@ func TestRefused(t *testing.T) {
 		{"R38 string became a number", `{"id":7,` + required[10:] + `}`, Schema, "id"},
 		{"R38 string became an object", `{"id":{},` + required[10:] + `}`, Schema, "id"},
 		{"R38 number became a string", `{` + required + `,"lat":"1.5"}`, Schema, "lat"},
+		{"the first violation counts", `{` + required + `,"ok":1,"tries":"1"}`, Schema, "ok"},
 		{"S14 int in a string without text", `{` + required + `,"tries":"1"}`, Schema, "tries"},
 		{"S14 bool in a string", `{` + required + `,"ok":"true"}`, Schema, "ok"},
 		{"S14 bool as a number", `{` + required + `,"ok":1}`, Schema, "ok"},
@@ -151,6 +154,7 @@ func TestRefused(t *testing.T) {
 		{"R42 bare minus", `{` + required + `,"lat":-}`, Decode, ""},
 		{"R42 overflow", `{` + required + `,"lat":1e400}`, Schema, "lat"},
 		{"R42 int beyond 2^53", `{` + required + `,"tries":9007199254740993}`, Schema, "tries"},
+		{"R42 int beyond -2^53", `{` + required + `,"tries":-9007199254740993}`, Schema, "tries"},
 		{"R42 int beyond 2^64", `{` + required + `,"tries":92233720368547758070}`, Schema, "tries"},
 		{"R42 int with a fraction", `{` + required + `,"tries":1.5}`, Schema, "tries"},
 		{"R42 NaN in a string", `{"amount":"NaN",` + required[:len(required)-14] + `}`, Schema, "amount"},
@@ -219,7 +223,7 @@ func TestS13DecimalsAreReadFromTheirText(t *testing.T) {
 		{"1e-9", 0, true}, {"1e-30", 0, true}, {"1e-400", 0, true}, {"99999999999999999e-26", 0, true},
 		{"92233720368547758.07", 1<<63 - 1, true}, {"-92233720368547758.07", -(1<<63 - 1), true},
 		{"92233720368547758.08", 0, false}, {"1e30", 0, false}, {"0e99999999", 0, true},
-		{"12345678901234567.891", 0, false}, {"100000000000000000000", 0, false},
+		{"12345678901234567.891", 0, false}, {"100000000000000000000", 0, false}, {"200000000000000000", 0, false},
 	}
 	src := payment()
 	for _, c := range cases {
@@ -243,6 +247,26 @@ func TestS14IntsAreWhole(t *testing.T) {
 		ev, rej := decode(t, src, `{`+required+`,"tries":`+text+`}`)
 		if rej != nil || ev.Values[fieldOf(src, "tries").Index] != OfInt(want) {
 			t.Errorf("%s: %+v", text, rej)
+		}
+	}
+}
+
+// TestDoublesAreTheNearest holds both ways of reading a double against strconv.
+func TestDoublesAreTheNearest(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 20_000 {
+		digits := strconv.FormatUint(r.Uint64()>>r.IntN(64), 10)
+		s := digits + "e" + strconv.Itoa(r.IntN(60)-30)
+		if r.IntN(2) == 0 {
+			s = digits[:1] + "." + digits + "e" + strconv.Itoa(r.IntN(30)-15)
+		}
+		want, err := strconv.ParseFloat(s, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, ok := numberOf(s)
+		if got, fits := n.double(); !ok || !fits || got != want {
+			t.Fatalf("%s: got %v, want %v", s, got, want)
 		}
 	}
 }
