@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"strings"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -75,8 +76,16 @@ func connect(o Options) (*goredis.Client, error) {
 	if err := addTLS(options, o); err != nil {
 		return nil, err
 	}
+	// The client would tell of failed dials on stderr; they are returned too.
+	goredis.SetLogger(silence{})
 	return goredis.NewClient(options), nil
 }
+
+// silence is a log that nobody reads.
+type silence struct{}
+
+// Printf drops the line.
+func (silence) Printf(context.Context, string, ...any) {}
 
 func addTLS(options *goredis.Options, o Options) error {
 	if options.TLSConfig == nil {
@@ -136,14 +145,21 @@ func (s *Store) Check(ctx context.Context) (warnings []string, err error) {
 	if err := s.client.Ping(ctx).Err(); err != nil {
 		return nil, s.failed("ping", err)
 	}
-	memory, err := s.client.InfoMap(ctx, "memory").Result()
+	memory, err := s.client.Info(ctx, "memory").Result()
 	if err != nil {
 		return nil, nil // a hint that cannot be had is no failure
 	}
-	policy := memory["Memory"]["maxmemory_policy"]
-	if policy != "" && policy != "noeviction" {
-		warnings = append(warnings, fmt.Sprintf("redis at %s may evict rows when its memory is full (maxmemory-policy %s): "+
-			"readers would take entities for unknown; set it to noeviction", s.address, policy))
+	return evictionWarnings(memory, s.address), nil
+}
+
+// evictionWarnings reads the answer to INFO memory.
+func evictionWarnings(memory, address string) []string {
+	for line := range strings.Lines(memory) {
+		policy, ok := strings.CutPrefix(strings.TrimSpace(line), "maxmemory_policy:")
+		if ok && policy != "noeviction" {
+			return []string{fmt.Sprintf("redis at %s may evict rows when its memory is full (maxmemory-policy %s): "+
+				"readers would take entities for unknown; set it to noeviction", address, policy)}
+		}
 	}
-	return warnings, nil
+	return nil
 }

@@ -29,10 +29,11 @@ func classify(err error) error {
 	if !errors.As(err, &reply) || errors.Is(err, goredis.Nil) {
 		return err
 	}
+	if goredis.IsAuthError(err) {
+		return &sinks.Fatal{Err: fmt.Errorf("%w (check the online store's user and password)", err)}
+	}
 	text := reply.Error()
 	switch word, _, _ := strings.Cut(text, " "); word {
-	case "NOAUTH", "WRONGPASS":
-		return &sinks.Fatal{Err: fmt.Errorf("%w (check the online store's user and password)", err)}
 	case "NOPERM":
 		return &sinks.Fatal{Err: fmt.Errorf("%w (the user's ACL must allow it on the keys freshet:*)", err)}
 	case "WRONGTYPE":

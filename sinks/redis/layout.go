@@ -120,8 +120,10 @@ func appendValue(b []byte, v event.Value, scale int) []byte {
 // appendNumber appends the shortest text that reads back as f, with an exponent
 // only where JSON writers have one.
 func appendNumber(b []byte, f float64) []byte {
-	magnitude := math.Abs(f)
-	if f != 0 && (magnitude < 1e-6 || magnitude >= 1e21) {
+	if f == math.Trunc(f) && math.Abs(f) < 1<<53 {
+		return strconv.AppendInt(b, int64(f), 10) // most features are counts
+	}
+	if magnitude := math.Abs(f); magnitude < 1e-6 || magnitude >= 1e21 {
 		return strconv.AppendFloat(b, f, 'e', -1, 64)
 	}
 	return strconv.AppendFloat(b, f, 'f', -1, 64)

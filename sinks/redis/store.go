@@ -117,11 +117,18 @@ func (s *Store) writePipeline(ctx context.Context, rows []sinks.VersionedRow) er
 	if err := pipeline.BatchProcess(ctx, commands...); err != nil {
 		return s.failed("write rows", err)
 	}
-	// Exec's own error is the first command's: the fatal one may come later.
-	if _, err := pipeline.Exec(ctx); err == nil {
+	_, err := pipeline.Exec(ctx)
+	if err == nil {
 		return nil
 	}
-	var worst error
+	return s.pipelineFailed(commands, len(rows), err)
+}
+
+// pipelineFailed tells of one failed command out of all: of a fatal one if
+// there is any, wherever it stands.
+func (s *Store) pipelineFailed(commands []goredis.Cmder, rows int, err error) error {
+	// Without a connection no command has an error of its own.
+	told := s.failed("write rows", err)
 	failed := 0
 	for _, command := range commands {
 		err := command.Err()
@@ -130,11 +137,14 @@ func (s *Store) writePipeline(ctx context.Context, rows []sinks.VersionedRow) er
 		}
 		failed++
 		var fatal *sinks.Fatal
-		if worst == nil || !errors.As(worst, &fatal) {
-			worst = s.failed(command.Name()+" of a row", err)
+		if failed == 1 || !errors.As(told, &fatal) {
+			told = s.failed(command.Name()+" of a row", err)
 		}
 	}
-	return fmt.Errorf("%d of %d commands for %d rows failed, first: %w", failed, len(commands), len(rows), worst)
+	if failed == 0 {
+		return told
+	}
+	return fmt.Errorf("%d of %d commands for %d rows failed: %w", failed, len(commands), rows, told)
 }
 
 // Alive writes the stream's time, for five seconds.

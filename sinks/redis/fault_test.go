@@ -1,0 +1,159 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"github.com/freshet-dev/freshet/sinks"
+	"github.com/freshet-dev/freshet/sinks/sinktest"
+)
+
+func cardRows(n int, batch uint64) []sinks.VersionedRow {
+	cards := sinktest.Cards()
+	rows := make([]sinks.VersionedRow, n)
+	for i := range rows {
+		rows[i] = sinktest.FullCard(cards, fmt.Sprint("c", i), sinktest.At(batch, uint32(i)))
+	}
+	return rows
+}
+
+func wantPassing(t *testing.T, what string, err error) {
+	t.Helper()
+	var fatal *sinks.Fatal
+	if err == nil || errors.As(err, &fatal) {
+		t.Errorf("%s: %v, want an error that may pass", what, err)
+	}
+}
+
+// A server that is away is no reason to end; when it is back, the same rows go
+// through with the same store.
+func TestAServerThatComesBack(t *testing.T) {
+	server := miniredis.RunT(t)
+	store := openStore(t, options("redis://"+server.Addr()))
+	ctx := context.Background()
+	rows := cardRows(300, 1)
+	if err := store.Write(ctx, rows); err != nil {
+		t.Fatal(err)
+	}
+	server.Close()
+	wantPassing(t, "write", store.Write(ctx, rows))
+	wantPassing(t, "alive", store.Alive(ctx, 1))
+	_, _, err := store.TakeOver(ctx, sinks.Writer{})
+	wantPassing(t, "take over", err)
+	_, err = store.Check(ctx)
+	wantPassing(t, "check", err)
+	if err := server.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	// A connection that died unnoticed costs one try each.
+	for range 5 {
+		if err = store.Write(ctx, rows); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		t.Errorf("write after the server came back: %v", err)
+	}
+}
+
+// What a server says about its own state may pass.
+func TestRepliesThatMayPass(t *testing.T) {
+	server := miniredis.RunT(t)
+	store := openStore(t, options("redis://"+server.Addr()))
+	if err := store.Write(context.Background(), cardRows(1, 1)); err != nil {
+		t.Fatal(err)
+	}
+	for _, reply := range []string{
+		"LOADING Redis is loading the dataset in memory",
+		"READONLY You can't write against a read only replica.",
+		"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+		"OOM command not allowed when used memory > 'maxmemory'.",
+		"MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk.",
+		"CLUSTERDOWN The cluster is down",
+		"TRYAGAIN Multiple keys request during rehashing of slot",
+		"NOREPLICAS Not enough good replicas to write.",
+		"BUSY Redis is busy running a script.",
+		"ERR max number of clients reached",
+	} {
+		server.SetError(reply)
+		err := store.Write(context.Background(), cardRows(1, 1))
+		wantPassing(t, reply, err)
+		if err != nil && !strings.Contains(err.Error(), reply) {
+			t.Errorf("%v does not say %q", err, reply)
+		}
+	}
+	for _, reply := range []string{
+		"NOAUTH Authentication required.",
+		"WRONGPASS invalid username-password pair or user is disabled.",
+		"NOPERM this user has no permissions to run the 'hset' command",
+		"WRONGTYPE Operation against a key holding the wrong kind of value",
+		"ERR unknown command 'HSET'",
+	} {
+		server.SetError(reply)
+		err := store.Write(context.Background(), cardRows(1, 1))
+		var fatal *sinks.Fatal
+		if !errors.As(err, &fatal) || !strings.Contains(err.Error(), reply) {
+			t.Errorf("%s: %v, want it fatal", reply, err)
+		}
+	}
+}
+
+// A server that takes everything and answers nothing is given up after Wait.
+func TestASilentServerIsGivenUp(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		var taken []net.Conn
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				break
+			}
+			taken = append(taken, conn)
+		}
+		for _, conn := range taken {
+			conn.Close()
+		}
+	}()
+	t.Cleanup(func() {
+		listener.Close()
+		<-done
+	})
+	o := options("redis://" + listener.Addr().String())
+	o.Wait = 50 * time.Millisecond
+	store := openStore(t, o)
+	begun := time.Now()
+	wantPassing(t, "write", store.Write(context.Background(), cardRows(1, 1)))
+	if took := time.Since(begun); took > 5*time.Second {
+		t.Errorf("gave up after %v, with a wait of 50 ms", took)
+	}
+}
+
+func TestCheckWarnsOfEviction(t *testing.T) {
+	store := openStore(t, options(realServer(t)))
+	ctx := context.Background()
+	warnings, err := store.Check(ctx)
+	if err != nil || len(warnings) != 0 {
+		t.Errorf("a server with noeviction: %v, %v", warnings, err)
+	}
+	for reply, want := range map[string]int{
+		"# Memory\r\nmaxmemory:0\r\nmaxmemory_policy:allkeys-lru\r\n": 1,
+		"# Memory\r\nmaxmemory_policy:noeviction\r\n":                 0,
+		"# Memory\r\nused_memory:1\r\n":                               0,
+	} {
+		if got := evictionWarnings(reply, "here"); len(got) != want {
+			t.Errorf("%q: %v, want %d", reply, got, want)
+		}
+	}
+}
