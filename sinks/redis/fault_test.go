@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/freshet-dev/freshet/sinks"
 	"github.com/freshet-dev/freshet/sinks/sinktest"
@@ -157,3 +158,27 @@ func TestCheckWarnsOfEviction(t *testing.T) {
 		}
 	}
 }
+
+// A fatal error is told though one that may pass came before it.
+func TestTheFatalErrorOfAPipelineIsTold(t *testing.T) {
+	store := openStore(t, options("redis://127.0.0.1:1"))
+	var commands []goredis.Cmder
+	for _, reply := range []string{"", "OOM command not allowed", "WRONGTYPE Operation", "LOADING Redis is loading"} {
+		command := goredis.NewIntCmd(context.Background(), "hset", "k")
+		if reply != "" {
+			command.SetErr(refusal(reply))
+		}
+		commands = append(commands, command)
+	}
+	err := store.pipelineFailed(commands, 4, commands[1].Err())
+	var fatal *sinks.Fatal
+	if !errors.As(err, &fatal) || !strings.Contains(err.Error(), "WRONGTYPE") || !strings.Contains(err.Error(), "3 of 4 commands for 4 rows") {
+		t.Errorf("%v; want the fatal one, and 3 of 4 commands", err)
+	}
+}
+
+// refusal is a reply of a server.
+type refusal string
+
+func (r refusal) Error() string { return string(r) }
+func (refusal) RedisError()     {}

@@ -297,7 +297,7 @@ func takeOver(t *testing.T, store sinks.OnlineStore, w sinks.Writer) (owner, inc
 func ownersRise(t *testing.T, h Harness) {
 	views := []*features.RowLayout{Cards(), Shops()}
 	last := uint32(0)
-	for _, atLeast := range []uint32{0, 0, 1, 40, 3, 41} {
+	for _, atLeast := range []uint32{0, 0, 1, 40, 3, 43, 44, 46} {
 		owner, _ := takeOver(t, openStore(t, h), sinks.Writer{SpecHash: "aa", Views: views, AtLeast: atLeast})
 		if owner <= last || owner <= atLeast {
 			t.Errorf("owner %d after %d, at least %d", owner, last, atLeast)
