@@ -59,3 +59,14 @@ func parseTimestamp(text string) (time.Time, error) {
 	}
 	return t.UTC().Truncate(time.Millisecond), nil
 }
+
+// FormatDuration writes a duration as S32 reads it: in the largest unit that
+// holds it whole.
+func FormatDuration(d time.Duration) string {
+	for _, u := range [...]string{"d", "h", "m", "s"} {
+		if unit := durationUnits[u]; d >= unit && d%unit == 0 {
+			return strconv.FormatInt(int64(d/unit), 10) + u
+		}
+	}
+	return strconv.FormatInt(d.Milliseconds(), 10) + "ms"
+}

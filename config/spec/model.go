@@ -19,6 +19,7 @@ type Spec struct {
 
 	// In the order of the files, which is meaning: S5 breaks ties by it.
 	Sources  []*Source
+	Tables   []*Table
 	Entities []*Entity
 	Views    []*View
 	Services []*Service
@@ -82,7 +83,9 @@ type Source struct {
 	Output  Output
 	Filter  *Expr
 
-	Fields []*Field // declared, then computed, each in spec order
+	// Fields are the declared ones, then the computed, each in spec order; only
+	// that a computed field comes after those that its expression mentions.
+	Fields []*Field
 	Pos    Position
 }
 
@@ -120,6 +123,23 @@ type Field struct {
 	Pos         Position
 }
 
+// Table is small reference data that computed fields look values up in.
+type Table struct {
+	Name    string
+	Path    string
+	Key     string // the column that is looked up by
+	Columns []TableColumn
+	Reload  time.Duration // 0: never
+	Pos     Position
+}
+
+// TableColumn is one column of a table.
+type TableColumn struct {
+	Name  string
+	Type  Type
+	Scale int // of Decimal
+}
+
 // Entity is a thing that features are kept for.
 type Entity struct {
 	Index       int
@@ -154,8 +174,10 @@ type View struct {
 	FreshnessSLO   time.Duration
 
 	Definitions []*Definition // as written under features:
-	Features    []*Feature    // all generated ones, then the derived, in spec order
-	Pos         Position
+	// Features are all generated ones, then the derived, in spec order; only
+	// that a derived one comes after those that it mentions.
+	Features []*Feature
+	Pos      Position
 }
 
 // Definition is one entry under a view's features:, before its windows are
@@ -232,7 +254,7 @@ type Feature struct {
 	Default     Literal
 	Hidden      bool
 	EventBound  bool // has a meaning only with an event (S6)
-	Served      bool // computed, written and emitted by run (1.11 online:)
+	Served      bool // written and emitted by run (1.11 online:); never of a hidden one
 	Pos         Position
 }
 
@@ -259,8 +281,11 @@ type Service struct {
 	RequestFields []RequestField
 	MaxStaleness  time.Duration
 	Features      []*Feature // in vector order
-	Derived       []*ServiceDerived
-	Pos           Position
+	// Categories are by Features: the category of a feature with `by:` (S25),
+	// "" of all others.
+	Categories []string
+	Derived    []*ServiceDerived
+	Pos        Position
 }
 
 // RequestField is a value that the caller supplies; on the stream it is the

@@ -1,0 +1,137 @@
+package spec
+
+import "go.yaml.in/yaml/v4"
+
+// bundle is what the files of one namespace say, before names are bound.
+type bundle struct {
+	namespace string
+	owner     string
+	tags      []string
+	files     []string
+	kinds     [len(kindNames)][]raw
+	testTexts []raw
+}
+
+// raw is one named entry of a file and what it inherits.
+type raw struct {
+	entry
+	inherited defaults
+}
+
+// defaults is what the top of a file hands down to its entries.
+type defaults struct {
+	owner string
+	tags  []string
+}
+
+// The kinds of named entries at the top of a file.
+const (
+	sourceKind = iota
+	tableKind
+	entityKind
+	viewKind
+	serviceKind
+	modelKind
+)
+
+var kindKeys = [...]string{"sources", "tables", "entities", "feature_views", "feature_services", "models"}
+var kindNames = [...]string{"source", "table", "entity", "feature view", "feature service", "model"}
+
+// top reads the top of one file into the bundle of its namespace.
+func (l *loader) top(root node) {
+	m := l.mapping(root, "the file")
+	if root.Kind != yaml.MappingNode {
+		return
+	}
+	if n, ok := m.need("version", "version: 1"); ok && n.Value != "1" {
+		l.errorf(n, "write version: 1; the version of features stands in their view", "this build reads specs of format 1 only")
+	}
+	namespace := ""
+	if n, ok := m.need("namespace", "namespace: payments"); ok {
+		if s, ok := l.text(n, "`namespace`"); ok && l.name(n, s, "namespace") {
+			namespace = s
+		}
+	}
+	b := l.bundleOf(namespace)
+	b.files = append(b.files, root.file.name)
+	inherited := defaults{owner: m.text("owner"), tags: m.texts("tags")}
+	if b.owner == "" {
+		b.owner = inherited.owner
+	}
+	b.tags = append(b.tags, inherited.tags...)
+	m.text("description")
+	m.nullable("meta")
+	for kind, key := range kindKeys {
+		n, ok := m.get(key)
+		if !ok {
+			continue
+		}
+		for _, e := range l.mapping(n, "`"+key+"`").entries {
+			l.add(b, kind, raw{e, inherited})
+		}
+	}
+	if n, ok := m.get("tests"); ok {
+		elements, _ := l.list(n, "`tests`")
+		for _, e := range elements {
+			b.testTexts = append(b.testTexts, raw{entry{value: e, key: e}, inherited})
+		}
+	}
+	m.finish()
+}
+
+func (l *loader) bundleOf(namespace string) *bundle {
+	for _, b := range l.bundles {
+		if b.namespace == namespace {
+			return b
+		}
+	}
+	b := &bundle{namespace: namespace}
+	l.bundles = append(l.bundles, b)
+	return b
+}
+
+// add keeps an entry unless one of its name is there already.
+func (l *loader) add(b *bundle, kind int, r raw) {
+	for _, other := range b.kinds[kind] {
+		if other.name == r.name {
+			l.errorf(r.key, "rename one of them", "%s %s is declared twice: first at %s", kindNames[kind], r.name, other.key.pos())
+			return
+		}
+	}
+	b.kinds[kind] = append(b.kinds[kind], r)
+}
+
+// resolver binds the names of one bundle.
+type resolver struct {
+	*loader
+	*bundle
+	spec *Spec
+
+	sourceKeys map[*Source]raw
+	viewKeys   map[*View]node
+	fieldEnvs  map[*Source]*Env
+	defKeys    map[*Definition]node
+}
+
+func (l *loader) resolve(b *bundle) *Spec {
+	r := &resolver{loader: l, bundle: b,
+		spec:       &Spec{Namespace: b.namespace, Owner: b.owner, Tags: b.tags, Files: b.files},
+		sourceKeys: map[*Source]raw{}, viewKeys: map[*View]node{}, fieldEnvs: map[*Source]*Env{},
+		defKeys: map[*Definition]node{}}
+	r.tables()
+	r.sources()
+	r.entities()
+	r.views()
+	r.outputs()
+	r.lateness()
+	r.services()
+	r.models()
+	r.served()
+	r.defaultKeys()
+	r.readTests()
+	if !l.diags.HasErrors() {
+		r.lint()
+		r.spec.Hash = hashOf(r.spec)
+	}
+	return r.spec
+}

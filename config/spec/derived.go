@@ -1,0 +1,76 @@
+package spec
+
+import "slices"
+
+// derivedText is a derived feature as written.
+type derivedText struct {
+	entry
+	m           *mapping
+	expr        node
+	description string
+}
+
+func (r *resolver) derivedTexts(n node, t *viewText) []derivedText {
+	var all []*derivedText
+	for _, e := range r.mapping(n, "`derived` of "+t.m.what).entries {
+		r.name(e.key, e.name, "derived feature")
+		d := &derivedText{entry: e, m: r.mapping(e.value, "derived feature "+e.name)}
+		d.m.known = []string{"expr", "default", "description", "hidden", "unit"}
+		d.description, _, _ = d.m.about(defaults{})
+		d.m.text("unit")
+		var ok bool
+		if d.expr, ok = d.m.need("expr", "expr: 'a / max(b, 1)'"); ok {
+			all = append(all, d)
+		}
+		d.m.finish()
+	}
+	ordered, circle := stableOrder(all, func(d *derivedText) string { return d.name },
+		func(d *derivedText) []string { return r.mentions(d.expr.Value) })
+	if circle != nil {
+		r.errorf(n, "break it: one of them must stand on generated features", "derived features go round in a circle: %s", arrows(circle))
+		return nil
+	}
+	texts := make([]derivedText, len(ordered))
+	for i, d := range ordered {
+		texts[i] = *d
+	}
+	return texts
+}
+
+// derive compiles the derived features of one view; each sees those before it.
+func (r *resolver) derive(v *View, t *viewText) {
+	if len(t.derived) == 0 {
+		return
+	}
+	names := make([]Name, 0, len(v.Features)+len(v.Source.Fields))
+	for _, f := range v.Source.Fields {
+		names = append(names, Name{Text: "event." + f.Name, Scope: EventScope, Field: f, Type: f.Type})
+	}
+	for _, f := range v.Features {
+		if f.inExpressions() {
+			names = append(names, Name{Text: f.Short, Scope: FeatureScope, Feature: f, Type: f.Type})
+		}
+	}
+	for _, d := range t.derived {
+		what := "derived feature " + d.name
+		env := r.environment("the features of view "+v.Name+", and event.FIELD", names)
+		f := &Feature{View: v, Short: d.name, Type: Double, Description: d.description,
+			Hidden: d.m.boolean("hidden"), Pos: d.key.pos()}
+		f.Expr = r.expression(env, d.expr, what, Double, Bool, String, Timestamp)
+		if f.Expr != nil {
+			f.Type = f.Expr.Type
+			f.EventBound = slices.ContainsFunc(slices.Concat(f.Expr.Names, f.Expr.Asked), func(n Name) bool {
+				return n.Scope == EventScope || n.Scope == FeatureScope && n.Feature.EventBound
+			})
+		}
+		r.defaultOf(d.m, f.Type, what, &f.HasDefault, &f.Default)
+		r.addFeature(v, f, d.key)
+		names = append(names, Name{Text: f.Short, Scope: FeatureScope, Feature: f, Type: f.Type})
+	}
+}
+
+// inExpressions reports whether f is one value: lists and values per category
+// are not.
+func (f *Feature) inExpressions() bool {
+	return f.Type != List && (f.Def == nil || f.Def.By == nil)
+}

@@ -1,0 +1,190 @@
+package spec
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// MaxScale is the most digits after the point that a decimal may have: money
+// of int64 minor units must still hold a billion.
+const MaxScale = 9
+
+var decimalForm = regexp.MustCompile(`^decimal\(([0-9]+)\)$`)
+
+var fieldTypes = []string{"string", "int", "double", "bool", "timestamp", "decimal(2)"}
+
+func (r *resolver) fields(s *Source, n node) {
+	for _, e := range r.mapping(n, "`fields` of source "+s.Name).entries {
+		r.name(e.key, e.name, "field")
+		f := &Field{Index: len(s.Fields), Name: e.name, Pos: e.key.pos()}
+		s.Fields = append(s.Fields, f)
+		m := r.mapping(e.value, "field "+e.name)
+		f.Description = m.text("description")
+		r.fieldType(f, m)
+		f.Optional = m.boolean("optional")
+		r.pii(f, m)
+		f.Path = []string{f.Name}
+		if n, ok := m.get("path"); ok {
+			r.path(f, n)
+		}
+		r.reading(f, m)
+		m.finish()
+	}
+}
+
+// fieldType reads a type's name.
+func (r *resolver) fieldType(f *Field, m *mapping) {
+	n, ok := m.need("type", "type: string")
+	f.Type = String // where the author's is wrong, so that the rest can be checked
+	if !ok {
+		return
+	}
+	text, ok := r.text(n, "`type`")
+	if !ok {
+		return
+	}
+	var found bool
+	if f.Type, f.Scale, found = typeOf(text); !found {
+		f.Type = String
+		suggestion := oneOf(text, fieldTypes)
+		switch text {
+		case "float", "number":
+			suggestion = "write double; money is decimal(2)"
+		case "integer", "long", "int64":
+			suggestion = "write int"
+		case "decimal", "money":
+			suggestion = "write decimal(2): with the digits after the point"
+		case "date", "datetime", "time":
+			suggestion = "write timestamp"
+		}
+		r.errorf(n, suggestion, "`%s` is not a type", text)
+	}
+}
+
+func typeOf(text string) (t Type, scale int, ok bool) {
+	if d := decimalForm.FindStringSubmatch(text); d != nil {
+		scale, err := strconv.Atoi(d[1])
+		return Decimal, scale, err == nil && scale <= MaxScale
+	}
+	for _, t := range []Type{String, Int, Double, Bool, Timestamp} {
+		if t.String() == text {
+			return t, 0, true
+		}
+	}
+	return NoType, 0, false
+}
+
+var masks = []string{"", "hash", "last4", "ip24", "drop"}
+
+// defaultMask hides a pii field for which the author chose none.
+const defaultMask = "hash"
+
+func (r *resolver) pii(f *Field, m *mapping) {
+	f.PII = m.boolean("pii")
+	f.Mask = m.word("mask", masks...)
+	if n, ok := m.nullable("mask"); ok && !f.PII {
+		r.errorf(n, "write pii: true beside it", "`mask` of field %s means something only with `pii: true`", f.Name)
+	} else if ok && f.Type != String && (f.Mask == "last4" || f.Mask == "ip24") {
+		r.errorf(n, "write mask: hash or mask: drop", "`mask: %s` is for texts, and field %s is a %s", f.Mask, f.Name, f.Type)
+	}
+	if f.PII && f.Mask == "" {
+		f.Mask = defaultMask
+	}
+}
+
+func (r *resolver) path(f *Field, n node) {
+	text, ok := r.text(n, "`path`")
+	if !ok {
+		return
+	}
+	f.Path = strings.Split(text, ".")
+	if slices.Contains(f.Path, "") || strings.ContainsAny(text, "[]") {
+		r.errorf(n, "write path: card.id", "`%s` is not a path: names with dots between them (arrays cannot be addressed)", text)
+	}
+}
+
+// reading reads what only some types have.
+func (r *resolver) reading(f *Field, m *mapping) {
+	f.Unit = m.text("unit")
+	if f.Type == Timestamp {
+		f.TimeUnit = "ms"
+		if n, ok := m.nullable("unit"); ok {
+			f.TimeUnit = f.Unit
+			if !slices.Contains([]string{"s", "ms", "us", "ns"}, f.Unit) {
+				r.errorf(n, "write unit: s, ms, us or ns", "the unit of a timestamp is that of its epoch, and `%s` is none", f.Unit)
+			}
+		}
+	}
+	f.Enum = m.texts("enum")
+	if n, ok := m.nullable("enum"); ok && f.Type != String {
+		r.errorf(n, "leave it out", "`enum` is for texts, and field %s is a %s", f.Name, f.Type)
+	}
+	f.Strict = m.boolean("strict")
+	if n, ok := m.nullable("strict"); ok && len(f.Enum) == 0 {
+		r.errorf(n, "write enum: [...] beside it", "`strict` of field %s means something only with `enum`", f.Name)
+	}
+	f.Text = m.boolean("text")
+	if n, ok := m.nullable("text"); ok && f.Type != Int {
+		r.errorf(n, "leave it out", "`text` is for ints inside strings, and field %s is a %s", f.Name, f.Type)
+	}
+}
+
+// fieldEnv is what the fields of s mean in expressions; computed fields belong
+// to it once they are resolved.
+func (r *resolver) fieldEnv(s *Source) *Env {
+	if env := r.fieldEnvs[s]; env != nil {
+		return env
+	}
+	names := make([]Name, len(s.Fields))
+	for i, f := range s.Fields {
+		names[i] = Name{Text: f.Name, Scope: FieldScope, Field: f, Type: f.Type}
+	}
+	env := r.environment("the fields of "+s.Name, names)
+	r.fieldEnvs[s] = env
+	return env
+}
+
+// environment panics only where cel-go refuses a declaration of ours.
+func (l *loader) environment(what string, names []Name) *Env {
+	env, err := extendEnv(l.base, what, names)
+	if err != nil {
+		panic("config/spec: " + err.Error())
+	}
+	return env
+}
+
+// expression reads an expression that must be of one of the wanted types. It
+// is nil where there is an error.
+func (l *loader) expression(env *Env, n node, what string, wanted ...Type) *Expr {
+	if coreOf(n) == coreOther || coreOf(n) == coreNull {
+		l.errorf(n, "", "%s must be an expression, not %s", what, shape(n))
+		return nil
+	}
+	e, findings := env.Compile(n.Value)
+	for _, f := range findings {
+		line, col := placeOf(n, f.Offset)
+		l.at(n.file, line, col, f.Suggestion, "%s: %s", what, f.Message)
+		if f.Length > 1 {
+			l.diags[len(l.diags)-1].End = col + f.Length - 1
+		}
+	}
+	if len(findings) > 0 {
+		return nil
+	}
+	e.Pos = n.pos()
+	if !slices.Contains(wanted, e.Type) {
+		words := make([]string, len(wanted))
+		for i, t := range wanted {
+			words[i] = t.String()
+		}
+		suggestion := ""
+		if e.Type == Duration && slices.Contains(wanted, Double) {
+			suggestion = "days(...) makes a number of a duration"
+		}
+		l.errorf(n, suggestion, "%s must be a %s, and this is a %s", what, strings.Join(words, " or a "), e.Type)
+		return nil
+	}
+	return e
+}

@@ -1,0 +1,252 @@
+package spec
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"unicode/utf8"
+
+	"cel.dev/cel-go/cel"
+	"go.yaml.in/yaml/v4"
+	"go.yaml.in/yaml/v4/plugin/loaderlimits"
+)
+
+// The bounds of what is read.
+const (
+	MaxFileBytes = 1 << 20 // of one spec file
+	MaxDepth     = 64      // of nested YAML
+	MaxFiles     = 1000    // of one Load
+)
+
+// File is a spec file in memory. Name is what diagnostics call it.
+type File struct {
+	Name string
+	Data []byte
+}
+
+// file is a File that can show its lines.
+type file struct {
+	name  string
+	lines []string
+}
+
+// loader reads files and collects what is wrong with them.
+type loader struct {
+	diags   Diagnostics
+	base    *cel.Env
+	bundles []*bundle
+	getenv  func(string) (string, bool)
+}
+
+// Load reads spec files, and of folders all *.yaml and *.yml files below them
+// in the order of their names, and returns one Spec per namespace. All errors
+// and warnings of all files come in Diagnostics; specs is nil when there is an
+// error among them. err is about reading only.
+func Load(paths []string) (specs []*Spec, diags Diagnostics, err error) {
+	var files []File
+	for _, path := range paths {
+		if files, err = appendFiles(files, path); err != nil {
+			return nil, nil, err
+		}
+	}
+	if len(files) == 0 {
+		return nil, nil, fmt.Errorf("no spec files in %s: a spec is a *.yaml file", strings.Join(paths, ", "))
+	}
+	return LoadFiles(files)
+}
+
+// LoadFiles is Load of files that were already read.
+func LoadFiles(files []File) (specs []*Spec, diags Diagnostics, err error) {
+	base, err := celBase()
+	if err != nil {
+		return nil, nil, err
+	}
+	l := &loader{base: base, getenv: os.LookupEnv}
+	for _, f := range files {
+		l.read(f)
+	}
+	for _, b := range l.bundles {
+		specs = append(specs, l.resolve(b))
+	}
+	l.diags = l.diags.sorted()
+	if l.diags.HasErrors() {
+		return nil, l.diags, nil
+	}
+	return specs, l.diags, nil
+}
+
+func appendFiles(files []File, path string) ([]File, error) {
+	err := filepath.WalkDir(path, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			if name != path && strings.HasPrefix(entry.Name(), ".") {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		if ext := filepath.Ext(name); name != path && ext != ".yaml" && ext != ".yml" {
+			return nil
+		}
+		if len(files) == MaxFiles {
+			return fmt.Errorf("more than %d spec files", MaxFiles)
+		}
+		data, err := readBounded(name)
+		files = append(files, File{Name: name, Data: data})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read specs of %s: %w", path, err)
+	}
+	return files, nil
+}
+
+// readBounded reads one byte more than a spec may have at most, so that the
+// loader sees the excess without reading it all.
+func readBounded(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data := make([]byte, 0, 16<<10)
+	for {
+		if len(data) == cap(data) {
+			data = append(data, 0)[:len(data)]
+		}
+		n, err := f.Read(data[len(data):min(cap(data), MaxFileBytes+1)])
+		data = data[:len(data)+n]
+		if err != nil || len(data) > MaxFileBytes {
+			if err == nil || err.Error() == "EOF" {
+				return data, nil
+			}
+			return nil, err
+		}
+	}
+}
+
+func (l *loader) read(in File) {
+	f := &file{name: in.Name}
+	switch {
+	case len(in.Data) > MaxFileBytes:
+		l.at(f, 0, 0, "split it: the files of one namespace form one spec", "the file is larger than %d bytes", MaxFileBytes)
+		return
+	case !utf8.Valid(in.Data):
+		l.at(f, 0, 0, "", "the file is not UTF-8")
+		return
+	}
+	f.lines = strings.Split(strings.ReplaceAll(string(in.Data), "\r\n", "\n"), "\n")
+	var documents []yaml.Node
+	err := yaml.Load(in.Data, &documents, yaml.WithAllDocuments(),
+		yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(MaxDepth), loaderlimits.AliasNone())))
+	if err != nil {
+		l.yamlError(f, err)
+		return
+	}
+	if len(documents) == 0 {
+		l.at(f, 1, 1, "a spec begins with: version: 1", "the file is empty")
+		return
+	}
+	if len(documents) > 1 {
+		l.at(f, documents[1].Line, max(documents[1].Column, 1), "write each into its own file", "a spec file holds one YAML document, this one %d", len(documents))
+		return
+	}
+	root := node{&documents[0], f}
+	for root.Kind == yaml.DocumentNode && len(root.Content) == 1 {
+		root.Node = root.Content[0]
+	}
+	if l.structure(root, 1) {
+		l.top(root)
+	}
+}
+
+// yamlError reports what the YAML parser refused, at its place.
+func (l *loader) yamlError(f *file, err error) {
+	report := func(e *yaml.LoadError) {
+		line, col := e.Mark.Line, e.Mark.Column
+		if line > len(f.lines) {
+			line, col = len(f.lines), 1
+		}
+		suggestion := ""
+		if strings.Contains(e.Message, "cannot start any token") && line > 0 && strings.Contains(f.lines[line-1], "\t") {
+			suggestion = "YAML is indented with spaces, not tabs"
+		}
+		l.at(f, line, max(col, 1), suggestion, "this is not YAML: %s", e.Message)
+	}
+	var one *yaml.LoadError
+	var many *yaml.LoadErrors
+	switch {
+	case errors.As(err, &many):
+		for _, e := range many.Errors {
+			report(e)
+		}
+	case errors.As(err, &one):
+		report(one)
+	default:
+		l.at(f, 0, 0, "", "this is not YAML: %s", err)
+	}
+}
+
+// structure refuses what YAML has and specs do not: anchors, aliases, merge
+// keys, tags, duplicate keys and keys that are not words. It reports whether
+// the tree can be walked.
+func (l *loader) structure(n node, depth int) bool {
+	if depth > MaxDepth {
+		l.errorf(n, "", "the YAML nests deeper than %d levels", MaxDepth)
+		return false
+	}
+	ok := true
+	switch {
+	case n.Kind == yaml.AliasNode:
+		l.errorf(n, "write the value out", "aliases are refused")
+		return false
+	case n.Anchor != "":
+		l.errorf(n, "write the value out where it is needed", "anchors are refused")
+		ok = false
+	case n.Style&yaml.TaggedStyle != 0:
+		l.errorf(n, "leave it out; write text in quotes", "the tag %s is refused", n.Tag)
+		ok = false
+	}
+	if n.Kind == yaml.MappingNode {
+		return l.keys(n) && l.children(n, depth) && ok
+	}
+	return l.children(n, depth) && ok
+}
+
+func (l *loader) children(n node, depth int) bool {
+	ok := true
+	for _, c := range n.Content {
+		ok = l.structure(node{c, n.file}, depth+1) && ok
+	}
+	return ok
+}
+
+func (l *loader) keys(n node) bool {
+	ok := true
+	seen := map[string]*yaml.Node{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := node{n.Content[i], n.file}
+		if key.Kind == yaml.ScalarNode && key.Tag == "!!merge" {
+			l.errorf(key, "write the keys out", "merge keys are refused")
+			ok = false
+			continue
+		}
+		if key.Kind != yaml.ScalarNode {
+			if key.Kind != yaml.AliasNode {
+				l.errorf(key, "", "a key must be a word")
+			}
+			ok = false
+			continue
+		}
+		if first := seen[key.Value]; first != nil {
+			l.errorf(key, "remove one of them", "duplicate key `%s`: it stands in line %d already", key.Value, first.Line)
+			continue // the tree can still be walked: the first one counts
+		}
+		seen[key.Value] = key.Node
+	}
+	return ok
+}
