@@ -51,6 +51,7 @@ func benchmarkRows() []sinks.VersionedRow {
 func BenchmarkWriteRows(b *testing.B) {
 	rows := benchmarkRows()
 	o := options(realServer(b))
+	b.Cleanup(func() { deleteNamespace(b, openStore(b, o).client, o.Namespace) })
 	ctx := context.Background()
 	b.Run("store", func(b *testing.B) {
 		store := openStore(b, o)

@@ -108,7 +108,7 @@ func harness(t *testing.T, write, read, admin Options) sinktest.Harness {
 	}
 }
 
-func deleteNamespace(t *testing.T, client *goredis.Client, namespace string) {
+func deleteNamespace(t testing.TB, client *goredis.Client, namespace string) {
 	ctx := context.Background()
 	scan := client.Scan(ctx, 0, "freshet:"+namespace+":*", 1000).Iterator()
 	for scan.Next(ctx) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	goredis "github.com/redis/go-redis/v9"
+	"go.uber.org/goleak"
 
 	"github.com/freshet-dev/freshet/sinks"
 	"github.com/freshet-dev/freshet/sinks/sinktest"
@@ -182,3 +183,28 @@ type refusal string
 
 func (r refusal) Error() string { return string(r) }
 func (refusal) RedisError()     {}
+
+func TestCloseLeavesNothingRunning(t *testing.T) {
+	server := miniredis.RunT(t)
+	before := goleak.IgnoreCurrent()
+	o := options("redis://" + server.Addr())
+	store, err := Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader, err := OpenReader(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Write(context.Background(), cardRows(300, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := reader.Alive(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(store.Close(), reader.Close()); err != nil {
+		t.Fatal(err)
+	}
+	server.Close()
+	goleak.VerifyNone(t, before)
+}
