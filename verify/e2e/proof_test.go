@@ -1,0 +1,237 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/freshet-dev/freshet/config/spec"
+	"github.com/freshet-dev/freshet/sinks/mask"
+	"github.com/freshet-dev/freshet/sources/generate"
+	"github.com/freshet-dev/freshet/verify/checks"
+	"github.com/freshet-dev/freshet/verify/oracle"
+)
+
+const (
+	proofEvents  = 200_000
+	writers      = 4
+	partitions   = 4
+	secret       = "the-secret-of-the-proof"
+	dedupPercent = 2
+)
+
+// proofSpec is the quickstart under a namespace of its own, so that runs do
+// not meet in the servers.
+func proofSpec(t *testing.T, namespace string) (path string, s *spec.Spec) {
+	t.Helper()
+	text, err := os.ReadFile("../../examples/quickstart/quickstart.freshet.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	renamed := strings.NewReplacer("namespace: quickstart", "namespace: "+namespace, " quickstart.", " "+namespace+".").Replace(string(text))
+	path = filepath.Join(t.TempDir(), "proof.freshet.yaml")
+	if err := os.WriteFile(path, []byte(renamed), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	specs, diagnostics, err := spec.Load([]string{path})
+	if err != nil || diagnostics.HasErrors() || len(specs) != 1 {
+		t.Fatalf("load %s: %v %v", path, err, diagnostics)
+	}
+	for _, src := range specs[0].Sources {
+		if !strings.HasPrefix(src.Topic, namespace+".") || !strings.HasPrefix(src.Output.Topic, namespace+".") {
+			t.Fatalf("source %s keeps its topics %s and %s", src.Name, src.Topic, src.Output.Topic)
+		}
+	}
+	return path, specs[0]
+}
+
+// TestTwoRestarts is the proof of the main job: 200,000 events of two topics
+// from four writers, out of order and with duplicates, through a SIGTERM and a
+// kill -9. Every record must equal the oracle in the order of (batch, seq), and
+// every row the oracle's read at its _as_of.
+func TestTwoRestarts(t *testing.T) {
+	srv := connect(t)
+	namespace := "proof" + strconv.FormatInt(time.Now().UnixNano(), 36)
+	path, s := proofSpec(t, namespace)
+	t.Cleanup(func() { srv.forget(namespace) })
+	var topics []string
+	for _, src := range s.Sources {
+		srv.createTopic(t, src.Topic, partitions)
+		srv.createTopic(t, src.Output.Topic, partitions)
+		srv.createTopic(t, namespace+"."+src.Name+".dlq.v1", partitions)
+		topics = append(topics, src.Topic)
+	}
+	binary := build(t)
+	env := []string{"FRESHET_KAFKA_BROKERS=" + srv.brokers, "FRESHET_ONLINE_STORE=" + srv.redisURL,
+		"FRESHET_ENTITY_KEY_SECRET=" + secret, "FRESHET_LISTEN=127.0.0.1:0"}
+	group := "freshet-" + namespace
+
+	var produced sync.WaitGroup
+	produced.Add(1)
+	go func() {
+		defer produced.Done()
+		srv.produce(t, s)
+	}()
+	first := start(t, "the first run", binary, env, "run", path)
+	first.until(t, 3*time.Minute, "a quarter was committed", func() bool { return srv.committed(t, group) > proofEvents/4 })
+	first.signal(t, syscall.SIGTERM)
+	if code := first.wait(t, 10*time.Second); code != 0 {
+		t.Fatalf("SIGTERM: exit code %d, want 0", code)
+	}
+	second := start(t, "the second run", binary, env, "run", path)
+	second.until(t, 3*time.Minute, "two thirds were committed", func() bool { return srv.committed(t, group) > proofEvents*2/3 })
+	second.signal(t, syscall.SIGKILL)
+	second.wait(t, 10*time.Second)
+	atKill := srv.committed(t, group)
+
+	third := start(t, "the third run", binary, env, "run", path)
+	produced.Wait()
+	var total int64
+	third.until(t, 5*time.Minute, "all was committed", func() bool {
+		if total == 0 {
+			total = srv.end(t, topics)
+		}
+		return srv.committed(t, group) == total
+	})
+	third.signal(t, syscall.SIGTERM)
+	if code := third.wait(t, 10*time.Second); code != 0 {
+		t.Fatalf("SIGTERM: exit code %d, want 0", code)
+	}
+	if atKill >= total {
+		t.Fatal("the kill came after the end: nothing was proved")
+	}
+
+	began := time.Now()
+	verdict := checks.Check(srv.collect(t, s))
+	t.Logf("killed at %d of %d; %v; judged in %v", atKill, total, verdict, time.Since(began).Round(time.Millisecond))
+	t.Attr("counted", verdict.String())
+	if !verdict.OK() {
+		t.Fatal("the run does not equal the oracle")
+	}
+	if verdict.Owners != 3 || verdict.Drops[oracle.Duplicate] < proofEvents/100 || verdict.Compared < proofEvents*9/10 {
+		t.Fatalf("the run was too easy to prove anything: %v", verdict)
+	}
+}
+
+// produce writes the generator's events with four writers side by side, so
+// that they interleave as they come.
+func (s *servers) produce(t *testing.T, sp *spec.Spec) {
+	topicOf := map[string]string{}
+	for _, src := range sp.Sources {
+		topicOf[src.Name] = src.Topic
+	}
+	gen := generate.New(proofTraffic())
+	feeds := make([]chan *kgo.Record, writers)
+	var wg sync.WaitGroup
+	for w := range feeds {
+		feeds[w] = make(chan *kgo.Record, 1000)
+		client, err := kgo.NewClient(kgo.SeedBrokers(s.brokers), kgo.ProducerLinger(5*time.Millisecond))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		wg.Go(func() {
+			defer client.Close()
+			for r := range feeds[w] {
+				client.Produce(context.Background(), r, func(_ *kgo.Record, err error) {
+					if err != nil {
+						t.Errorf("produce: %v", err)
+					}
+				})
+			}
+			if err := client.Flush(context.Background()); err != nil {
+				t.Errorf("flush: %v", err)
+			}
+		})
+	}
+	for n := range proofEvents {
+		ev := gen.Next()
+		feeds[n%writers] <- &kgo.Record{Topic: topicOf[ev.Source], Key: append([]byte(nil), ev.Key...), Value: append([]byte(nil), ev.Value...)}
+	}
+	for _, f := range feeds {
+		close(f)
+	}
+	wg.Wait()
+}
+
+// end is the number of records in the topics.
+func (s *servers) end(t *testing.T, topics []string) int64 {
+	t.Helper()
+	offsets, err := s.admin.ListEndOffsets(context.Background(), topics...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := int64(0)
+	for _, topic := range topics {
+		for _, o := range offsets[topic] {
+			sum += o.Offset
+		}
+	}
+	return sum
+}
+
+// collect dumps everything that the judge wants to see.
+func (s *servers) collect(t *testing.T, sp *spec.Spec) *checks.Dump {
+	t.Helper()
+	tokens := mask.NewTokens([]byte(secret))
+	d := &checks.Dump{Spec: sp, Rows: s.rows(t, sp.Namespace), Token: tokens.RedisKey}
+	for _, src := range sp.Sources {
+		for _, r := range s.dump(t, src.Topic) {
+			d.Inputs = append(d.Inputs, oracle.Record{Source: src.Index, Partition: r.Partition, Offset: r.Offset, Time: r.Timestamp.UnixMilli(), Value: r.Value})
+		}
+		for _, r := range s.dump(t, src.Output.Topic) {
+			d.Outputs = append(d.Outputs, r.Value)
+		}
+		for _, r := range s.dump(t, sp.Namespace+"."+src.Name+".dlq.v1") {
+			d.DeadLetters = append(d.DeadLetters, letter(t, r))
+		}
+	}
+	return d
+}
+
+func letter(t *testing.T, r *kgo.Record) checks.DeadLetter {
+	t.Helper()
+	var l checks.DeadLetter
+	for _, h := range r.Headers {
+		v := string(h.Value)
+		switch h.Key {
+		case "freshet.dlq.reason":
+			l.Reason = v
+		case "freshet.dlq.source":
+			l.Source = v
+		case "freshet.dlq.partition":
+			l.Partition = int32(number(t, v))
+		case "freshet.dlq.offset":
+			l.Offset = number(t, v)
+		}
+	}
+	if l.Source == "" || l.Reason == "" {
+		t.Fatalf("dead letter without source or reason: %s", fmt.Sprint(r.Headers))
+	}
+	return l
+}
+
+func number(t *testing.T, s string) int64 {
+	t.Helper()
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// proofTraffic spreads the events over about eleven hours, with everything
+// that a bad day brings.
+func proofTraffic() generate.Options {
+	return generate.Options{Seed: 7, Rate: 5, Cards: 20_000, Users: 15_000,
+		OutOfOrder: 0.2, Duplicates: 0.01 * dedupPercent, Late: 0.005, Bad: 0.005, Fraud: 0.001}
+}
