@@ -73,6 +73,9 @@ func (s *summary) testEnds(at place, action string) {
 	switch action {
 	case "pass":
 		c.passed++
+		for _, line := range logged(s.output[at]) {
+			s.counted = append(s.counted, fmt.Sprintf("%s %s: %s", short(at.pkg), at.test, line))
+		}
 		delete(s.output, at)
 	case "skip":
 		c.skipped++
@@ -170,22 +173,30 @@ func names(places []place, reasons map[place]string) []string {
 	return lines
 }
 
-// reason is what a test gave to Skip: its last line of output that is not the
-// frame's.
+// reason is what a test gave to Skip: the last that it logged.
 func reason(output []string) string {
-	for _, line := range slices.Backward(output) {
-		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "--- ") || strings.HasPrefix(line, "=== ") {
+	lines := logged(output)
+	if len(lines) == 0 {
+		return ""
+	}
+	return lines[len(lines)-1]
+}
+
+// logged are the lines that a test logged, without their places. Of rapid's own
+// reports nobody learns anything while all is well.
+func logged(output []string) []string {
+	var lines []string
+	for _, line := range output {
+		_, text, ok := strings.Cut(line, "_test.go:") // file_test.go:12: text
+		if !ok {
 			continue
 		}
-		if _, text, ok := strings.Cut(line, ".go:"); ok { // file.go:12: reason
-			if _, text, ok = strings.Cut(text, ": "); ok {
-				return text
-			}
+		_, text, ok = strings.Cut(strings.TrimSpace(text), ": ")
+		if ok && !strings.HasPrefix(text, "[rapid]") {
+			lines = append(lines, text)
 		}
-		return line
 	}
-	return ""
+	return lines
 }
 
 // short is a package's path inside the module.

@@ -36,6 +36,8 @@ func TestPassesAndSkipsAreCounted(t *testing.T) {
 {"Action":"start","Package":"github.com/freshet-dev/freshet/a"}
 {"Action":"run","Package":"github.com/freshet-dev/freshet/a","Test":"TestOne"}
 {"Action":"attr","Package":"github.com/freshet-dev/freshet/a","Test":"TestOne","Key":"rows","Value":"134288"}
+{"Action":"output","Package":"github.com/freshet-dev/freshet/a","Test":"TestOne","Output":"    one_test.go:5: 14 days, 0 differ\n"}
+{"Action":"output","Package":"github.com/freshet-dev/freshet/a","Test":"TestOne","Output":"    one_test.go:6: [rapid] OK, passed 100 tests (1ms)\n"}
 {"Action":"pass","Package":"github.com/freshet-dev/freshet/a","Test":"TestOne","Elapsed":0.1}
 {"Action":"output","Package":"github.com/freshet-dev/freshet/a","Test":"TestTwo","Output":"=== RUN   TestTwo\n"}
 {"Action":"output","Package":"github.com/freshet-dev/freshet/a","Test":"TestTwo","Output":"    two_test.go:9: no data: ../shared/data\n"}
@@ -48,10 +50,13 @@ func TestPassesAndSkipsAreCounted(t *testing.T) {
 		t.Error("a run without failures is not ok")
 	}
 	wantLast(t, text, "1 passed, 0 failed, 1 skipped")
-	for _, want := range []string{"a TestTwo: no data: ../shared/data\n", "a TestOne: rows 134288\n"} {
+	for _, want := range []string{"a TestTwo: no data: ../shared/data\n", "a TestOne: rows 134288\n", "a TestOne: 14 days, 0 differ\n"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}
+	}
+	if strings.Contains(text, "rapid") {
+		t.Errorf("a library's report is in\n%s", text)
 	}
 }
 
