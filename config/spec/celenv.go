@@ -157,6 +157,14 @@ func typeOfCel(t *cel.Type) (Type, bool) {
 
 var typeNames = [...]string{"none", "string", "int", "double", "bool", "timestamp", "decimal", "duration", "list"}
 
+// withArticle is the type's name as a sentence has it: an int, a string.
+func (t Type) withArticle() string {
+	if t == Int {
+		return "an int"
+	}
+	return "a " + t.String()
+}
+
 // String is the type's name in the language.
 func (t Type) String() string { return typeNames[t] }
 

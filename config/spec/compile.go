@@ -47,6 +47,7 @@ func extendEnv(base *cel.Env, what string, names []Name) (*Env, error) {
 type ExprError struct {
 	Offset, Length      int
 	Message, Suggestion string
+	Unknown             string // the name that is not declared, if that is the finding
 }
 
 func (e *ExprError) Error() string {

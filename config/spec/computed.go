@@ -67,7 +67,7 @@ func (r *resolver) computedField(f *Field, m *mapping, exprs map[*Field]node) {
 	} else if n, ok := m.need("expr", "expr: 'amount / 2'"); ok {
 		if f.Type == Int || f.Type == Decimal {
 			at, _ := m.nullable("type")
-			r.errorf(at, "write type: double", "computed field %s is a %s, but every computed number is a double", f.Name, f.Type)
+			r.errorf(at, "write type: double", "computed field %s is %s, but every computed number is a double", f.Name, f.Type.withArticle())
 		}
 		exprs[f] = n
 	}
@@ -98,7 +98,7 @@ func (r *resolver) lookup(f *Field, m *mapping, n node) {
 			continue
 		}
 		if c.Type != f.Type || c.Scale != f.Scale {
-			r.errorf(at, "declare the field so", "column %s of table %s is a %s, computed field %s a %s", c.Name, name, c.Type, f.Name, f.Type)
+			r.errorf(at, "declare the field so", "column %s of table %s is %s, computed field %s %s", c.Name, name, c.Type.withArticle(), f.Name, f.Type.withArticle())
 		}
 		return
 	}

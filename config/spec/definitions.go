@@ -42,6 +42,10 @@ func (r *resolver) definition(e entry, s *Source) *Definition {
 	r.cut(d, m, agg)
 	r.parameters(d, m, agg, known, s)
 	r.category(d, m, s)
+	if n, ok := m.nullable("aggregation"); ok && agg.Sketch && s.Retracts != nil {
+		r.errorf(n, "use an exact aggregation, or remove `retracts` from source "+s.Name,
+			"%s cannot take a retracted event back, and source %s has `retracts`", agg.Name, s.Name)
+	}
 	t, _ := resultOf(agg, d)
 	r.defaultOf(m, t, "feature "+d.Name, &d.HasDefault, &d.Default)
 	m.finish()
@@ -107,7 +111,7 @@ func (r *resolver) inputType(n node, d *Definition, agg Aggregation, t Type) {
 	case t == Bool:
 		r.errorf(n, "use aggregation: ratio with numerator: "+n.Value, "aggregation %s does not take a bool", agg.Name)
 	default:
-		r.errorf(n, "", "aggregation %s of feature %s takes numbers, and this is a %s", agg.Name, d.Name, t)
+		r.errorf(n, "", "aggregation %s of feature %s takes numbers, and this is %s", agg.Name, d.Name, t.withArticle())
 	}
 }
 
@@ -172,7 +176,7 @@ func (r *resolver) parameters(d *Definition, m *mapping, agg Aggregation, known 
 
 func (r *resolver) orderBy(d *Definition, n node, s *Source) {
 	if d.OrderBy = r.field(s, n); d.OrderBy != nil && (d.OrderBy.Type == String || d.OrderBy.Type == Bool) {
-		r.errorf(n, "choose a number or a timestamp", "`order_by` %s is a %s", d.OrderBy.Name, d.OrderBy.Type)
+		r.errorf(n, "choose a number or a timestamp", "`order_by` %s is %s", d.OrderBy.Name, d.OrderBy.Type.withArticle())
 	}
 }
 
@@ -195,7 +199,7 @@ func (r *resolver) required(d *Definition, m *mapping, agg Aggregation) {
 func (r *resolver) category(d *Definition, m *mapping, s *Source) {
 	if n, ok := m.get("by"); ok {
 		if d.By = r.field(s, n); d.By != nil {
-			r.keyType(n, d.By, "`by`")
+			r.keyType(n, d.By, "a category")
 		}
 		if !m.has("top") {
 			r.errorf(n, "write top: 8", "`by` of feature %s needs `top`: how many categories are kept", d.Name)

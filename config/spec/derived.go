@@ -39,8 +39,8 @@ func (r *resolver) derivedTexts(n node, t *viewText) []derivedText {
 
 // derive compiles the derived features of one view; each sees those before it.
 func (r *resolver) derive(v *View, t *viewText) {
-	if len(t.derived) == 0 {
-		return
+	if len(t.derived) == 0 || t.broken {
+		return // their names would be reported as unknown
 	}
 	names := make([]Name, 0, len(v.Features)+len(v.Source.Fields))
 	for _, f := range v.Source.Fields {
@@ -63,7 +63,9 @@ func (r *resolver) derive(v *View, t *viewText) {
 				return n.Scope == EventScope || n.Scope == FeatureScope && n.Feature.EventBound
 			})
 		}
-		r.defaultOf(d.m, f.Type, what, &f.HasDefault, &f.Default)
+		if f.Expr != nil {
+			r.defaultOf(d.m, f.Type, what, &f.HasDefault, &f.Default)
+		}
 		r.addFeature(v, f, d.key)
 		names = append(names, Name{Text: f.Short, Scope: FeatureScope, Feature: f, Type: f.Type})
 	}

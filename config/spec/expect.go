@@ -96,6 +96,7 @@ func (r *resolver) expectEntity(e *Expect, n node) {
 	in := m.entries[0]
 	var ok bool
 	if e.Entity, ok = r.spec.Entity(in.name); !ok {
+		e.Key = []string{}
 		r.unknown(in.key, "entity", in.name, namesOf(r.spec.Entities, entityName))
 		return
 	}
@@ -131,6 +132,9 @@ func (r *resolver) featureAt(n node) (f *Feature, d *ServiceDerived, s *Service)
 	owner, short, ok := strings.Cut(n.Value, ".")
 	if !ok {
 		r.errorf(n, "write view.feature", "`%s` is not the full name of a feature", n.Value)
+		return nil, nil, nil
+	}
+	if r.broken[owner] {
 		return nil, nil, nil
 	}
 	if v, found := r.spec.View(owner); found {
@@ -176,6 +180,9 @@ func (r *resolver) wantFeature(t *Test, e *Expect, in entry) {
 func (r *resolver) asked(t *Test, e *Expect, n node, f *Feature) {
 	if e.Event != "" {
 		return
+	}
+	if e.Entity == nil && e.Key != nil {
+		return // its entity is unknown, which was reported
 	}
 	if e.Entity == nil {
 		r.errorf(n, "write entity: {card: c1}, or event: ID instead of at", "the expectation does not say of which entity")
@@ -226,7 +233,7 @@ func (r *resolver) want(w *Want, n node, t Type, name string) bool {
 	number := t == Double || t == Int || t == Decimal
 	switch {
 	case !number:
-		r.errorf(n, "write the value itself", "%s is a %s, which is not compared like a number", name, t)
+		r.errorf(n, "write the value itself", "%s is %s, which is not compared like a number", name, t.withArticle())
 	case ops != 1:
 		r.errorf(n, "write {approx: 0.667, abs: 0.001}, {above: 3} or {below: 3}", "the value of %s needs one of approx, above, below", name)
 	case w.Op == "approx" && hasAbs == hasRel:

@@ -21,9 +21,10 @@ func syntaxErrors(text string, issues *cel.Issues) []*ExprError {
 	message = strings.ReplaceAll(message, "'<EOF>'", "the end")
 	message = strings.ReplaceAll(message, "mismatched input", "unexpected")
 	message = strings.ReplaceAll(message, "extraneous input", "unexpected")
+	message = strings.ReplaceAll(message, "unexpected the end", "it ends too early")
 	suggestion := ""
-	if strings.Contains(message, "'='") || strings.Contains(message, "at: '='") || strings.Contains(message, "'= ") {
-		suggestion = "equality is written =="
+	if strings.HasPrefix(message, "token recognition error at: '=") {
+		message, suggestion = "a single = means nothing here", "equality is written =="
 	}
 	return []*ExprError{{Offset: offsetOf(text, first.Location), Length: 1,
 		Message: "the expression does not parse: " + message, Suggestion: suggestion}}

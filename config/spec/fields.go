@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -47,20 +48,31 @@ func (r *resolver) fieldType(f *Field, m *mapping) {
 	}
 	var found bool
 	if f.Type, f.Scale, found = typeOf(text); !found {
-		f.Type = String
-		suggestion := oneOf(text, fieldTypes)
-		switch text {
-		case "float", "number":
-			suggestion = "write double; money is decimal(2)"
-		case "integer", "long", "int64":
-			suggestion = "write int"
-		case "decimal", "money":
-			suggestion = "write decimal(2): with the digits after the point"
-		case "date", "datetime", "time":
-			suggestion = "write timestamp"
-		}
+		var suggestion string
+		f.Type, suggestion = meantType(text)
 		r.errorf(n, suggestion, "`%s` is not a type", text)
 	}
+}
+
+// meantType guesses what a wrong type should have been.
+func meantType(text string) (t Type, suggestion string) {
+	switch text {
+	case "float", "number":
+		return Double, "write double; money is decimal(2)"
+	case "integer", "long", "int64":
+		return Int, "write int"
+	case "decimal", "money":
+		return Decimal, "write decimal(2): with the digits after the point"
+	case "date", "datetime", "time":
+		return Timestamp, "write timestamp"
+	}
+	if decimalForm.MatchString(text) {
+		return Decimal, fmt.Sprintf("write decimal(2); at most %d digits may follow the point", MaxScale)
+	}
+	if near, _, ok := typeOf(nearest(text, fieldTypes)); ok {
+		return near, oneOf(text, fieldTypes)
+	}
+	return String, oneOf(text, fieldTypes)
 }
 
 func typeOf(text string) (t Type, scale int, ok bool) {
@@ -87,7 +99,7 @@ func (r *resolver) pii(f *Field, m *mapping) {
 	if n, ok := m.nullable("mask"); ok && !f.PII {
 		r.errorf(n, "write pii: true beside it", "`mask` of field %s means something only with `pii: true`", f.Name)
 	} else if ok && f.Type != String && (f.Mask == "last4" || f.Mask == "ip24") {
-		r.errorf(n, "write mask: hash or mask: drop", "`mask: %s` is for texts, and field %s is a %s", f.Mask, f.Name, f.Type)
+		r.errorf(n, "write mask: hash or mask: drop", "`mask: %s` is for texts, and field %s is %s", f.Mask, f.Name, f.Type.withArticle())
 	}
 	if f.PII && f.Mask == "" {
 		f.Mask = defaultMask
@@ -119,7 +131,7 @@ func (r *resolver) reading(f *Field, m *mapping) {
 	}
 	f.Enum = m.texts("enum")
 	if n, ok := m.nullable("enum"); ok && f.Type != String {
-		r.errorf(n, "leave it out", "`enum` is for texts, and field %s is a %s", f.Name, f.Type)
+		r.errorf(n, "leave it out", "`enum` is for texts, and field %s is %s", f.Name, f.Type.withArticle())
 	}
 	f.Strict = m.boolean("strict")
 	if n, ok := m.nullable("strict"); ok && len(f.Enum) == 0 {
@@ -127,7 +139,7 @@ func (r *resolver) reading(f *Field, m *mapping) {
 	}
 	f.Text = m.boolean("text")
 	if n, ok := m.nullable("text"); ok && f.Type != Int {
-		r.errorf(n, "leave it out", "`text` is for ints inside strings, and field %s is a %s", f.Name, f.Type)
+		r.errorf(n, "leave it out", "`text` is for ints inside strings, and field %s is %s", f.Name, f.Type.withArticle())
 	}
 }
 
@@ -164,6 +176,9 @@ func (l *loader) expression(env *Env, n node, what string, wanted ...Type) *Expr
 	}
 	e, findings := env.Compile(n.Value)
 	for _, f := range findings {
+		if root, _, ok := strings.Cut(f.Unknown, "."); ok && l.broken[root] {
+			continue // what is wrong with that view was reported there
+		}
 		line, col := placeOf(n, f.Offset)
 		l.at(n.file, line, col, f.Suggestion, "%s: %s", what, f.Message)
 		if f.Length > 1 {
@@ -177,13 +192,13 @@ func (l *loader) expression(env *Env, n node, what string, wanted ...Type) *Expr
 	if !slices.Contains(wanted, e.Type) {
 		words := make([]string, len(wanted))
 		for i, t := range wanted {
-			words[i] = t.String()
+			words[i] = t.withArticle()
 		}
 		suggestion := ""
 		if e.Type == Duration && slices.Contains(wanted, Double) {
 			suggestion = "days(...) makes a number of a duration"
 		}
-		l.errorf(n, suggestion, "%s must be a %s, and this is a %s", what, strings.Join(words, " or a "), e.Type)
+		l.errorf(n, suggestion, "%s must be %s, and this is %s", what, strings.Join(words, " or "), e.Type.withArticle())
 		return nil
 	}
 	return e

@@ -1,7 +1,6 @@
 package spec
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -180,14 +179,19 @@ func fieldName(f *Field) string     { return f.Name }
 func shortName(f *Feature) string   { return f.Short }
 func viewRef(v *View) string        { return v.Ref() }
 
-// unknown reports a name that nothing has.
+// unknown reports a name that nothing has. what is "entity" or "feature of view
+// x".
 func (l *loader) unknown(n node, what, name string, known []string) {
 	suggestion := didYouMean(name, known)
 	if suggestion == "" && len(known) > 0 && len(known) <= 12 {
 		suggestion = "there are " + strings.Join(known, ", ")
 	}
 	if suggestion == "" {
-		suggestion = fmt.Sprintf("declare it, or correct the name")
+		suggestion = "declare it, or correct the name"
 	}
-	l.errorf(n, suggestion, "there is no %s `%s`", what, name)
+	kind, of, _ := strings.Cut(what, " of ")
+	if of != "" {
+		of = " of " + of
+	}
+	l.errorf(n, suggestion, "there is no %s `%s`%s", kind, name, of)
 }

@@ -132,11 +132,12 @@ func (p *promotion) name(e ast.Expr, name, root string) bool {
 	}
 	suggestion := didYouMean(name, p.env.known())
 	if n, ok := p.env.names[root]; ok && root != name {
-		p.refuse(first, suggestion, "%s is a %s and has no parts", root, n.Type)
+		p.refuse(first, suggestion, "%s is %s and has no parts", root, n.Type.withArticle())
 	} else {
 		p.refuse(first, suggestion, "unknown name `%s`: it is not among %s", name, p.env.what)
 	}
-	p.findings[len(p.findings)-1].Length = len([]rune(name))
+	last := p.findings[len(p.findings)-1]
+	last.Length, last.Unknown = len([]rune(name)), name
 	return false
 }
 
@@ -207,7 +208,6 @@ func (p *promotion) unknownFunction(e ast.Expr, name string) {
 		slices.Sort(known)
 		p.refuse(e, didYouMean(name, known), "unknown function %s()", name)
 	}
-	p.findings[len(p.findings)-1].Length = 1
 }
 
 func (p *promotion) operator(e ast.Expr, name string) {
@@ -238,7 +238,7 @@ func (p *promotion) operator(e ast.Expr, name string) {
 func (p *promotion) members(list ast.Expr) {
 	if name, _, ok := qualifiedName(list); ok {
 		if n, known := p.env.names[name]; known && n.Type != List {
-			p.refuse(list, "write: field in [\"a\", \"b\"]", "%s is a %s, not a list", name, n.Type)
+			p.refuse(list, "write: field in [\"a\", \"b\"]", "%s is %s, not a list", name, n.Type.withArticle())
 			return
 		}
 		p.visit(list)

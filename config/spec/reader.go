@@ -39,6 +39,9 @@ type loader struct {
 	base    *cel.Env
 	bundles []*bundle
 	getenv  func(string) (string, bool)
+
+	keyOf  map[*yaml.Node]node // the key of each value, to report what a mapping lacks at
+	broken map[string]bool     // views whose features are not all known, so that mentioning them is no second error
 }
 
 // Load reads spec files, and of folders all *.yaml and *.yml files below them
@@ -64,7 +67,7 @@ func LoadFiles(files []File) (specs []*Spec, diags Diagnostics, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	l := &loader{base: base, getenv: os.LookupEnv}
+	l := &loader{base: base, getenv: os.LookupEnv, keyOf: map[*yaml.Node]node{}, broken: map[string]bool{}}
 	for _, f := range files {
 		l.read(f)
 	}
@@ -172,7 +175,7 @@ func (l *loader) yamlError(f *file, err error) {
 			line, col = len(f.lines), 1
 		}
 		suggestion := ""
-		if strings.Contains(e.Message, "cannot start any token") && line > 0 && strings.Contains(f.lines[line-1], "\t") {
+		if strings.Contains(e.Message, "tab") || strings.Contains(e.Message, "cannot start any token") && line > 0 && strings.Contains(f.lines[line-1], "\t") {
 			suggestion = "YAML is indented with spaces, not tabs"
 		}
 		l.at(f, line, max(col, 1), suggestion, "this is not YAML: %s", e.Message)
@@ -247,6 +250,7 @@ func (l *loader) keys(n node) bool {
 			continue // the tree can still be walked: the first one counts
 		}
 		seen[key.Value] = key.Node
+		l.keyOf[n.Content[i+1]] = key
 	}
 	return ok
 }

@@ -60,7 +60,7 @@ func (r *resolver) requestFields(s *Service, n node) {
 		if !ok {
 			r.warnf(e.key, "", "source %s has no field %s: on the stream, what mentions request.%s takes its default", s.On.Name, e.name, e.name)
 		} else if celType(f.Type) != celType(t) {
-			r.errorf(e.value, "write "+f.Type.String(), "request field %s is a %s, and the field of that name in %s a %s", e.name, t, s.On.Name, f.Type)
+			r.errorf(e.value, "write "+f.Type.String(), "request field %s is %s, and the field of that name in %s is %s", e.name, t.withArticle(), s.On.Name, f.Type.withArticle())
 		}
 	}
 }
@@ -95,6 +95,8 @@ func (r *resolver) serviceItem(s *Service, item node) {
 func (r *resolver) viewAt(s *Service, n node) *View {
 	v, ok := r.spec.View(n.Value)
 	switch {
+	case !ok && r.broken[n.Value]:
+		return nil
 	case !ok:
 		r.unknown(n, "feature view", n.Value, namesOf(r.spec.Views, viewRef))
 		return nil
@@ -116,6 +118,7 @@ func (r *resolver) serviceFeature(s *Service, v *View, n node, text string) {
 	}
 	f, ok := v.Feature(short)
 	switch {
+	case !ok && r.broken[v.Name]:
 	case !ok:
 		r.unknown(n, "feature of view "+v.Name, short, namesOf(v.Features, shortName))
 	case f.Hidden:
@@ -173,9 +176,10 @@ func (r *resolver) serviceDerived(s *Service, n node) {
 			if d.Expr = r.expression(env, n, what, Double, Bool, String, Timestamp); d.Expr != nil {
 				d.Type = d.Expr.Type
 				r.readable(n, d.Expr, s)
+				r.defaultOf(m, d.Type, what, &d.HasDefault, &d.Default)
 			}
 		}
-		r.defaultOf(m, d.Type, what, &d.HasDefault, &d.Default)
+		m.known = append(m.known, "default")
 		m.finish()
 		if v, ok := r.spec.View(s.Name); ok {
 			if f, taken := v.Feature(d.Name); taken {

@@ -81,12 +81,12 @@ func (r *resolver) connection(s *Source, m *mapping) {
 func (r *resolver) roles(s *Source, m *mapping) {
 	if n, ok := m.need("timestamp_field", "timestamp_field: event_time"); ok {
 		if s.TimestampField = r.roleField(s, n, "timestamp_field"); s.TimestampField != nil && s.TimestampField.Type != Timestamp {
-			r.errorf(n, "declare it as {type: timestamp}", "`timestamp_field` %s is a %s", s.TimestampField.Name, s.TimestampField.Type)
+			r.errorf(n, "declare it as {type: timestamp}", "`timestamp_field` %s is %s", s.TimestampField.Name, s.TimestampField.Type.withArticle())
 		}
 	}
 	if n, ok := m.get("id_field"); ok {
 		if s.IDField = r.roleField(s, n, "id_field"); s.IDField != nil {
-			r.keyType(n, s.IDField, "`id_field`")
+			r.keyType(n, s.IDField, "an id")
 		}
 	}
 	if n, ok := m.get("retracts"); ok {
@@ -94,7 +94,7 @@ func (r *resolver) roles(s *Source, m *mapping) {
 	}
 	if n, ok := m.get("retracts_time_field"); ok {
 		if f := r.field(s, n); f != nil && f.Type != Timestamp {
-			r.errorf(n, "declare it as {type: timestamp, optional: true}", "`retracts_time_field` %s is a %s", f.Name, f.Type)
+			r.errorf(n, "declare it as {type: timestamp, optional: true}", "`retracts_time_field` %s is %s", f.Name, f.Type.withArticle())
 		} else if s.RetractsTimeField = f; s.Retracts == nil {
 			r.errorf(n, "write retracts: FIELD", "`retracts_time_field` means something only with `retracts`")
 		}
@@ -106,12 +106,12 @@ func (r *resolver) retracts(s *Source, n node) {
 	if s.Retracts == nil {
 		return
 	}
-	r.keyType(n, s.Retracts, "`retracts`")
+	r.keyType(n, s.Retracts, "an id")
 	switch {
 	case s.IDField == nil:
 		r.errorf(n, "write id_field: FIELD", "`retracts` names an event by its id, and source %s has no `id_field`", s.Name)
 	case s.IDField.Type != s.Retracts.Type:
-		r.errorf(n, "give both one type", "`retracts` %s is a %s, the ids are %ss", s.Retracts.Name, s.Retracts.Type, s.IDField.Type)
+		r.errorf(n, "give both one type", "`retracts` %s is %s, and an id is %s", s.Retracts.Name, s.Retracts.Type.withArticle(), s.IDField.Type.withArticle())
 	case !s.Retracts.Optional:
 		r.errorf(n, "mark it optional: true", "`retracts` %s is required, so every event would take another one back", s.Retracts.Name)
 	}
@@ -142,12 +142,12 @@ func (r *resolver) field(s *Source, n node) *Field {
 	return f
 }
 
-// keyType refuses types that are no keys (S15).
-func (r *resolver) keyType(n node, f *Field, what string) bool {
+// keyType refuses types that cannot be keys (S15); role is "an id".
+func (r *resolver) keyType(n node, f *Field, role string) bool {
 	if slices.Contains([]Type{String, Int, Bool}, f.Type) {
 		return true
 	}
-	r.errorf(n, "use a string, int or bool", "%s %s is a %s, which cannot be a key", what, f.Name, f.Type)
+	r.errorf(n, "use a string, int or bool", "field %s is %s, which cannot be %s", f.Name, f.Type.withArticle(), role)
 	return false
 }
 
@@ -187,7 +187,7 @@ func (r *resolver) entityKey(e *Entity, n node, name string) {
 		if f, ok := s.Field(name); ok {
 			found = true
 			e.PII = e.PII || f.PII
-			r.keyType(n, f, "the key of entity "+e.Name+", "+s.Name+"'s")
+			r.keyType(n, f, "the key of entity "+e.Name)
 		}
 	}
 	if !found {

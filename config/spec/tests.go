@@ -76,37 +76,47 @@ func (r *resolver) given(t *Test, m *mapping) {
 		return
 	}
 	items, _ := r.list(n, "`given` of "+m.what)
-	used := map[*Source]bool{}
+	shared = r.sharedFields(t, items, shared)
 	for _, item := range items {
-		if s := r.givenItem(t, item, shared); s != nil {
-			used[s] = true
-		}
-		if len(t.Given) > MaxTestEvents {
-			r.errorf(item, "", "a test holds at most %d events", MaxTestEvents)
-			return
-		}
-	}
-	for _, d := range shared {
-		known, found := []string{}, false
-		for s := range used {
-			_, has := s.Field(d.name)
-			found = found || has
-			known = append(known, namesOf(s.Fields, fieldName)...)
-		}
-		if len(used) > 0 && !found {
-			slices.Sort(known)
-			r.errorf(d.key, didYouMean(d.name, known), "no source of this test has the field %s", d.name)
-		}
+		r.givenItem(t, item, shared)
 	}
 }
 
+// sharedFields is the event defaults, each under the name it should have had:
+// one that no source of the test has is reported, and stands for the field it
+// was taken for, lest every event be reported as well.
+func (r *resolver) sharedFields(t *Test, items []node, shared []fieldText) []fieldText {
+	sources := []*Source{t.Source}
+	for _, item := range items {
+		for i := 0; i+1 < len(item.Content); i += 2 {
+			if item.Content[i].Value != "source" {
+				continue
+			}
+			if s, ok := r.spec.Source(item.Content[i+1].Value); ok && !slices.Contains(sources, s) {
+				sources = append(sources, s)
+			}
+		}
+	}
+	var known []string
+	for _, s := range sources {
+		known = append(known, namesOf(s.Fields, fieldName)...)
+	}
+	for i, d := range shared {
+		if !slices.Contains(known, d.name) {
+			r.errorf(d.key, didYouMean(d.name, known), "no source of this test has the field `%s`", d.name)
+			shared[i].name = nearest(d.name, known)
+		}
+	}
+	return shared
+}
+
 // givenItem reads one element of `given`, which may repeat.
-func (r *resolver) givenItem(t *Test, item node, shared []fieldText) *Source {
+func (r *resolver) givenItem(t *Test, item node, shared []fieldText) {
 	m := r.mapping(item, "a given event")
 	g := Given{Source: t.Source, Pos: item.pos()}
 	if n, ok := m.get("source"); ok {
 		if g.Source = r.sourceOf(n); g.Source == nil {
-			return nil
+			return
 		}
 	}
 	repeat := m.whole("repeat", 1, MaxTestEvents, 1)
@@ -129,7 +139,7 @@ func (r *resolver) givenItem(t *Test, item node, shared []fieldText) *Source {
 	texts := r.itemFields(m, g.Source, shared)
 	if len(t.Given)+repeat > MaxTestEvents {
 		r.errorf(item, "", "a test holds at most %d events", MaxTestEvents)
-		return nil
+		return
 	}
 	for i := range repeat {
 		e := g
@@ -140,7 +150,6 @@ func (r *resolver) givenItem(t *Test, item node, shared []fieldText) *Source {
 		e.Values = r.givenValues(texts, g.Source, i, repeat > 1)
 		t.Given = append(t.Given, e)
 	}
-	return g.Source
 }
 
 func (r *resolver) offset(m *mapping, key string) time.Duration {
@@ -172,9 +181,10 @@ func (r *resolver) itemFields(m *mapping, s *Source, shared []fieldText) []field
 			texts = append(texts, d)
 		}
 	}
+	named := slices.Clone(texts)
 	texts = slices.DeleteFunc(texts, func(x fieldText) bool { return !r.givenField(x, s) })
 	for _, f := range s.Fields {
-		given := slices.ContainsFunc(texts, func(x fieldText) bool { return x.name == f.Name })
+		given := slices.ContainsFunc(named, func(x fieldText) bool { return x.name == f.Name })
 		if !given && !f.Optional && f != s.TimestampField {
 			r.errorf(m.at, "write it here or under event_defaults", "the event has no %s, which source %s requires", f.Name, s.Name)
 		}
@@ -231,13 +241,13 @@ func (r *resolver) givenText(f *Field, n node) bool {
 		fits, suggestion = kind == coreInt || kind == coreFloat || kind == coreText && err == nil, "write a number"
 	}
 	if !fits || n.Kind != yaml.ScalarNode {
-		r.errorf(n, suggestion, "field %s is a %s, and this is %s", f.Name, f.Type, described(n))
+		r.errorf(n, suggestion, "field %s is %s, and this is %s", f.Name, f.Type.withArticle(), described(n))
 	}
 	return fits
 }
 
 func described(n node) string {
-	if k := coreOf(n); k != coreText && k != coreOther {
+	if k := coreOf(n); k != coreOther {
 		return k.String() + ", " + n.Value
 	}
 	return shape(n)

@@ -29,6 +29,7 @@ type viewText struct {
 	version     int
 	definitions []*Definition
 	derived     []derivedText
+	broken      bool // something about its features was reported
 }
 
 func (r *resolver) views() {
@@ -52,15 +53,20 @@ func (r *resolver) view(in raw) {
 	}
 	r.viewEntities(t, pattern)
 	r.viewSettings(model, t)
+	before := len(r.diags)
 	if t.source != nil {
 		r.viewFeatures(t, model)
+	}
+	t.broken = r.diags[before:].HasErrors() || t.source == nil || len(t.entities) == 0
+	for _, e := range r.spec.Entities {
+		r.broken[strings.ReplaceAll(pattern, entityPlace, e.Name)] = t.broken
 	}
 	t.m.known = append(t.m.known, "source", "filter", "features", "derived")
 	t.m.finish()
 	if t.source == nil {
 		return
 	}
-	before := len(r.diags)
+	before = len(r.diags)
 	for _, e := range t.entities {
 		if len(r.diags) > before && r.diags[before:].HasErrors() {
 			return // the others would only repeat it

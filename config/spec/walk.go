@@ -132,7 +132,11 @@ func (m *mapping) nullable(key string) (node, bool) {
 func (m *mapping) need(key, example string) (node, bool) {
 	n, ok := m.get(key)
 	if !ok && !m.has(key) && m.at.Kind == yaml.MappingNode {
-		m.l.errorf(m.at, "write "+example, "%s has no `%s`", m.what, key)
+		at := m.at
+		if k, has := m.l.keyOf[at.Node]; has && at.Line > k.Line {
+			at = k // a block: its name says more than its first key
+		}
+		m.l.errorf(at, "write "+example, "%s has no `%s`", m.what, key)
 	}
 	return n, ok
 }
