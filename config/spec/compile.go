@@ -85,8 +85,8 @@ type program struct {
 // AST is the checked syntax tree with all numbers promoted to doubles. Its
 // shape is what a compiler has to cover:
 //
-//   - identifiers are whole names ("event.lat", "card_velocity.txn_count_1m"):
-//     those of Names and, inside present(), of Asked; ReferenceMap tells an
+//   - identifiers are whole names ("event.lat", "card_velocity.txn_count_1m",
+//     "card_behaviour__v1.x" for card_behaviour@1.x): the Text of those of Names and, inside present(), of Asked; ReferenceMap tells an
 //     identifier from a literal, TypeMap gives every node's type;
 //   - literals are double, string and bool; lists hold literals only and stand
 //     only on the right of `in`; a list name may stand there too;
@@ -112,8 +112,12 @@ func (env *Env) Compile(text string) (*Expr, []*ExprError) {
 		return nil, []*ExprError{{Message: fmt.Sprintf("the expression is longer than %d bytes", MaxExprBytes)}}
 	}
 	p := &promotion{env: env}
-	checked, findings := env.check(text, p)
+	inner, places := marked(text)
+	checked, findings := env.check(inner, p)
 	if len(findings) > 0 {
+		for _, f := range findings {
+			f.Offset = unmarked(f.Offset, places)
+		}
 		return nil, findings
 	}
 	result, ok := typeOfCel(checked.OutputType())
@@ -121,7 +125,7 @@ func (env *Env) Compile(text string) (*Expr, []*ExprError) {
 		return nil, []*ExprError{{Length: len([]rune(text)), Message: "the expression is a " + celTypeName(checked.OutputType()) +
 			", which is not a value of a feature"}}
 	}
-	eager, findings := env.check(text, &promotion{env: env, eager: true})
+	eager, findings := env.check(inner, &promotion{env: env, eager: true})
 	if len(findings) > 0 {
 		return nil, findings
 	}

@@ -34,7 +34,7 @@ const (
 
 // Name is one name in an expression, bound to what it means.
 type Name struct {
-	Text    string // as written: amount, event.lat, card_velocity.txn_count_1m, request.amount
+	Text    string // amount, event.lat, card_velocity.txn_count_1m, request.amount; view@1.x is view__v1.x
 	Scope   Scope
 	Field   *Field   // FieldScope and EventScope
 	Feature *Feature // FeatureScope

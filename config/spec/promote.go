@@ -130,15 +130,27 @@ func (p *promotion) name(e ast.Expr, name, root string) bool {
 	for first.Kind() == ast.SelectKind {
 		first = first.AsSelect().Operand()
 	}
-	suggestion := didYouMean(name, p.env.known())
+	suggestion := p.env.suggest(name)
 	if n, ok := p.env.names[root]; ok && root != name {
 		p.refuse(first, suggestion, "%s is %s and has no parts", root, n.Type.withArticle())
 	} else {
-		p.refuse(first, suggestion, "unknown name `%s`: it is not among %s", name, p.env.what)
+		p.refuse(first, suggestion, "unknown name `%s`: it is not among %s", pinnedText(name), p.env.what)
 	}
 	last := p.findings[len(p.findings)-1]
 	last.Length, last.Unknown = len([]rune(name)), name
 	return false
+}
+
+// suggest is what an unknown name should have been: a name of another scope
+// that lacks its first part, or one that is spelt nearly so.
+func (env *Env) suggest(name string) string {
+	known := env.known()
+	for _, k := range known {
+		if strings.HasSuffix(k, "."+name) {
+			return "write " + pinnedText(k)
+		}
+	}
+	return pinnedText(didYouMean(name, known))
 }
 
 // known is the declared names in order.

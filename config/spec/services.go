@@ -148,12 +148,9 @@ func (r *resolver) list1(s *Service, n node, f *Feature, category string) {
 func (r *resolver) riskNames(s *Service) []Name {
 	var names []Name
 	for _, v := range r.spec.Views {
-		if !v.Latest {
-			continue // an older version has no name that the expression language can spell
-		}
 		for _, f := range v.Features {
 			if f.inExpressions() {
-				names = append(names, Name{Text: f.Full(), Scope: FeatureScope, Feature: f, Type: f.Type})
+				names = append(names, Name{Text: f.exprName(), Scope: FeatureScope, Feature: f, Type: f.Type})
 			}
 		}
 	}
