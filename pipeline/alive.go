@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/freshet-dev/freshet/features/event"
+	"github.com/freshet-dev/freshet/sources"
 )
 
 // housekeeping is what is due every second, from the loop's goroutine: the
@@ -20,7 +21,11 @@ func (r *Runner) housekeeping(work context.Context) {
 	if r.Store == nil {
 		return
 	}
-	r.readClock = max(r.readClock, r.clockOfReads())
+	clock, known := r.clockOfReads(lag)
+	if !known {
+		return
+	}
+	r.readClock = max(r.readClock, clock)
 	ctx, cancel := context.WithTimeout(work, aliveTimeout)
 	defer cancel()
 	err := r.Store.Alive(ctx, r.readClock)
@@ -42,21 +47,22 @@ func (r *Runner) housekeeping(work context.Context) {
 // clockOfReads is the stream's time (design.md 6): the wall clock while every
 // partition is caught up, else the event time of the most lagging one. A
 // partition is caught up when nothing is known to lie ahead of it, or when its
-// newest record is hardly older than the wall clock.
-func (r *Runner) clockOfReads() int64 {
+// newest record is hardly older than the wall clock. While nothing at all is
+// known of one that lags, neither is the stream's time.
+func (r *Runner) clockOfReads(lag map[sources.PartitionID]int64) (ms int64, known bool) {
 	wall := r.Clock().UnixMilli()
-	lag := r.Consumer.Lag()
-	at, behind := wall, false
+	at := wall
 	for _, id := range r.own.ids {
 		p := r.own.parts[id]
 		if lag[id] == 0 || (p.recordTime != event.NoTime && wall-p.recordTime < freshRecord.Milliseconds()) {
 			continue
 		}
-		if p.at != noTime && (!behind || p.at < at) {
-			at, behind = p.at, true
+		if p.at == noTime {
+			return 0, false
 		}
+		at = min(at, p.at)
 	}
-	return min(at, wall)
+	return at, true
 }
 
 // sampler lets one line of a kind through per retryLine, with the number of
