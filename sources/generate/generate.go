@@ -133,7 +133,7 @@ func (g *Generator) Next() Event {
 	for len(g.waiting) == 0 || g.waiting[0].Time.After(g.clock) {
 		g.background()
 	}
-	return heap.Pop(&g.waiting).(arrival).Event
+	return heap.Pop(&g.waiting).(Event)
 }
 
 // background makes one ordinary record at the clock, and moves the clock on.
@@ -186,34 +186,19 @@ func (g *Generator) id(kind string) string {
 // arrive queues a record.
 func (g *Generator) arrive(e Event, at time.Time) {
 	e.Time = at
-	g.made++
-	heap.Push(&g.waiting, arrival{Event: e, order: g.made})
+	heap.Push(&g.waiting, e)
 }
 
-// arrival is a record on its way. Of two that arrive at once the one that was
-// made first comes first.
-type arrival struct {
-	Event
-	order uint64
-}
+// queue is a heap of records on their way, the next one first. It holds what
+// happens within MaxDisorder and the length of an episode: bounded by the rate.
+type queue []Event
 
-// queue is a heap of arrivals, the next one first. It holds what happens within
-// MaxDisorder and the length of an episode: bounded by the rate.
-type queue []arrival
+func (q queue) Len() int           { return len(q) }
+func (q queue) Less(i, j int) bool { return q[i].Time.Before(q[j].Time) }
+func (q queue) Swap(i, j int)      { q[i], q[j] = q[j], q[i] }
 
-func (q queue) Len() int { return len(q) }
-
-func (q queue) Less(i, j int) bool {
-	if q[i].Time.Equal(q[j].Time) {
-		return q[i].order < q[j].order
-	}
-	return q[i].Time.Before(q[j].Time)
-}
-
-func (q queue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
-
-// Push and Pop implement heap.Interface.
-func (q *queue) Push(x any) { *q = append(*q, x.(arrival)) }
+// Push implements heap.Interface.
+func (q *queue) Push(x any) { *q = append(*q, x.(Event)) }
 
 // Pop implements heap.Interface.
 func (q *queue) Pop() any {
