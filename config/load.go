@@ -47,6 +47,23 @@ func Load(path string, flags *pflag.FlagSet) (*Settings, error) {
 	return s, nil
 }
 
+// Defaults are the settings where nobody has said anything.
+func Defaults() *Settings {
+	v := viper.New()
+	s := &Settings{origins: make(map[string]string)}
+	for _, key := range Keys() {
+		s.origins[key.Name] = "default"
+		if key.IsSecret() {
+			continue
+		}
+		v.SetDefault(key.Name, key.Default)
+		if err := s.set(v, key); err != nil {
+			panic("config: default of " + key.Name + ": " + err.Error())
+		}
+	}
+	return s
+}
+
 // take puts the value of one key into its field and remembers its origin.
 func (s *Settings) take(v *viper.Viper, key Key, inFile bool, flags *pflag.FlagSet) error {
 	if key.IsSecret() {
@@ -200,8 +217,8 @@ func (s *Settings) check() []error {
 			bad("kafka.sasl.mechanism", "%s needs kafka.sasl.username and kafka.sasl.password", s.Kafka.SASL.Mechanism)
 		}
 	case "oauthbearer":
-		if !s.Kafka.SASL.Token.IsSet() {
-			bad("kafka.sasl.mechanism", "oauthbearer needs kafka.sasl.token")
+		if !s.Kafka.SASL.Token.IsSet() && s.Kafka.SASL.TokenURL == "" {
+			bad("kafka.sasl.mechanism", "oauthbearer needs kafka.sasl.token or kafka.sasl.token_url")
 		}
 	}
 	return errs

@@ -27,6 +27,10 @@ func FixedSecret(text string) Secret { return Secret{text: text} }
 // IsSet reports whether the secret was referred to; Reveal may still fail.
 func (s Secret) IsSet() bool { return s != Secret{} }
 
+// File is the path of the file that holds the secret, "" where none does: for
+// secrets that are rotated, and read again each time.
+func (s Secret) File() string { return s.file }
+
 // Reveal reads the secret.
 func (s Secret) Reveal() (string, error) {
 	switch {

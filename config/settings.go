@@ -52,7 +52,10 @@ type SASL struct {
 	Username        string
 	Password        Secret
 	Token           Secret // of oauthbearer
-	Region          string // of aws_msk_iam; "" is taken from the broker's host name
+	TokenURL        string // of oauthbearer, instead of a token
+	ClientID        string // of TokenURL, with ClientSecret and Scope
+	ClientSecret    Secret
+	Scope           string
 	AccessKeyID     string // of aws_msk_iam; "" takes AWS_* variables
 	SecretAccessKey Secret
 	SessionToken    Secret

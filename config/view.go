@@ -47,6 +47,10 @@ func (s *Settings) View() []Line {
 	return lines
 }
 
+// IsSet reports whether someone gave the setting a value: file, environment or
+// flag.
+func (s *Settings) IsSet(key string) bool { return s.origins[key] != "default" }
+
 func redactURL(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil {

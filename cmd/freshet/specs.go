@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 
@@ -51,7 +52,9 @@ func (a *app) soundSpecs(paths []string) ([]*spec.Spec, error) {
 	if !diags.HasErrors() {
 		return specs, nil
 	}
-	a.render(diags)
+	if err := diags.Render(a.errs); err != nil {
+		return nil, err
+	}
 	n := count(diags, spec.ErrorSeverity)
 	return nil, found(plural(n, "error"))
 }
@@ -87,17 +90,25 @@ func (a *app) onlySpec(given []string, settings *config.Settings) (*spec.Spec, e
 
 // unavailable is what this build cannot run of a spec: what the engine lacks,
 // and the connectors and models that cmd has none for. Sorted by place.
-func unavailable(s *spec.Spec) []features.Missing {
+func unavailable(s *spec.Spec, fromFiles bool) []features.Missing {
 	missing := append([]features.Missing(nil), features.CannotRun(s)...)
-	missing = append(missing, missingConnectors(s)...)
+	return inOrder(append(missing, missingConnectors(s, fromFiles)...))
+}
+
+// inOrder sorts what is missing by its place, each once: one line written once
+// may be missing for each of its entities.
+func inOrder(missing []features.Missing) []features.Missing {
 	sort.SliceStable(missing, func(i, j int) bool {
 		a, b := missing[i].Pos, missing[j].Pos
 		if a.File != b.File {
 			return a.File < b.File
 		}
-		return a.Line < b.Line
+		if a.Line != b.Line {
+			return a.Line < b.Line
+		}
+		return missing[i].What < missing[j].What
 	})
-	return missing
+	return slices.Compact(missing)
 }
 
 // refuse is the error of a verb that would need what is missing.
@@ -135,11 +146,4 @@ func plural(n int, word string) string {
 		word += "s"
 	}
 	return fmt.Sprintf("%d %s", n, word)
-}
-
-// render shows what is wrong with specs, each finding with its place.
-func (a *app) render(diags spec.Diagnostics) {
-	for _, d := range diags {
-		fmt.Fprintf(a.errs, "%s:%d:%d: %s\n", d.Pos.File, d.Pos.Line, d.Pos.Col, d.Message)
-	}
 }

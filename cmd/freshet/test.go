@@ -119,7 +119,7 @@ func (t *tester) spec(s *spec.Spec) error {
 	runner, err := spectest.New(s)
 	var lacks *features.Unavailable
 	if errors.As(err, &lacks) {
-		return refuse("test", lacks.Items)
+		return refuse("test", inOrder(lacks.Items))
 	}
 	if err != nil {
 		return err
@@ -190,7 +190,11 @@ func (t *tester) print(result *spectest.Result) error {
 				fmt.Fprintf(&b, "      %s\n", ink.dim(line))
 			}
 		}
-		fmt.Fprintf(&b, "  %d of %d lines matched\n", failure.Matched, failure.Total)
+		what := "lines"
+		if failure.Total == len(failure.Expect.Features) {
+			what = "features"
+		}
+		fmt.Fprintf(&b, "  %d of %d %s matched\n", failure.Matched, failure.Total, what)
 	}
 	for _, skip := range result.Skipped {
 		fmt.Fprintf(&b, "     skipped: %s (%s), %s\n", skip.What, skip.Reason, place(skip.Pos))

@@ -49,7 +49,9 @@ func (a *app) validate(paths []string, strict bool, format string) error {
 	if format == "json" {
 		err = writeJSON(a.out, validation(specs, diags))
 	} else {
-		a.render(diags)
+		if err = diags.Render(a.errs); err != nil {
+			return err
+		}
 		err = a.summarise(specs)
 	}
 	if err != nil {
@@ -73,7 +75,7 @@ func (a *app) validate(paths []string, strict bool, format string) error {
 func (a *app) summarise(specs []*spec.Spec) error {
 	ink, errInk := a.ink(a.out), a.ink(a.errs)
 	for _, s := range specs {
-		for _, m := range unavailable(s) {
+		for _, m := range unavailable(s, false) {
 			fmt.Fprintln(a.errs, errInk.warn(notYet(m)))
 		}
 		for _, line := range notServed(s) {
@@ -166,7 +168,7 @@ func validation(specs []*spec.Spec, diags spec.Diagnostics) jsonValidation {
 	}
 	for _, s := range specs {
 		n := jsonNamespace{Namespace: s.Namespace, Hash: s.Hash, Sizes: sizesOf(s), NotAvailable: []string{}, NotServed: []string{}}
-		for _, m := range unavailable(s) {
+		for _, m := range unavailable(s, false) {
 			n.NotAvailable = append(n.NotAvailable, strings.TrimPrefix(notYet(m), "not available yet: "))
 		}
 		for _, view := range s.Views {

@@ -5,12 +5,13 @@ import "github.com/spf13/cobra"
 // verbs is every verb, in the order of daily use.
 func (a *app) verbs() []*cobra.Command {
 	return []*cobra.Command{
+		a.runCommand(),
 		a.validateCommand(),
 		a.testCommand(),
 		a.featuresCommand(),
+		a.getCommand(),
+		a.statusCommand(),
 		a.configCommand(),
 		a.versionCommand(),
 	}
 }
-
-const filterHelp = ``

@@ -36,6 +36,7 @@ var mayImport = map[string][]string{
 	"pipeline":           {"config/spec", "features", "features/event", "models", "sources", "sinks", "sinks/record"},
 	"pipeline/":          {"config/spec", "features", "features/event", "models", "sources", "sinks", "sinks/record", "pipeline"},
 	"cmd/":               {"*"},
+	"examples":           {},
 	"bench":              {"*"},
 	"verify/":            {"*"},
 	"verify/oracle":      {"config/spec"},

@@ -1,0 +1,326 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/freshet-dev/freshet/config"
+	"github.com/freshet-dev/freshet/config/spec"
+	"github.com/freshet-dev/freshet/features"
+	"github.com/freshet-dev/freshet/pipeline"
+	"github.com/freshet-dev/freshet/sinks"
+	sinkkafka "github.com/freshet-dev/freshet/sinks/kafka"
+	"github.com/freshet-dev/freshet/sinks/mask"
+	"github.com/freshet-dev/freshet/sinks/record"
+	"github.com/freshet-dev/freshet/sinks/redis"
+	"github.com/freshet-dev/freshet/sources"
+	"github.com/freshet-dev/freshet/sources/kafkaclient"
+)
+
+// startTimeout bounds the first exchange with each server.
+const startTimeout = 15 * time.Second
+
+// plant is one run: the spec, what it is connected to, and the pipeline
+// between them.
+type plant struct {
+	app      *app
+	spec     *spec.Spec
+	settings *config.Settings
+	flags    runFlags
+	inputs   []input // empty: the spec's own sources
+
+	kafka  kafkaclient.Config
+	tokens *mask.Tokens
+	plan   *features.Plan
+	log    *slog.Logger
+	health *pipeline.Health
+}
+
+// newPlant checks everything that can be checked without a server.
+func (a *app) newPlant(s *spec.Spec, settings *config.Settings, flags runFlags) (*plant, error) {
+	p := &plant{app: a, spec: s, settings: settings, flags: flags, log: a.newLog(settings.Log), health: pipeline.NewHealth()}
+	var err error
+	if p.inputs, err = parseInputs(s, flags.inputs); err != nil {
+		return nil, err
+	}
+	if err := refuse("run", unavailable(s, p.fromFiles())); err != nil {
+		return nil, err
+	}
+	if p.tokens, err = tokensFor(s, settings.EntityKeySecret); err != nil {
+		return nil, err
+	}
+	if p.kafka, err = kafkaClient(settings.Kafka); err != nil {
+		return nil, err
+	}
+	if p.plan, err = features.Compile(s, features.Served); err != nil {
+		return nil, fmt.Errorf("compile namespace %s: %w", s.Namespace, err)
+	}
+	return p, nil
+}
+
+func (p *plant) fromFiles() bool { return len(p.inputs) > 0 }
+
+// run connects, runs until it is told to stop or the files have ended, and
+// closes everything.
+func (p *plant) run(ctx context.Context) error {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(buildMetric())
+	if p.listens() {
+		l, err := listen(p.settings.Listen, p.pages(registry), p.log)
+		if err != nil {
+			return err
+		}
+		defer l.stop()
+		p.log.Info("metrics and health", "url", "http://"+l.address)
+	}
+	runner, err := p.build(ctx, registry)
+	if err != nil {
+		return p.judge(err)
+	}
+	err = runner.Run(ctx)
+	if p.fromFiles() {
+		p.tellCounts(registry)
+	}
+	return p.judge(err)
+}
+
+// tellCounts ends a run over files with what became of its records.
+func (p *plant) tellCounts(registry *prometheus.Registry) {
+	gathered, err := registry.Gather()
+	if err != nil {
+		p.log.Warn("counts are not known", "err", err)
+		return
+	}
+	c := countsOf(gathered)
+	fmt.Fprintf(p.app.errs, "read %.0f, refused %s\n", c.records, counted(c.refused))
+}
+
+// pages are metrics and health.
+func (p *plant) pages(registry *prometheus.Registry) http.Handler {
+	return p.health.Handler(promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
+}
+
+// buildMetric says which binary runs.
+func buildMetric() prometheus.Collector {
+	gauge := prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "freshet_build_info", Help: "1 for the binary that runs."}, []string{"version", "commit"})
+	info := build()
+	gauge.WithLabelValues(info.Version, info.Commit).Set(1)
+	return gauge
+}
+
+// listens reports whether metrics are served: by every live run, and by a run
+// over files where it was asked for, so that several can run side by side.
+func (p *plant) listens() bool {
+	return p.settings.Listening() && (!p.fromFiles() || p.settings.IsSet("listen"))
+}
+
+// build opens the connectors, in the order in which their errors are most
+// useful, and puts the pipeline between them. On an error all are closed.
+func (p *plant) build(ctx context.Context, registry prometheus.Registerer) (runner *pipeline.Runner, err error) {
+	var opened []func()
+	defer func() {
+		if err != nil {
+			for _, closing := range opened {
+				closing()
+			}
+		}
+	}()
+	c := pipeline.Config{Plan: p.plan, Seed: p.seed(), Privacy: p.tokens, Merged: p.fromFiles(), Log: p.log,
+		Metrics: registry, Health: p.health, Backend: "redis"}
+	if c.Scorers, err = scorers(p.spec); err != nil {
+		return nil, err
+	}
+	store, err := p.openStore(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if store != nil {
+		c.Store = store
+		opened = append(opened, func() { _ = store.Close() })
+	}
+	if c.Output, c.DeadLetters, err = p.openLogs(ctx); err != nil {
+		return nil, err
+	}
+	opened = append(opened, func() { _ = c.Output.Close() }, func() { _ = c.DeadLetters.Close() })
+	if c.Consumer, err = p.openSource(ctx); err != nil {
+		return nil, err
+	}
+	opened = append(opened, func() { _ = c.Consumer.Close(ctx) })
+	if !p.fromFiles() {
+		c.Limits.CommitInterval = p.settings.CommitInterval
+		c.Group = p.group()
+	}
+	return pipeline.New(c)
+}
+
+func (p *plant) group() string {
+	if p.settings.Kafka.Group != "" {
+		return p.settings.Kafka.Group
+	}
+	return "freshet-" + p.spec.Namespace
+}
+
+// seed keys the hashes that decide values, so that nobody outside can make two
+// keys collide. It need not survive: the state is rebuilt at each start.
+func (p *plant) seed() (seed [16]byte) {
+	if text, err := p.settings.EntityKeySecret.Reveal(); err == nil {
+		sum := sha256.Sum256([]byte("freshet engine seed\x00" + text))
+		copy(seed[:], sum[:])
+		return seed
+	}
+	_, _ = rand.Read(seed[:]) // never fails: it would end the process
+	return seed
+}
+
+func (p *plant) openStore(ctx context.Context) (*redis.Store, error) {
+	if p.settings.OnlineStore == "none" {
+		return nil, nil
+	}
+	options, err := storeOptions(p.settings, p.spec.Namespace, p.tokens)
+	if err != nil {
+		return nil, err
+	}
+	store, err := redis.Open(options)
+	if err != nil {
+		return nil, &problem{code: exitUsage, err: err}
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	warnings, err := store.Check(ctx)
+	if err != nil {
+		_ = store.Close()
+		return nil, unreachable(err, "start Redis there, or say --online-store redis://HOST:PORT, or --online-store none")
+	}
+	for _, warning := range warnings {
+		p.log.Warn(warning, "component", "online store")
+	}
+	return store, nil
+}
+
+// openLogs opens what the records and the dead letters go to: files where they
+// are named, nothing for a run over files, else the topics of the spec, which
+// are created where they are missing and the broker allows it.
+func (p *plant) openLogs(ctx context.Context) (output, dead sinks.Log, err error) {
+	if p.flags.output == "-" && p.flags.deadLetters == "-" {
+		return nil, nil, usage("--output - and --dead-letters -: only one of them can be stdout")
+	}
+	var topics []sinkkafka.TopicSpec
+	if output, err = p.openFile(p.flags.output, "--output: enriched records are not written"); err != nil {
+		return nil, nil, err
+	}
+	if dead, err = p.openFile(p.flags.deadLetters, "--dead-letters: refused records are counted, not written"); err != nil {
+		return nil, nil, err
+	}
+	if output != nil && dead != nil {
+		return output, dead, nil
+	}
+	log, err := sinkkafka.NewLog(ctx, sinkkafka.Config{Client: p.kafka, Compression: p.settings.Kafka.Compression})
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, source := range p.spec.Sources {
+		if output == nil {
+			topics = append(topics, sinkkafka.TopicSpec{Name: source.Output.Topic, Like: source.Topic})
+		}
+		if dead == nil {
+			topics = append(topics, sinkkafka.TopicSpec{Name: record.DeadLetterTopic(p.spec, source), Like: source.Topic})
+		}
+	}
+	if err := log.EnsureTopics(ctx, topics); err != nil {
+		_ = log.Close()
+		return nil, nil, err
+	}
+	shared := &sharedLog{Log: log, users: 1}
+	if output == nil && dead == nil {
+		shared.users = 2
+	}
+	if output == nil {
+		output = shared
+	}
+	if dead == nil {
+		dead = shared
+	}
+	return output, dead, nil
+}
+
+// openFile is the log of a path; nil where the topics are meant.
+func (p *plant) openFile(path, absent string) (sinks.Log, error) {
+	switch {
+	case path != "":
+		return newLineLog(path, p.app.out)
+	case p.fromFiles():
+		fmt.Fprintf(p.app.errs, "no %s\n", absent)
+		return nowhere{}, nil
+	}
+	return nil, nil
+}
+
+// sharedLog is one producer for records and dead letters: it closes with its
+// last user.
+type sharedLog struct {
+	sinks.Log
+	users int
+}
+
+// Close implements sinks.Log.
+func (l *sharedLog) Close() error {
+	if l.users--; l.users > 0 {
+		return nil
+	}
+	return l.Log.Close()
+}
+
+// openSource opens the files of --input, or the live sources, which are all of
+// one type: a batch has one order.
+func (p *plant) openSource(ctx context.Context) (sources.Consumer, error) {
+	if p.fromFiles() {
+		p.app.tellEmpty(p.spec, p.inputs)
+		return p.openFiles()
+	}
+	kind := p.spec.Sources[0].Type
+	for _, source := range p.spec.Sources {
+		if source.Type != kind {
+			return nil, usage("sources %s (%s) and %s (%s): one run reads sources of one type; give the others as --input",
+				p.spec.Sources[0].Name, kind, source.Name, source.Type)
+		}
+	}
+	return sourceTypes[kind](ctx, p)
+}
+
+// observe logs what the Kafka consumer tells of itself.
+func (p *plant) observe(what string, err error) {
+	if err != nil {
+		p.log.Warn(what, "component", "source", "err", err)
+		return
+	}
+	p.log.Info(what, "component", "source")
+}
+
+// judge gives the end of a run its exit code.
+func (p *plant) judge(err error) error {
+	var known *problem
+	if err == nil || errors.As(err, &known) {
+		return err
+	}
+	var panicked *pipeline.PanicError
+	if errors.As(err, &panicked) {
+		return &problem{code: exitInternal, err: err, next: "please report this; the record is named above, its content is not"}
+	}
+	var network net.Error
+	if errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) {
+		return &problem{code: exitUnreachable, err: err}
+	}
+	return err
+}

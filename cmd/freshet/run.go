@@ -1,0 +1,104 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/freshet-dev/freshet/config"
+	"github.com/freshet-dev/freshet/config/spec"
+)
+
+// runFlags are the flags of run that are no settings.
+type runFlags struct {
+	inputs      []string
+	output      string
+	deadLetters string
+}
+
+func (a *app) runCommand() *cobra.Command {
+	var flags runFlags
+	cmd := &cobra.Command{
+		Use:   "run [path...]",
+		Short: "Run the pipeline",
+		Long: `  freshet run features/ --brokers kafka-1:9092,kafka-2:9092 --online-store redis://redis:6379
+  freshet run examples/quickstart --input payments=payments.jsonl --input activity=activity.csv.gz \
+      --output scored.jsonl --dead-letters refused.jsonl --online-store none
+  zcat day.jsonl.gz | freshet run spec.yaml --input payments=- --output - --online-store none | jq .features
+
+Reads the sources of one namespace, keeps their features in the online store, and writes every event
+again, enriched and scored, to the topic that its source names. With --input, files take the place of the
+topics: JSON lines or CSV, .gz understood, - is stdin; the run ends when all have ended, and writes where
+--output says. SIGTERM finishes the batch in hand, commits, and exits with 0 within 10 s; a second one ends
+at once. Exit 1 on a fatal error, 5 where Kafka or Redis cannot be reached, 70 on a bug.`,
+		RunE: func(cmd *cobra.Command, given []string) error {
+			settings, err := a.settings(cmd)
+			if err != nil {
+				return err
+			}
+			s, err := a.onlySpec(given, settings)
+			if err != nil {
+				return err
+			}
+			p, err := a.newPlant(s, settings, flags)
+			if err != nil {
+				return err
+			}
+			return p.run(cmd.Context())
+		},
+	}
+	f := cmd.Flags()
+	f.StringArrayVar(&flags.inputs, "input", nil, "SOURCE=PATH: read a file in place of the source's topic; may repeat, also for one source")
+	f.StringVar(&flags.output, "output", "", "write the enriched records there as JSON lines, - is stdout (default: the sources' topics; with --input: nowhere)")
+	f.StringVar(&flags.deadLetters, "dead-letters", "", "write the refused records there as JSON lines (default: the dead-letter topics; with --input: nowhere)")
+	config.AddFlags(f, allSettingFlags...)
+	return cmd
+}
+
+// input is one --input: a file in place of a source's topic.
+type input struct {
+	source *spec.Source
+	path   string
+}
+
+func parseInputs(s *spec.Spec, texts []string) ([]input, error) {
+	var inputs []input
+	stdin := false
+	for _, text := range texts {
+		name, path, ok := strings.Cut(text, "=")
+		if !ok || name == "" || path == "" {
+			return nil, usage("--input %s: it is SOURCE=PATH, like --input %s=events.jsonl", text, s.Sources[0].Name)
+		}
+		source, known := s.Source(name)
+		if !known {
+			var names []string
+			for _, other := range s.Sources {
+				names = append(names, other.Name)
+			}
+			if near := config.Nearest(name, append([]string(nil), names...)); near != "" {
+				return nil, usage("--input %s: no source %s (did you mean %s?)", text, name, near)
+			}
+			return nil, usage("--input %s: no source %s: the spec has %s", text, name, strings.Join(names, ", "))
+		}
+		if path == "-" && stdin {
+			return nil, usage("--input %s: stdin is another input already", text)
+		}
+		stdin = stdin || path == "-"
+		inputs = append(inputs, input{source, path})
+	}
+	return inputs, nil
+}
+
+// tellEmpty says which sources have no input.
+func (a *app) tellEmpty(s *spec.Spec, inputs []input) {
+	has := make(map[*spec.Source]bool)
+	for _, in := range inputs {
+		has[in.source] = true
+	}
+	for _, source := range s.Sources {
+		if !has[source] {
+			fmt.Fprintf(a.errs, "source %s has no --input: it is empty\n", source.Name)
+		}
+	}
+}
