@@ -2,6 +2,7 @@ package event
 
 import (
 	"math"
+	"slices"
 
 	"github.com/freshet-dev/freshet/config/spec"
 )
@@ -38,10 +39,10 @@ func (d *Decoder) fromString(p *plan, s []byte, at int) {
 // accepted and counted, unless the field is strict (S14).
 func (d *Decoder) setString(p *plan, s string, at int) {
 	if p.enum != nil {
-		known, ok := p.enum[s]
+		at, known := slices.BinarySearch(p.enum, s)
 		switch {
-		case ok:
-			s = known
+		case known:
+			s = p.enum[at] // which outlives the record
 		case p.Strict:
 			d.violate(p.Name, at, "a value outside the enum")
 			return

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -55,7 +56,7 @@ type plan struct {
 	*spec.Field
 	seen   uint64 // the last record that named it, of DecodeTexts
 	summed bool
-	enum   map[string]string
+	enum   []string // sorted
 }
 
 // node is one level of the declared paths: what lies under one name.
@@ -64,8 +65,8 @@ type node struct {
 	seen     uint64 // the last record that named it
 	plans    []*plan
 	children []*node
-	byName   map[string]*node
-	next     int // where the next name is expected: records repeat their order
+	sorted   []*node // children by name
+	next     int     // where the next name is expected: records repeat their order
 	place    int
 }
 
@@ -110,42 +111,39 @@ func NewDecoder(src *spec.Source) *Decoder {
 }
 
 func newPlan(f *spec.Field) plan {
-	p := plan{Field: f}
-	if len(f.Enum) > 0 {
-		p.enum = make(map[string]string, len(f.Enum))
-		for _, v := range f.Enum {
-			p.enum[v] = v
-		}
-	}
-	return p
+	enum := slices.Clone(f.Enum)
+	slices.Sort(enum)
+	return plan{Field: f, enum: enum}
 }
 
 // child finds or makes the node of a name. It is used while compiling only.
 func (n *node) child(name string) *node {
-	if c, ok := n.byName[name]; ok {
-		return c
+	at, found := slices.BinarySearchFunc(n.sorted, name, byName)
+	if found {
+		return n.sorted[at]
 	}
 	c := &node{name: name, place: len(n.children)}
-	if n.byName == nil {
-		n.byName = make(map[string]*node)
-	}
-	n.byName[name] = c
 	n.children = append(n.children, c)
+	n.sorted = slices.Insert(n.sorted, at, c)
 	return c
 }
 
+func byName(n *node, name string) int { return strings.Compare(n.name, name) }
+
 // find is the child of a name in a record, nil where nothing under it is
-// declared.
+// declared. A binary search beats a map here: most names that are not in their
+// place are not declared at all, and differ in the first bytes.
 func (n *node) find(name []byte) *node {
 	if n.next < len(n.children) && n.children[n.next].name == string(name) {
 		n.next++
 		return n.children[n.next-1]
 	}
-	c := n.byName[string(name)]
-	if c != nil {
-		n.next = c.place + 1
+	at, found := slices.BinarySearchFunc(n.sorted, alias(name), byName)
+	if !found {
+		return nil
 	}
-	return c
+	n.next = n.sorted[at].place + 1
+	return n.sorted[at]
 }
 
 // UnknownEnum counts, by spec.Field.Index, the values outside a field's enum

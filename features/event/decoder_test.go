@@ -1,6 +1,7 @@
 package event
 
 import (
+	"encoding/json"
 	"math/rand/v2"
 	"strconv"
 	"strings"
@@ -336,18 +337,45 @@ func TestStringsOutliveTheNextRecord(t *testing.T) {
 	}
 }
 
+// benchmarkRecord is a payment as it may come, with fields that nobody declared.
+var benchmarkRecord = []byte(`{"id":"pay_0000000000012345","at":"2026-01-05T10:00:00.123Z","user_id":"user_000123","device":"dev_9a8b7c6d",` +
+	`"card":{"id":"card_00001234","network":"visa","issuer":{"country":"DE"}},"ip":"203.0.113.42","merchant":"m_000042",` +
+	`"amount":"123.45","currency":"EUR","status":"approved","channel":"ecom","lat":52.520008,"lon":13.404954,"tries":1,` +
+	`"mcc":"5411","session":"5b4c9d5e-5d6c-4c1f-9b0a-6a2c3f1e9d7b"}`)
+
 func BenchmarkDecode(b *testing.B) {
-	raw := []byte(`{"id":"pay_0000000000012345","at":"2026-01-05T10:00:00.123Z","user_id":"user_000123","device":"dev_9a8b7c6d",` +
-		`"card":{"id":"card_00001234","network":"visa","issuer":{"country":"DE"}},"ip":"203.0.113.42","merchant":"m_000042",` +
-		`"amount":"123.45","currency":"EUR","status":"approved","channel":"ecom","lat":52.520008,"lon":13.404954,"tries":1,` +
-		`"mcc":"5411","session":"5b4c9d5e-5d6c-4c1f-9b0a-6a2c3f1e9d7b"}`)
 	d := NewDecoder(payment())
 	ev := &Event{}
-	b.SetBytes(int64(len(raw)))
+	b.SetBytes(int64(len(benchmarkRecord)))
 	b.ReportAllocs()
 	for b.Loop() {
-		if rej := d.Decode(raw, ev); rej != nil {
+		if rej := d.Decode(benchmarkRecord, ev); rej != nil {
 			b.Fatal(rej)
+		}
+	}
+}
+
+// BenchmarkEncodingJSON is the floor's other side: the standard library on the
+// same record, into a struct.
+func BenchmarkEncodingJSON(b *testing.B) {
+	var p struct {
+		ID   string `json:"id"`
+		At   string `json:"at"`
+		Card struct {
+			ID     string `json:"id"`
+			Issuer struct {
+				Country string `json:"country"`
+			} `json:"issuer"`
+		} `json:"card"`
+		Amount string  `json:"amount"`
+		Lat    float64 `json:"lat"`
+		Status string  `json:"status"`
+		Tries  int     `json:"tries"`
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := json.Unmarshal(benchmarkRecord, &p); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

@@ -129,9 +129,9 @@ func TestBadRecordsAreRefused(t *testing.T) {
 
 func TestEachFraudHappensWhenAsked(t *testing.T) {
 	for _, kind := range Kinds() {
-		g := New(Options{Seed: 5, Rate: 5, Fraud: 0.01, FraudKinds: []Kind{kind}, Labels: true})
+		g := New(Options{Seed: 5, Rate: 5, Fraud: 0.02, FraudKinds: []Kind{kind}, Labels: true})
 		labels := map[Kind]int{}
-		for range 20_000 {
+		for range 6_000 {
 			var record struct {
 				Label Kind `json:"_label"`
 			}
