@@ -26,7 +26,7 @@ func (r *Runner) apply() (err error) {
 	r.in.arrange(r.Merged)
 	p := record.Place{Batch: r.own.batch + 1, Owner: r.own.owner}
 	r.out.begin(r.Clock().UnixMilli())
-	for n, i := range r.in.order {
+	for _, i := range r.in.order {
 		s := &r.in.slots[i]
 		at = int(i)
 		if s.refusal.Reason == event.Accepted {
@@ -39,7 +39,7 @@ func (r *Runner) apply() (err error) {
 			continue
 		}
 		v := r.vectors[s.ev.Source]
-		timed := n%sampleEvery == 0
+		timed := p.Seq%sampleEvery == 0
 		var t0, t1, t2 time.Time
 		if timed {
 			t0 = time.Now()

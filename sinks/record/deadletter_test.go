@@ -55,7 +55,9 @@ func TestDeadLetterPayloads(t *testing.T) {
 	tests := []struct{ name, value, want string }{
 		{"declared fields are shown, PII as its mask says",
 			`{"txn_id":"t1","card_id":"4242424242424242","ip":"10.1.2.3","amount":"x12","tries":3,"present":true,"secret_note":"canary"}`,
-			`{"txn_id":"t1","card_id":"••••4242","ip":"10.1.2.0","amount":"x12","tries":3,"present":true,"secret_note":null}`},
+			`{"txn_id":"t1","card_id":"••••4242","ip":"10.1.2.0","amount":"x00","tries":3,"present":true,"secret_note":null}`},
+		{"values that a declared field cannot have", `{"amount":"Jo Doe","tries":"1,5","present":"2026-01-05T12:00:00Z","lat":"0x1F"}`,
+			`{"amount":"xx xxx","tries":"1,5","present":"2026-01-05T12:00:00Z","lat":"0x0x"}`},
 		{"undeclared values by their shape, their names if they look like names",
 			`{"cardid":"4242 4242","name":"Jo Doe","jo@doe.com":1,"n4242424242424242":2,"nested":{"a":[1.5,"x",null,true]}}`,
 			`{"cardid":"0000 0000","name":"xx xxx","xx@xxx.xxx":"0","x0000000000000000":"0","nested":{"a":["0.0","x",null,"xxxx"]}}`},

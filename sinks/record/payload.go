@@ -27,8 +27,8 @@ const (
 )
 
 // payloadMasker makes the value of a dead letter. It shows what is known to be
-// harmless and nothing else: declared fields that are not PII in clear (card
-// numbers in them excepted), declared PII as their mask says, undeclared values
+// harmless and nothing else: declared fields that are not PII in clear where
+// the value could be one of theirs (card numbers excepted), declared PII as their mask says, undeclared values
 // by their shape alone. What cannot be read as one JSON object is summed up.
 type payloadMasker struct {
 	privacy Privacy
@@ -163,12 +163,25 @@ func (m *payloadMasker) scalar(known *paths, text string, isString bool) {
 		m.dst = appendString(m.dst, masked)
 		return
 	}
+	if known.field.Type != spec.String && !numeric(text) {
+		m.dst = appendString(m.dst, shape(text)) // not what was declared: it may be anything
+		return
+	}
 	clean := hideCardNumbers(text)
 	if isString || clean != text {
 		m.dst = appendString(m.dst, clean)
 		return
 	}
 	m.dst = append(m.dst, text...)
+}
+
+// numeric reports whether a text looks like the value of a field that is no
+// string: a number, a time, true or false.
+func numeric(text string) bool {
+	if text == "true" || text == "false" {
+		return true
+	}
+	return len(text) <= maxName && strings.Trim(text, "0123456789+-.:eETZ_, ") == ""
 }
 
 // cells shows a CSV row as an object.
