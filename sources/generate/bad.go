@@ -25,12 +25,27 @@ var damages = [...]func(value []byte, at time.Time) []byte{
 	},
 	func(v []byte, _ time.Time) []byte { return bytes.Replace(v, []byte(`Z"`), []byte(`"`), 1) },
 	func(v []byte, at time.Time) []byte { return retime(v, time.Date(9999, 12, 31, 23, 0, 0, 0, time.UTC)) },
-	func(v []byte, at time.Time) []byte { return retime(v, at.Add(48*time.Hour)) }, // from the future
+	fromFuture,
 }
+
+func fromFuture(v []byte, at time.Time) []byte { return retime(v, at.Add(48*time.Hour)) }
+
+// futureEvery is how many records at least lie between two from the future. Two
+// close together would look like the present to a reader without a clock (S11),
+// and all that follow would be late.
+const futureEvery = 1000
 
 // damage makes a record one that is refused.
 func (g *Generator) damage(e *Event, at time.Time) {
-	e.Value = damages[g.r.IntN(len(damages))](e.Value, at)
+	n := g.r.IntN(len(damages))
+	if n == len(damages)-1 { // fromFuture
+		if g.made < g.noFuture {
+			n--
+		} else {
+			g.noFuture = g.made + futureEvery
+		}
+	}
+	e.Value = damages[n](e.Value, at)
 }
 
 // retime replaces a record's event time.

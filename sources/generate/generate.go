@@ -95,13 +95,14 @@ type Event struct {
 
 // Generator makes records without end.
 type Generator struct {
-	o       Options
-	r       *rand.Rand
-	world   *world
-	clock   time.Time // of the next background record
-	waiting queue     // records that arrive later
-	made    uint64
-	prefix  string // of ids: another seed or start never repeats one
+	o        Options
+	r        *rand.Rand
+	world    *world
+	clock    time.Time // of the next background record
+	waiting  queue     // records that arrive later
+	made     uint64
+	prefix   string // of ids: another seed or start never repeats one
+	noFuture uint64 // until so many are made, no record from the future
 }
 
 // New makes a generator. Options that Validate refuses give strange traffic.

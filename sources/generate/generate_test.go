@@ -122,7 +122,7 @@ func TestBadRecordsAreRefused(t *testing.T) {
 			t.Fatalf("accepted: %s", e.Value)
 		}
 	}
-	if reasons["decode"] < records/10 || reasons["schema"] < records/10 || reasons["future"] < records/30 {
+	if reasons["decode"] < records/10 || reasons["schema"] < records/10 || reasons["future"] < 3 || reasons["future"] > records/futureEvery+1 {
 		t.Errorf("refused for %v", reasons)
 	}
 }
