@@ -66,12 +66,16 @@ func (l *loader) top(root node) {
 		if !ok {
 			continue
 		}
-		for _, e := range l.mapping(n, "`"+key+"`").entries {
+		for _, e := range l.bounded(l.mapping(n, "`"+key+"`").entries, MaxEntries, n, "`"+key+"`") {
 			l.add(b, kind, raw{e, inherited})
 		}
 	}
 	if n, ok := m.get("tests"); ok {
 		elements, _ := l.list(n, "`tests`")
+		if len(elements) > MaxEntries {
+			l.errorf(n, "split the namespace", "`tests`: %d of them, at most %d are allowed", len(elements), MaxEntries)
+			elements = elements[:MaxEntries]
+		}
 		for _, e := range elements {
 			b.testTexts = append(b.testTexts, raw{entry{value: e, key: e}, inherited})
 		}
@@ -111,13 +115,17 @@ type resolver struct {
 	viewKeys   map[*View]node
 	fieldEnvs  map[*Source]*Env
 	defKeys    map[*Definition]node
+	riskEnvs   map[*Service]*Env
+	featureEnv *Env // all features of the namespace, for rules and services
+	features   int  // generated and derived so far
+	testEvents int  // given so far
 }
 
 func (l *loader) resolve(b *bundle) *Spec {
 	r := &resolver{loader: l, bundle: b,
 		spec:       &Spec{Namespace: b.namespace, Owner: b.owner, Tags: b.tags, Files: b.files},
 		sourceKeys: map[*Source]raw{}, viewKeys: map[*View]node{}, fieldEnvs: map[*Source]*Env{},
-		defKeys: map[*Definition]node{}}
+		defKeys: map[*Definition]node{}, riskEnvs: map[*Service]*Env{}}
 	r.tables()
 	r.sources()
 	r.entities()

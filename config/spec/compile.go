@@ -3,6 +3,7 @@ package spec
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 
 	"cel.dev/cel-go/cel"
@@ -40,6 +41,16 @@ func extendEnv(base *cel.Env, what string, names []Name) (*Env, error) {
 		return nil, fmt.Errorf("declare %s: %w", what, err)
 	}
 	return env, nil
+}
+
+// extend is env with further names.
+func (env *Env) extend(names []Name) (*Env, error) {
+	more, err := extendEnv(env.cel, env.what, names)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(more.names, env.names)
+	return more, nil
 }
 
 // ExprError is one finding in an expression. Offset and Length count

@@ -11,7 +11,7 @@ import (
 func (r *resolver) computedFields(s *Source, n node) {
 	declared := len(s.Fields)
 	exprs := map[*Field]node{}
-	for _, e := range r.mapping(n, "`computed_fields` of source "+s.Name).entries {
+	for _, e := range r.bounded(r.mapping(n, "`computed_fields` of source "+s.Name).entries, MaxFields, n, "computed fields of source "+s.Name) {
 		r.name(e.key, e.name, "computed field")
 		if other, taken := s.Field(e.name); taken {
 			r.errorf(e.key, "rename one of them", "computed field %s has the name of a declared field: see line %d", e.name, other.Pos.Line)

@@ -12,7 +12,7 @@ type derivedText struct {
 
 func (r *resolver) derivedTexts(n node, t *viewText) []derivedText {
 	var all []*derivedText
-	for _, e := range r.mapping(n, "`derived` of "+t.m.what).entries {
+	for _, e := range r.bounded(r.mapping(n, "`derived` of "+t.m.what).entries, MaxDerived, n, "derived features of "+t.m.what) {
 		r.name(e.key, e.name, "derived feature")
 		d := &derivedText{entry: e, m: r.mapping(e.value, "derived feature "+e.name)}
 		d.m.known = []string{"expr", "default", "description", "hidden", "unit"}
@@ -51,24 +51,38 @@ func (r *resolver) derive(v *View, t *viewText) {
 			names = append(names, Name{Text: f.Short, Scope: FeatureScope, Feature: f, Type: f.Type})
 		}
 	}
+	var env *Env // of names; built anew when a derived feature mentions a newer one
 	for _, d := range t.derived {
-		what := "derived feature " + d.name
-		env := r.environment("the features of view "+v.Name+", and event.FIELD", names)
-		f := &Feature{View: v, Short: d.name, Type: Double, Description: d.description,
-			Hidden: d.m.boolean("hidden"), Pos: d.key.pos()}
-		f.Expr = r.expression(env, d.expr, what, Double, Bool, String, Timestamp)
-		if f.Expr != nil {
-			f.Type = f.Expr.Type
-			f.EventBound = slices.ContainsFunc(slices.Concat(f.Expr.Names, f.Expr.Asked), func(n Name) bool {
-				return n.Scope == EventScope || n.Scope == FeatureScope && n.Feature.EventBound
-			})
+		if env == nil || slices.ContainsFunc(r.mentions(d.expr.Value), func(n string) bool { return !env.has(n) && hasName(names, n) }) {
+			env = r.environment("the features of view "+v.Name+", and event.FIELD", names)
 		}
-		if f.Expr != nil {
-			r.defaultOf(d.m, f.Type, what, &f.HasDefault, &f.Default)
-		}
+		f := r.derivedFeature(v, d, env)
 		r.addFeature(v, f, d.key)
 		names = append(names, Name{Text: f.Short, Scope: FeatureScope, Feature: f, Type: f.Type})
 	}
+}
+
+func (env *Env) has(name string) bool {
+	_, ok := env.names[name]
+	return ok
+}
+
+func hasName(names []Name, text string) bool {
+	return slices.ContainsFunc(names, func(n Name) bool { return n.Text == text })
+}
+
+func (r *resolver) derivedFeature(v *View, d derivedText, env *Env) *Feature {
+	what := "derived feature " + d.name
+	f := &Feature{View: v, Short: d.name, Type: Double, Description: d.description, Hidden: d.m.boolean("hidden"), Pos: d.key.pos()}
+	if f.Expr = r.expression(env, d.expr, what, Double, Bool, String, Timestamp); f.Expr == nil {
+		return f
+	}
+	f.Type = f.Expr.Type
+	f.EventBound = slices.ContainsFunc(slices.Concat(f.Expr.Names, f.Expr.Asked), func(n Name) bool {
+		return n.Scope == EventScope || n.Scope == FeatureScope && n.Feature.EventBound
+	})
+	r.defaultOf(d.m, f.Type, what, &f.HasDefault, &f.Default)
+	return f
 }
 
 // inExpressions reports whether f is one value: lists and values per category

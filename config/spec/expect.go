@@ -3,6 +3,7 @@ package spec
 import (
 	"slices"
 	"strings"
+	"time"
 )
 
 var statusNames = []string{"NO_ENTITY", "NOT_FOUND", "NEEDS_EVENT", "ERROR", "INCOMPLETE", "DEGRADED", "WARMING", "STALE", "DEFAULT", "PRESENT"}
@@ -11,6 +12,7 @@ var statusNames = []string{"NO_ENTITY", "NOT_FOUND", "NEEDS_EVENT", "ERROR", "IN
 var dropReasons = []string{"duplicate", "filtered", "late", "schema", "future", "decode"}
 
 func (r *resolver) expectations(t *Test, n node) {
+	given := indexGiven(t)
 	items, ok := r.list(n, "`expect`")
 	if ok && len(items) == 0 {
 		r.errorf(n, "write what should be", "the test expects nothing")
@@ -18,17 +20,17 @@ func (r *resolver) expectations(t *Test, n node) {
 	for _, item := range items {
 		e := Expect{Pos: item.pos()}
 		m := r.mapping(item, "an expectation")
-		r.expectPlace(t, &e, m)
+		r.expectPlace(given, &e, m)
 		if n, ok := m.get("entity"); ok {
 			r.expectEntity(&e, n)
 		}
 		if n, ok := m.get("features"); ok {
 			for _, f := range r.mapping(n, "`features`").entries {
-				r.wantFeature(t, &e, f)
+				r.wantFeature(given, &e, f)
 			}
 		}
 		if n, ok := m.get("statuses"); ok {
-			r.wantStatuses(t, &e, n)
+			r.wantStatuses(&e, n)
 		}
 		r.wantOfModels(&e, m)
 		if n, ok := m.get("dropped"); ok {
@@ -42,6 +44,24 @@ func (r *resolver) expectations(t *Test, n node) {
 	}
 }
 
+// givenIndex finds the events of a test.
+type givenIndex struct {
+	at  map[time.Duration][]*Given
+	ids []string
+}
+
+func indexGiven(t *Test) givenIndex {
+	index := givenIndex{at: map[time.Duration][]*Given{}}
+	for i := range t.Given {
+		g := &t.Given[i]
+		index.at[g.At] = append(index.at[g.At], g)
+		if id := g.id(); id != "" {
+			index.ids = append(index.ids, id)
+		}
+	}
+	return index
+}
+
 // finishable reports whether the mapping said nothing that was wrong already.
 func (m *mapping) finishable() bool {
 	for _, key := range []string{"features", "statuses", "reasons", "scores", "band", "dropped"} {
@@ -53,7 +73,7 @@ func (m *mapping) finishable() bool {
 }
 
 // expectPlace reads when an expectation looks: at an offset, or at an event.
-func (r *resolver) expectPlace(t *Test, e *Expect, m *mapping) {
+func (r *resolver) expectPlace(given givenIndex, e *Expect, m *mapping) {
 	event, hasEvent := m.get("event")
 	_, e.HasAt = m.nullable("at")
 	switch {
@@ -65,12 +85,8 @@ func (r *resolver) expectPlace(t *Test, e *Expect, m *mapping) {
 		m.need("at", "at: 1m, or event: ID")
 	default:
 		e.Event = event.Value
-		if !slices.ContainsFunc(t.Given, func(g Given) bool { return g.id() == e.Event }) {
-			var ids []string
-			for _, g := range t.Given[:min(len(t.Given), 100)] {
-				ids = append(ids, g.id())
-			}
-			r.errorf(event, didYouMean(e.Event, ids), "no given event has the id %s", e.Event)
+		if !slices.Contains(given.ids, e.Event) {
+			r.errorf(event, didYouMean(e.Event, given.ids), "no given event has the id %s", e.Event)
 		}
 	}
 }
@@ -157,7 +173,7 @@ func (r *resolver) featureAt(n node) (f *Feature, d *ServiceDerived, s *Service)
 	return nil, d, s
 }
 
-func (r *resolver) wantFeature(t *Test, e *Expect, in entry) {
+func (r *resolver) wantFeature(given givenIndex, e *Expect, in entry) {
 	f, d, s := r.featureAt(in.key)
 	if f == nil && d == nil {
 		return
@@ -172,12 +188,12 @@ func (r *resolver) wantFeature(t *Test, e *Expect, in entry) {
 	if r.want(&w, in.value, result, in.name) {
 		e.Features = append(e.Features, w)
 	}
-	r.asked(t, e, in.key, f)
+	r.asked(given, e, in.key, f)
 }
 
 // asked checks that the expectation can be answered: a read is of one entity,
 // and event-bound features have no value in it (1.10, S6).
-func (r *resolver) asked(t *Test, e *Expect, n node, f *Feature) {
+func (r *resolver) asked(given givenIndex, e *Expect, n node, f *Feature) {
 	if e.Event != "" {
 		return
 	}
@@ -188,7 +204,7 @@ func (r *resolver) asked(t *Test, e *Expect, n node, f *Feature) {
 		r.errorf(n, "write entity: {card: c1}, or event: ID instead of at", "the expectation does not say of which entity")
 		return
 	}
-	if slices.ContainsFunc(t.Given, func(g Given) bool { return g.At == e.At && g.has(e.Entity, e.Key) }) {
+	if slices.ContainsFunc(given.at[e.At], func(g *Given) bool { return g.has(e.Entity, e.Key) }) {
 		return
 	}
 	switch {
@@ -248,7 +264,7 @@ func (r *resolver) want(w *Want, n node, t Type, name string) bool {
 	return false
 }
 
-func (r *resolver) wantStatuses(t *Test, e *Expect, n node) {
+func (r *resolver) wantStatuses(e *Expect, n node) {
 	for _, in := range r.mapping(n, "`statuses`").entries {
 		f, d, _ := r.featureAt(in.key)
 		status, ok := r.text(in.value, "a status")

@@ -17,7 +17,7 @@ var decimalForm = regexp.MustCompile(`^decimal\(([0-9]+)\)$`)
 var fieldTypes = []string{"string", "int", "double", "bool", "timestamp", "decimal(2)"}
 
 func (r *resolver) fields(s *Source, n node) {
-	for _, e := range r.mapping(n, "`fields` of source "+s.Name).entries {
+	for _, e := range r.bounded(r.mapping(n, "`fields` of source "+s.Name).entries, MaxFields, n, "fields of source "+s.Name) {
 		r.name(e.key, e.name, "field")
 		f := &Field{Index: len(s.Fields), Name: e.name, Pos: e.key.pos()}
 		s.Fields = append(s.Fields, f)

@@ -41,7 +41,7 @@ func (r *resolver) model(x *Model, in raw) {
 	}
 	x.Shadow = m.boolean("shadow")
 	r.artifact(x, m)
-	env := r.modelEnv(x)
+	env := r.riskEnv(x.Service) // not the service's derived values (S28)
 	if n, ok := m.get("score"); ok {
 		if x.Score = r.expression(env, n, "`score` of model "+x.Name, Double); x.Score != nil {
 			r.readable(n, x.Score, x.Service)
@@ -62,16 +62,6 @@ func (r *resolver) model(x *Model, in raw) {
 		r.onError(x, n)
 	}
 	m.finish()
-}
-
-// modelEnv is the scope of rules and scores: features of any view, request.x
-// of the service, but not its derived values (S28).
-func (r *resolver) modelEnv(x *Model) *Env {
-	s := x.Service
-	if s == nil {
-		s = &Service{}
-	}
-	return r.environment("view.feature and request.FIELD", r.riskNames(s))
 }
 
 // artifact reads what only trained models have.

@@ -74,7 +74,7 @@ func LoadFiles(files []File) (specs []*Spec, diags Diagnostics, err error) {
 	for _, b := range l.bundles {
 		specs = append(specs, l.resolve(b))
 	}
-	l.diags = l.diags.sorted()
+	l.diags = l.diags.sorted().cut()
 	if l.diags.HasErrors() {
 		return nil, l.diags, nil
 	}

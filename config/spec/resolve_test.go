@@ -383,3 +383,36 @@ func TestRenderShowsLongLinesAndNoControlCharacters(t *testing.T) {
 		t.Errorf("carets are not below HERE:\n%s", got)
 	}
 }
+
+// A small file may not ask for a large plan: {entity} times windows times
+// definitions, and repeats of tests, end at a named bound.
+func TestBoundsOfWhatIsMultipliedOut(t *testing.T) {
+	var fields, entities, names, definitions, windows strings.Builder
+	for i := range 300 {
+		n := itoa(i)
+		fields.WriteString("      k" + n + ": {type: string}\n")
+		entities.WriteString("  e" + n + ": {key: k" + n + "}\n")
+		names.WriteString("e" + n + ",")
+		definitions.WriteString("      d" + n + ": {aggregation: count, windows: [" + strings.TrimSuffix(windows.String(), ",") + "]}\n")
+		if i < 60 {
+			windows.WriteString(itoa(i+1) + "m,")
+		}
+	}
+	text := string(viewsOnly(t, "n: {aggregation: count}", "7d").Data)
+	text = strings.Replace(text, "    fields:\n", "    fields:\n"+fields.String(), 1)
+	text = strings.Replace(text, "entities:\n", "entities:\n"+entities.String(), 1)
+	text = strings.Replace(text, "  velocity:\n", "  \"{entity}_velocity\":\n", 1)
+	text = strings.Replace(text, "    entity: card\n", "    entities: ["+strings.TrimSuffix(names.String(), ",")+"]\n", 1)
+	text = strings.Replace(text, "      n: {aggregation: count}\n", definitions.String()[len("      d0: {aggregation: count, windows: []}\n"):], 1)
+	mustRefuse(t, "more than 2000 features", File{Name: "bomb.yaml", Data: []byte(text)})
+	mustRefuse(t, "hold at most 50000 events", base(t, "{at: 1m, id: p2}", `{repeat: 50000, every: 1s, id: "p{i}"}`))
+	mustRefuse(t, "more findings are not shown", base(t, "owner: risk@example.com\n", manyUnknownKeys(2000)))
+}
+
+func manyUnknownKeys(n int) string {
+	var b strings.Builder
+	for i := range n {
+		b.WriteString("unknown_" + itoa(i) + ": 1\n")
+	}
+	return b.String()
+}

@@ -144,25 +144,42 @@ func (r *resolver) list1(s *Service, n node, f *Feature, category string) {
 	s.Categories = append(s.Categories, category)
 }
 
-// riskNames are the names of rules, scores and a service's derived values.
-func (r *resolver) riskNames(s *Service) []Name {
-	var names []Name
-	for _, v := range r.spec.Views {
-		for _, f := range v.Features {
-			if f.inExpressions() {
-				names = append(names, Name{Text: f.exprName(), Scope: FeatureScope, Feature: f, Type: f.Type})
+// riskEnv is the scope of rules, scores and a service's derived values: the
+// features of any view, and request.FIELD of the service.
+func (r *resolver) riskEnv(s *Service) *Env {
+	if env := r.riskEnvs[s]; env != nil {
+		return env
+	}
+	const what = "view.feature and request.FIELD"
+	if r.featureEnv == nil {
+		var names []Name
+		for _, v := range r.spec.Views {
+			for _, f := range v.Features {
+				if f.inExpressions() {
+					names = append(names, Name{Text: f.exprName(), Scope: FeatureScope, Feature: f, Type: f.Type})
+				}
 			}
 		}
+		r.featureEnv = r.environment(what, names)
 	}
-	for _, q := range s.RequestFields {
-		names = append(names, Name{Text: "request." + q.Name, Scope: RequestScope, Request: q.Name, Type: q.Type})
+	env := r.featureEnv
+	if s != nil && len(s.RequestFields) > 0 {
+		names := make([]Name, len(s.RequestFields))
+		for i, q := range s.RequestFields {
+			names[i] = Name{Text: "request." + q.Name, Scope: RequestScope, Request: q.Name, Type: q.Type}
+		}
+		var err error
+		if env, err = env.extend(names); err != nil {
+			panic("config/spec: " + err.Error())
+		}
 	}
-	return names
+	r.riskEnvs[s] = env
+	return env
 }
 
 func (r *resolver) serviceDerived(s *Service, n node) {
-	env := r.environment("view.feature and request.FIELD of service "+s.Name, r.riskNames(s))
-	for _, e := range r.mapping(n, "`derived` of feature service "+s.Name).entries {
+	env := r.riskEnv(s)
+	for _, e := range r.bounded(r.mapping(n, "`derived` of feature service "+s.Name).entries, MaxDerived, n, "derived values of service "+s.Name) {
 		r.name(e.key, e.name, "derived value")
 		what := "derived value " + e.name
 		d := &ServiceDerived{Name: e.name, Type: Double, Pos: e.key.pos()}

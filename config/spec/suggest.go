@@ -5,6 +5,9 @@ import "fmt"
 // maxEdits is how far a word may be from a known one to be taken for it.
 const maxEdits = 3
 
+// maxCandidates bounds the words that one is compared with.
+const maxCandidates = 2000
+
 // didYouMean is the suggestion for a word that is near a known one, or "".
 func didYouMean(word string, known []string) string {
 	if best := nearest(word, known); best != "" {
@@ -18,7 +21,7 @@ func nearest(word string, known []string) string {
 		return ""
 	}
 	best, bestEdits := "", min(maxEdits, (len(word)+2)/3)+1
-	for _, k := range known {
+	for _, k := range known[:min(len(known), maxCandidates)] {
 		if d := edits(word, k, bestEdits); d < bestEdits {
 			best, bestEdits = k, d
 		}

@@ -9,9 +9,6 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// MaxTestEvents bounds the events of one test, repeats multiplied out.
-const MaxTestEvents = 100_000
-
 // readTests reads the tests, which mention everything else.
 func (r *resolver) readTests() {
 	for _, in := range r.testTexts {
@@ -137,8 +134,8 @@ func (r *resolver) givenItem(t *Test, item node, shared []fieldText) {
 		arrives = r.offset(m, "arrives")
 	}
 	texts := r.itemFields(m, g.Source, shared)
-	if len(t.Given)+repeat > MaxTestEvents {
-		r.errorf(item, "", "a test holds at most %d events", MaxTestEvents)
+	if r.testEvents += repeat; r.testEvents > MaxTestEvents {
+		r.errorf(item, "split the namespace", "the tests of a namespace hold at most %d events", MaxTestEvents)
 		return
 	}
 	for i := range repeat {

@@ -175,7 +175,7 @@ func (r *resolver) viewFeatures(t *viewText, v *View) {
 	if !ok {
 		return
 	}
-	for _, e := range r.mapping(n, "`features` of "+t.m.what).entries {
+	for _, e := range r.bounded(r.mapping(n, "`features` of "+t.m.what).entries, MaxViewFeatures, n, "features of "+t.m.what) {
 		r.name(e.key, e.name, "feature")
 		if suffixForm.MatchString(e.name) {
 			r.errorf(e.key, "write `"+suffixForm.ReplaceAllString(e.name, "")+"`; windows make the suffix",
@@ -235,6 +235,10 @@ func (r *resolver) expandView(t *viewText, model *View, pattern string, e *Entit
 			return
 		}
 	}
+	if len(r.spec.Views) == MaxViews {
+		r.errorf(t.in.key, "split the namespace", "the namespace has more than %d views", MaxViews)
+		return
+	}
 	r.spec.Views = append(r.spec.Views, &v)
 	r.viewKeys[&v] = t.in.key
 	for _, d := range t.definitions {
@@ -292,6 +296,15 @@ func resultOf(agg Aggregation, d *Definition) (t Type, scale int) {
 
 func (r *resolver) addFeature(v *View, f *Feature, key node) {
 	f.Index = len(v.Features)
+	switch {
+	case len(v.Features) == MaxViewFeatures:
+		r.errorf(key, "split the view", "view %s has more than %d features", v.Name, MaxViewFeatures)
+		return
+	case r.features == MaxFeatures:
+		r.errorf(key, "split the namespace", "the namespace has more than %d features", MaxFeatures)
+		return
+	}
+	r.features++
 	if other, taken := v.Feature(f.Short); taken {
 		r.errorf(key, "rename one of them", "two features of view %s are called %s: see line %d", v.Name, f.Short, other.Pos.Line)
 		return
