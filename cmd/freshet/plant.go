@@ -20,6 +20,7 @@ import (
 	"github.com/freshet-dev/freshet/features"
 	"github.com/freshet-dev/freshet/pipeline"
 	"github.com/freshet-dev/freshet/sinks"
+	"github.com/freshet-dev/freshet/sinks/file"
 	sinkkafka "github.com/freshet-dev/freshet/sinks/kafka"
 	"github.com/freshet-dev/freshet/sinks/mask"
 	"github.com/freshet-dev/freshet/sinks/record"
@@ -217,10 +218,10 @@ func (p *plant) openLogs(ctx context.Context) (output, dead sinks.Log, err error
 		return nil, nil, usage("--output - and --dead-letters -: only one of them can be stdout")
 	}
 	var topics []sinkkafka.TopicSpec
-	if output, err = p.openFile(p.flags.output, "--output: enriched records are not written"); err != nil {
+	if output, err = p.openFile(p.flags.output, file.Values, "--output: enriched records are not written"); err != nil {
 		return nil, nil, err
 	}
-	if dead, err = p.openFile(p.flags.deadLetters, "--dead-letters: refused records are counted, not written"); err != nil {
+	if dead, err = p.openFile(p.flags.deadLetters, file.Headers, "--dead-letters: refused records are counted, not written"); err != nil {
 		return nil, nil, err
 	}
 	if output != nil && dead != nil {
@@ -256,13 +257,13 @@ func (p *plant) openLogs(ctx context.Context) (output, dead sinks.Log, err error
 }
 
 // openFile is the log of a path; nil where the topics are meant.
-func (p *plant) openFile(path, absent string) (sinks.Log, error) {
+func (p *plant) openFile(path string, form file.Form, absent string) (sinks.Log, error) {
 	switch {
 	case path != "":
-		return newLineLog(path, p.app.out)
+		return file.Create(path, form, p.app.out)
 	case p.fromFiles():
 		fmt.Fprintf(p.app.errs, "no %s\n", absent)
-		return nowhere{}, nil
+		return file.Null{}, nil
 	}
 	return nil, nil
 }

@@ -9,6 +9,7 @@ func (a *app) verbs() []*cobra.Command {
 		a.validateCommand(),
 		a.testCommand(),
 		a.featuresCommand(),
+		a.generateCommand(),
 		a.getCommand(),
 		a.statusCommand(),
 		a.configCommand(),
