@@ -82,7 +82,6 @@ func NewLog(ctx context.Context, config Config) (*Log, error) {
 		kgo.ProducerBatchCompression(codec),
 		kgo.ProducerLinger(linger),
 		kgo.ProducerBatchMaxBytesFn(l.limit),
-		kgo.RecordDeliveryTimeout(config.UnreachableAfter),
 	)
 	if err != nil {
 		return nil, err
@@ -188,9 +187,14 @@ func (l *Log) fill(records []sinks.Record) {
 }
 
 // send produces the records of the indexes, waits for every one, and leaves
-// what failed in l.failed. It waits whatever becomes of ctx: the client uses
-// their bytes until then.
+// what failed in l.failed: the client uses their bytes until then.
+//
+// The client's own RecordDeliveryTimeout counts from the record's time, which
+// here is an event's and may be years back; so the wait is bounded by a
+// context. What is in flight at its end is given up, acknowledged or not.
 func (l *Log) send(ctx context.Context, indexes []int) {
+	ctx, cancel := context.WithTimeoutCause(ctx, l.config.UnreachableAfter, errSilent)
+	defer cancel()
 	l.failed = l.failed[:0]
 	var mu sync.Mutex
 	var waiting sync.WaitGroup
@@ -205,9 +209,19 @@ func (l *Log) send(ctx context.Context, indexes []int) {
 			waiting.Done()
 		})
 	}
-	_ = l.client.Flush(ctx) // only to send at once: the records say how it went
+	if err := l.client.Flush(ctx); err != nil {
+		l.client.UnsafeAbortBufferedRecords()
+	}
 	waiting.Wait()
+	if errors.Is(context.Cause(ctx), errSilent) {
+		for i := range l.failed {
+			l.failed[i].err = errSilent
+		}
+	}
 }
+
+// errSilent is that the cluster did not acknowledge in time.
+var errSilent = errors.New("no acknowledgement")
 
 // tooLarge are the failed records, all of them refused for their size; any
 // other failure is the error.
@@ -226,7 +240,7 @@ func (l *Log) tooLarge(records []sinks.Record) ([]int, error) {
 func (l *Log) explain(topic string, err error) error {
 	where := l.config.Client.Where()
 	switch {
-	case errors.Is(err, kgo.ErrRecordTimeout), errors.Is(err, kgo.ErrRecordRetries):
+	case errors.Is(err, errSilent), errors.Is(err, kgo.ErrRecordRetries):
 		return fmt.Errorf("write to topic %s: kafka at %s did not acknowledge within %s: check the cluster, then start again: %w",
 			topic, where, l.config.UnreachableAfter, err)
 	case errors.Is(err, kerr.UnknownTopicOrPartition):

@@ -12,7 +12,7 @@ import (
 	"github.com/freshet-dev/freshet/sources/kafkaclient"
 )
 
-func TestReadCommittedInProcess(t *testing.T)   { testReadCommitted(t, inProcess(t)) }
+func TestReadCommittedInProcess(t *testing.T)  { testReadCommitted(t, inProcess(t)) }
 func TestReadCommittedRealBroker(t *testing.T) { testReadCommitted(t, realBroker(t)) }
 
 // testReadCommitted: committed transactions are delivered, aborted ones are
