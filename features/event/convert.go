@@ -68,12 +68,12 @@ func (d *Decoder) fromNumber(p *plan, n number, at int, got string) {
 		}
 		d.set(p, OfDouble(f))
 	case spec.Int:
-		i, why := n.scaled(0, exact)
+		i, why := n.integer()
 		if why == isWhole && (i > MaxInt || i < -MaxInt) {
 			why = tooLarge
 		}
 		if why == fractions {
-			d.violate(p.Name, at, "want an int, got a fraction")
+			d.violate(p.Name, at, "want an int, got a number with a point or an exponent")
 			return
 		}
 		if why != isWhole {

@@ -26,8 +26,9 @@ const (
 // buffers.
 //
 // JSON is read in one pass over the bytes. The whole record must be one valid
-// JSON object: in UTF-8 without lone surrogates, nothing behind it, no deeper
-// than MaxDepth. Names are compared byte by byte after unescaping. A declared
+// JSON object: in UTF-8, nothing behind it, no deeper than MaxDepth. A declared
+// string must not escape half a surrogate pair: replacing it, as many readers
+// do, would make different keys equal. Names are compared byte by byte after unescaping. A declared
 // name that occurs twice makes the record ambiguous, so it is refused; twice an
 // undeclared one is not looked at, since nothing reads it. Only declared fields
 // become values: numbers from their text, never through a double on the way to
@@ -48,6 +49,7 @@ type Decoder struct {
 	ev     *Event
 	rej    Rejection
 	schema bool // rej holds a schema violation; the rest is still checked for syntax
+	halved bool // the last escaped string had half a surrogate pair
 	arena  arena
 }
 

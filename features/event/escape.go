@@ -60,6 +60,7 @@ func (d *Decoder) escaped(open int, want bool) ([]byte, bool) {
 			if n == 0 {
 				return nil, d.fail(i, "a bad escape in a string")
 			}
+			d.halved = d.halved || r == loneSurrogate
 			out = utf8.AppendRune(out, r)
 			i += n
 		case c < utf8.RuneSelf:
@@ -94,9 +95,11 @@ func (d *Decoder) closing(open int) int {
 	return -1
 }
 
+// loneSurrogate stands for the escape of half a pair, which is no character.
+const loneSurrogate rune = -1
+
 // unescape reads one escape at the start of b, and how long it was: 0 for a
-// wrong one. A lone surrogate is wrong: replacing it, as many readers do, would
-// make different keys equal.
+// wrong one.
 func unescape(b []byte) (rune, int) {
 	if len(b) < 2 {
 		return 0, 0
@@ -123,10 +126,10 @@ func unescape(b []byte) (rune, int) {
 			return r, 6
 		}
 		if len(b) < 12 || b[6] != '\\' || b[7] != 'u' {
-			return 0, 0
+			return loneSurrogate, 6
 		}
 		if r = utf16.DecodeRune(r, hex4(b[8:])); r == utf8.RuneError {
-			return 0, 0
+			return loneSurrogate, 6
 		}
 		return r, 12
 	}

@@ -103,8 +103,13 @@ func (d *Decoder) declared(n *node, depth int) bool {
 	at := d.pos
 	switch c := d.peek(); {
 	case c == '"':
+		d.halved = false
 		s, ok := d.str(true)
 		if !ok {
+			return false
+		}
+		if d.halved {
+			d.refuse(Decode, n.field(), at, "a string has half a surrogate pair")
 			return false
 		}
 		if len(n.children) > 0 {

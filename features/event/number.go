@@ -10,6 +10,7 @@ type number struct {
 	exp  int
 	neg  bool
 	lost bool
+	bare bool // digits only, without a point or an exponent: an int
 }
 
 const (
@@ -52,7 +53,9 @@ func scanNumber(b []byte, from int) (n number, end int) {
 	if i == whole || b[whole] == '0' && i > whole+1 {
 		return n, -1
 	}
+	n.bare = true
 	if i < len(b) && b[i] == '.' {
+		n.bare = false
 		i++
 		fraction := i
 		for ; i < len(b) && isDigit(b[i]); i++ {
@@ -73,6 +76,7 @@ func scanNumber(b []byte, from int) (n number, end int) {
 			return n, -1
 		}
 		n.exp += exp
+		n.bare = false
 		i = next
 	}
 	n.text = alias(b[from:i])
@@ -136,10 +140,9 @@ const (
 	tooLarge  whole = "out of range"
 )
 
-// scaled is the number × 10^scale as an int64. slack is the power of ten, at
-// most 0, that a fraction may lie off a whole number: S13's 1e-6 is -6; exact
-// asks for none.
-func (n number) scaled(scale int, slack int) (int64, whole) {
+// scaled is the number × 10^scale as an int64, where a fraction lies off a whole
+// number by at most slack, a power of ten that is 0 or less.
+func (n number) scaled(scale, slack int) (int64, whole) {
 	exp := n.exp + scale
 	units, why := n.mant, isWhole
 	if exp >= 0 {
@@ -167,8 +170,14 @@ func (n number) scaled(scale int, slack int) (int64, whole) {
 	return int64(units), isWhole
 }
 
-// exact is the slack of a number that must be whole as written.
-const exact = -1 << 30
+// integer is the number as an int64. It must be written as one: 1.0 and 1e3 are
+// doubles, and a field that has become one has changed its type.
+func (n number) integer() (int64, whole) {
+	if !n.bare {
+		return 0, fractions
+	}
+	return n.scaled(0, 0)
+}
 
 // rounded is mant / 10^k for k > 0 where that lies within 10^slack of a whole
 // number.

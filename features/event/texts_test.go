@@ -10,7 +10,7 @@ func TestS14TextsAreReadByDeclaredType(t *testing.T) {
 	d := NewDecoder(src)
 	ev := &Event{}
 	names := []string{"at", "id", "card.id", "amount", "tries", "count", "lat", "ok", "status", "noise", "country"}
-	rej := d.DecodeTexts(names, []string{"2026-01-05T10:00:00+00:00", "0123", "1e3", "85.64999999999999", "3.0", "4", "-0", "true", "", "x", "DE"}, ev)
+	rej := d.DecodeTexts(names, []string{"2026-01-05T10:00:00+00:00", "0123", "1e3", "85.64999999999999", "3", "4", "-0", "true", "", "x", "DE"}, ev)
 	if rej != nil {
 		t.Fatalf("%+v", rej)
 	}
@@ -33,7 +33,7 @@ func TestTextsRefused(t *testing.T) {
 		reason            Reason
 	}{
 		{"S14 empty is missing", "amount", "", Schema}, {"no number", "amount", "1,50", Schema}, {"hex", "lat", "0x10", Schema},
-		{"NaN", "lat", "NaN", Schema}, {"infinity", "lat", "inf", Schema}, {"space", "tries", " 1", Schema}, {"underscore", "tries", "1_000", Schema},
+		{"NaN", "lat", "NaN", Schema}, {"infinity", "lat", "inf", Schema}, {"space", "tries", " 1", Schema}, {"underscore", "tries", "1_000", Schema}, {"int as a double", "tries", "3.0", Schema},
 		{"bool as a number", "ok", "1", Schema}, {"S12 no zone", "at", "2018-04-01 00:00:31", Schema}, {"S12 range", "at", "1522540831", Schema},
 		{"strict enum", "channel", "fax", Schema}, {"invalid UTF-8", "id", "\xff", Decode}, {"invalid UTF-8, undeclared", "noise", "\xff", Decode},
 		{"R39 huge", "noise", strings.Repeat("x", MaxRecordBytes+1), Decode},

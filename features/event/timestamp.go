@@ -111,7 +111,7 @@ func floorDiv(a, b int) int {
 
 // epoch is a number of a field's unit as milliseconds, floored.
 func epoch(n number, unit string) (ms int64, why string) {
-	v, w := n.scaled(0, exact)
+	v, w := n.integer()
 	if w == fractions {
 		return 0, "want a whole number of " + unitName(unit)
 	}
