@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/url"
 	"strings"
 	"time"
@@ -149,7 +150,7 @@ func (g *getting) want(name string) error {
 			continue
 		}
 		for _, f := range view.Features {
-			known = append(known, f.Full())
+			known = append(known, f.Full(), f.Short)
 			if f.Full() == name || f.Short == name || strings.ContainsAny(name, "*?[") && matches(name, f.Full()) {
 				g.only[f] = true
 				found = true
@@ -225,6 +226,9 @@ func (g *getting) cells() []cell {
 			if row.Found {
 				c.at = time.UnixMilli(row.At[i]).UTC()
 				c.note = g.age(f, row.At[i])
+				if column.Moves {
+					c.note = "moves with time; this is as of then"
+				}
 			}
 			if row.Found && g.stale(f) && features.Stale < c.status {
 				c.status = features.Stale
@@ -351,7 +355,7 @@ func storedValue(f *spec.Feature, text string) any {
 func shortAge(d time.Duration) string {
 	switch {
 	case d < 0:
-		return "-" + shortAge(-d)
+		return "-" + shortAge(-max(d, -math.MaxInt64))
 	case d < time.Second:
 		return fmt.Sprintf("%dms", d.Milliseconds())
 	case d < time.Minute:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"sort"
 	"strings"
@@ -87,15 +88,15 @@ type sourceStatus struct {
 	LagSeconds float64            `json:"lag_seconds"`
 	Slowest    string             `json:"slowest_partition"`
 	Watermark  float64            `json:"watermark_timestamp_seconds"`
-	P99        *float64           `json:"end_to_end_p99_seconds"`
+	P99        *quantile          `json:"end_to_end_p99"`
 	Refused    map[string]float64 `json:"refused"` // dead letters and drops, by reason
 }
 
 type viewStatus struct {
-	View  string   `json:"view"`
-	Keys  float64  `json:"keys"`
-	Bytes float64  `json:"bytes"`
-	P99   *float64 `json:"freshness_p99_seconds"`
+	View  string    `json:"view"`
+	Keys  float64   `json:"keys"`
+	Bytes float64   `json:"bytes"`
+	P99   *quantile `json:"freshness_p99"`
 }
 
 func askInstance(ctx context.Context, address string) (*instance, error) {
@@ -244,21 +245,32 @@ func (f families) each(name string, visit func(labels, float64)) {
 	}
 }
 
-// p99 is the upper bound of the bucket that holds the 99th percentile; nil
-// where nothing was measured.
-func (f families) p99(name, label, value string) *float64 {
+// quantile is known by the bucket that it lies in: at most so many seconds, or
+// over it where the last bucket holds it.
+type quantile struct {
+	Seconds float64 `json:"seconds"`
+	Over    bool    `json:"over"`
+}
+
+// p99 is the bucket of the 99th percentile; nil where nothing was measured.
+func (f families) p99(name, label, value string) *quantile {
 	for _, m := range f[name].GetMetric() {
 		h := m.GetHistogram()
 		if labelsOf(m)[label] != value || h.GetSampleCount() == 0 {
 			continue
 		}
 		rank := 0.99 * float64(h.GetSampleCount())
+		last := 0.0
 		for _, bucket := range h.GetBucket() {
+			if math.IsInf(bucket.GetUpperBound(), 1) {
+				break
+			}
+			last = bucket.GetUpperBound()
 			if float64(bucket.GetCumulativeCount()) >= rank {
-				bound := bucket.GetUpperBound()
-				return &bound
+				return &quantile{Seconds: last}
 			}
 		}
+		return &quantile{Seconds: last, Over: true}
 	}
 	return nil
 }
@@ -288,7 +300,7 @@ func (s *instance) write(w io.Writer, ink ink) error {
 			watermark = time.UnixMilli(int64(source.Watermark * 1000)).UTC().Format(time.RFC3339)
 		}
 		t.add(ink.key(source.Source), thousands(fmt.Sprintf("%.0f", source.Records)), thousands(fmt.Sprintf("%.0f", source.LagRecords)), behind,
-			watermark, atMost(source.P99), counted(source.Refused))
+			watermark, source.P99.String(), counted(source.Refused))
 	}
 	if err := writeAll(w, b.String()); err != nil {
 		return err
@@ -299,7 +311,7 @@ func (s *instance) write(w io.Writer, ink ink) error {
 	views := table{right: map[int]bool{1: true, 2: true, 3: true}}
 	views.add("VIEW", "KEYS", "STATE", "FRESHNESS P99")
 	for _, view := range s.Views {
-		views.add(ink.key(view.View), thousands(fmt.Sprintf("%.0f", view.Keys)), size(view.Bytes), atMost(view.P99))
+		views.add(ink.key(view.View), thousands(fmt.Sprintf("%.0f", view.Keys)), size(view.Bytes), view.P99.String())
 	}
 	if err := writeAll(w, "\n"); err != nil {
 		return err
@@ -318,11 +330,15 @@ func writeAll(w io.Writer, text string) error {
 	return err
 }
 
-func atMost(seconds *float64) string {
-	if seconds == nil {
+func (q *quantile) String() string {
+	if q == nil {
 		return "-"
 	}
-	return "≤ " + shortAge(time.Duration(*seconds*float64(time.Second)))
+	sign := "≤ "
+	if q.Over {
+		sign = "> "
+	}
+	return sign + shortAge(time.Duration(q.Seconds*float64(time.Second)))
 }
 
 // counted is "late 3, schema 12", in the order of the names.
