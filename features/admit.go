@@ -14,6 +14,7 @@ type sourceState struct {
 	coverage   Coverage
 	orphans    recent // ids of events without any entity, by id and event time
 	newest     int64  // newest event time of all partitions
+	turn       int    // which log is swept next
 	rejection  event.Rejection
 }
 
@@ -103,6 +104,18 @@ func (l *entityLog) holdsID(key string, t int64, idHash uint64) bool {
 // maxPartitionLag is how far a partition may be behind the source's newest
 // event before ids and entities that only it still needs may be forgotten.
 const maxPartitionLag = 24 * time.Hour
+
+// reference is an event time that no accepted record will be behind by more
+// than the lateness, partitions that lag by more than maxPartitionLag aside.
+func (s *sourceState) reference() int64 {
+	oldest := s.newest
+	for _, p := range s.partitions {
+		if p != nil {
+			oldest = min(oldest, p.watermark)
+		}
+	}
+	return max(oldest, s.newest-maxPartitionLag.Milliseconds())
+}
 
 // remember notes an accepted record.
 func (s *sourceState) remember(ev *event.Event, idHash uint64, orphan bool) {

@@ -2,11 +2,13 @@ package features
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	"github.com/freshet-dev/freshet/config/spec"
 	"github.com/freshet-dev/freshet/features/aggregate"
 	"github.com/freshet-dev/freshet/features/event"
+	"github.com/freshet-dev/freshet/features/window"
 )
 
 // log is the log of an entity over a source, made when first asked for.
@@ -78,38 +80,112 @@ func (l *logPlan) lane(input int) int {
 	return len(l.lanes) - 1
 }
 
-// cursor is the place of a window among a log's cursors.
-func (l *logPlan) cursor(v *viewPlan, f *spec.Feature) int {
+// cursor is the window of a feature, shared by all that are cut alike.
+func (l *logPlan) cursor(v *viewPlan, f *spec.Feature, agg *aggregate.Aggregation, n aggregate.Number) *cursorPlan {
 	want := cursorPlan{delay: f.Def.Delay.Milliseconds(), length: f.Window.Length.Milliseconds()}
 	reach := want.length
 	if f.Window.Kind == spec.Lifetime {
 		want.length, want.life = 0, v
 		reach = v.ttl
 	}
-	l.span = max(l.span, want.delay+reach)
-	for i, x := range l.cursors {
-		if x.delay == want.delay && x.length == want.length && x.life == want.life {
-			return i
+	if want.delay > 0 {
+		want.scanned = want.life != nil
+		for _, p := range agg.Parts(n) {
+			want.scanned = want.scanned || p == aggregate.Distinct || !p.Retractable()
 		}
 	}
-	l.cursors = append(l.cursors, want)
-	return len(l.cursors) - 1
+	l.span = max(l.span, want.delay+reach)
+	for _, x := range l.cursors {
+		if x.delay == want.delay && x.length == want.length && x.life == want.life && x.scanned == want.scanned {
+			return x
+		}
+	}
+	k := &want
+	l.cursors = append(l.cursors, k)
+	if k.life != nil {
+		v.lives = append(v.lives, k)
+	}
+	return k
 }
 
 // part is the accumulator of a cursor, shared by all cells that need the same.
-func (l *logPlan) part(cursor int, p partPlan) *partPlan {
-	parts := &l.cursors[cursor].parts
-	for _, x := range *parts {
+func (l *logPlan) part(k *cursorPlan, p partPlan) *partPlan {
+	for _, x := range k.parts {
 		if x.part == p.part && x.bit == p.bit && x.lane == p.lane {
 			return x
 		}
 	}
-	if p.part == aggregate.Distinct {
-		p.set = l.cursors[cursor].sets
-		l.cursors[cursor].sets++
+	p.unique = p.bit
+	switch p.part {
+	case aggregate.Distinct:
+		p.set = k.sets
+		k.sets++
+		if k.life != nil || !k.scanned {
+			p.table = l.table(k, &p)
+		}
+	case aggregate.Newest:
+		if !k.scanned {
+			p.newest = l.newest(&p)
+		}
+	case aggregate.Smallest, aggregate.Largest:
+		if !k.scanned && k.life == nil {
+			p.stack = l.stack(k, &p)
+		}
 	}
-	*parts = append(*parts, &p)
+	k.parts = append(k.parts, &p)
+	if p.table != nil {
+		p.table.counts = append(p.table.counts, tableCount{k, &p})
+	}
 	return &p
+}
+
+func (l *logPlan) newest(p *partPlan) *newestPlan {
+	for _, x := range l.newests {
+		if x.bit == p.bit && x.lane == p.lane {
+			return x
+		}
+	}
+	x := &newestPlan{bit: p.bit, lane: p.lane}
+	l.newests = append(l.newests, x)
+	return x
+}
+
+func (l *logPlan) stack(k *cursorPlan, p *partPlan) *stackPlan {
+	largest := p.part == aggregate.Largest
+	for _, x := range l.stacks {
+		if x.bit == p.bit && x.lane == p.lane && x.largest == largest {
+			x.reach = max(x.reach, k.length)
+			return x
+		}
+	}
+	x := &stackPlan{bit: p.bit, lane: p.lane, largest: largest, number: p.number, reach: k.length}
+	l.stacks = append(l.stacks, x)
+	return x
+}
+
+// table is where the values of a Distinct part are found, and for sliding
+// windows the bit that the part counts.
+func (l *logPlan) table(k *cursorPlan, p *partPlan) *tablePlan {
+	var x *tablePlan
+	for _, y := range l.tables {
+		if y.bit == p.bit && y.lane == p.lane && y.life == k.life {
+			x = y
+		}
+	}
+	if x == nil {
+		x = &tablePlan{bit: p.bit, lane: p.lane, life: k.life}
+		l.tables = append(l.tables, x)
+		if k.life != nil {
+			k.life.tables = append(k.life.tables, x)
+		} else {
+			x.unique = l.bit(bitPlan{filter: -1, cond: -1, numerator: -1, input: -1, unique: len(l.tables)})
+		}
+	}
+	if k.life == nil {
+		p.unique = x.unique
+	}
+	x.reach = max(x.reach, k.length)
+	return x
 }
 
 // cell is a feature's plan, made when first asked for.
@@ -127,7 +203,6 @@ func (c *compiler) cell(f *spec.Feature) *cell {
 		lane:     -1,
 		inputAt:  -1,
 		divisor:  1,
-		cursor:   l.cursor(vp, f),
 		minCount: int64(d.MinCount),
 		past:     d.ExcludeCurrent || agg.Past,
 		hasDef:   f.HasDefault,
@@ -151,10 +226,11 @@ func (c *compiler) cell(f *spec.Feature) *cell {
 	if agg.Input {
 		x.lane = l.lane(x.inputAt)
 	}
-	x.bit = l.bit(b)
-	x.count = l.part(x.cursor, partPlan{bit: x.bit, lane: -1})
+	x.cursor = l.cursor(vp, f, agg, x.number)
+	reaches := l.bit(b)
+	x.count = l.part(x.cursor, partPlan{bit: reaches, lane: -1})
 	for _, p := range agg.Parts(x.number) {
-		bit := x.bit
+		bit := reaches
 		if p == aggregate.Matches {
 			hit := b
 			hit.hit = true
@@ -201,28 +277,81 @@ func (l *logPlan) finish() {
 	if l.hasID {
 		l.flagsAt = 3
 	}
-	l.flagWords = (len(l.bits) + 63) / 64
-	l.lanesAt = l.flagsAt + l.flagWords
+	l.lanesAt = l.flagsAt + (len(l.bits)+63)/64
 	l.width = l.lanesAt + len(l.lanes)
-	at := atViews
-	for _, v := range l.views {
-		v.state = at
-		at += viewWords
-	}
-	for _, running := range [...]bool{true, false} {
-		for i := range l.cursors {
-			for _, p := range l.cursors[i].parts {
-				if p.retractable() == running {
-					p.at = at
-					at += p.size()
-				}
-			}
+	for lane, input := range l.lanes {
+		if l.source.inputs[input].encoding == text {
+			l.texts = append(l.texts, lane)
 		}
-		if running {
-			l.words = at
+	}
+	at := l.finishState()
+	for _, k := range l.cursors {
+		for _, p := range k.parts {
+			if k.scanned || !p.runs(k) {
+				p.at = at
+				at += p.size()
+			}
 		}
 	}
 	l.scratch = at
+}
+
+// finishState gives every word of an entity's state its offset.
+func (l *logPlan) finishState() int {
+	at := atViews
+	take := func(n int) int {
+		at += n
+		return at - n
+	}
+	for _, v := range l.views {
+		v.state = take(v.words())
+	}
+	for _, k := range l.cursors {
+		if !k.scanned && k.life == nil {
+			k.at = take(1)
+			l.sliding = append(l.sliding, k)
+		}
+		if !k.scanned && k.delay == 0 {
+			l.enters = append(l.enters, k)
+		}
+		for _, p := range k.parts {
+			if !k.scanned && p.runs(k) {
+				k.running = append(k.running, p)
+				p.at = take(p.size())
+			}
+			if k.life != nil {
+				p.base = take(p.size())
+			}
+		}
+	}
+	for _, x := range l.newests {
+		x.at = take(aggregate.Newest.Words())
+		x.text = x.lane >= 0 && slices.Contains(l.texts, x.lane)
+	}
+	for _, x := range l.stacks {
+		x.at = take(window.HandleWords)
+	}
+	for _, x := range l.tables {
+		x.at = take(window.HandleWords)
+		x.finish()
+	}
+	l.words = at
+	return at
+}
+
+// finish finds the longest window that counts a table's values: what leaves it
+// leaves the table.
+func (x *tablePlan) finish() {
+	if x.life != nil {
+		return
+	}
+	longest := x.counts[0].cursor
+	for _, c := range x.counts {
+		if c.cursor.length > longest.length {
+			longest = c.cursor
+		}
+	}
+	longest.longest = append(longest.longest, x)
 }
 
 func roundHalfAway(x float64) int64 { return int64(math.Round(x)) }

@@ -178,7 +178,7 @@ func (c *compiler) input(sp *sourcePlan, d *spec.Definition, enc encoding) int {
 		in.typ = d.Value.Type
 		key.text = d.Value.Text
 	}
-	if in.typ != spec.String {
+	if in.typ != spec.String && enc == text {
 		in.encoding = raw
 	}
 	key.encoding = in.encoding

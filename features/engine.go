@@ -1,7 +1,6 @@
 package features
 
 import (
-	"encoding/binary"
 	"math"
 
 	"github.com/freshet-dev/freshet/config/spec"
@@ -43,13 +42,13 @@ func NewEngine(p *Plan, o Options) *Engine {
 	for _, l := range p.logs {
 		e.logs = append(e.logs, newEntityLog(l))
 		scratch = max(scratch, l.scratch)
-		for i := range l.cursors {
-			sets = max(sets, l.cursors[i].sets)
+		for _, k := range l.cursors {
+			sets = max(sets, k.sets)
 		}
 	}
 	e.scratch = make([]uint64, scratch)
 	for range sets {
-		e.sets = append(e.sets, aggregate.NewSet(binary.LittleEndian.Uint64(o.Seed[:8])))
+		e.sets = append(e.sets, aggregate.NewSet())
 	}
 	return e
 }
@@ -63,7 +62,7 @@ type current struct {
 	idHash   uint64 // 0: no id
 	conds    []condition
 	values   []event.Value // by input
-	hashes   []uint64      // by input, of hashed texts
+	words    []uint64      // by input
 	places   []placed      // by the source's logs
 	place    uint64
 	prepared bool
@@ -77,13 +76,6 @@ const (
 	fails
 	holds
 )
-
-// placed is where the event is in one of its logs.
-type placed struct {
-	state []uint64 // the entity's; nil: the entity is not known
-	end   int      // rows at or before the event, itself among them
-	in    bool     // the log has a row for the event
-}
 
 // placeOf is the order of events of equal time: partition, then offset (S3).
 func placeOf(ev *event.Event) uint64 {
@@ -121,34 +113,36 @@ func (e *Engine) ask(ev *event.Event) {
 			c.conds = append(c.conds, fails)
 		}
 	}
-	c.values, c.hashes = c.values[:0], c.hashes[:0]
+	c.values, c.words = c.values[:0], c.words[:0]
 	for i := range sp.inputs {
 		in := &sp.inputs[i]
 		v, ok := in.eval(ev, &env)
 		if !ok {
 			v = event.Value{}
 		}
-		var h uint64
-		if in.encoding == hashed && v.Kind() == event.String {
-			h = e.hash.of(v.Str())
-		}
-		c.values, c.hashes = append(c.values, v), append(c.hashes, h)
+		c.values, c.words = append(c.values, v), append(c.words, e.word(in, v))
 	}
 }
 
-// word is an input of the event as a row holds it, or as is_new looks for it.
-// Of a text that rows give back it is 0: only an insertion takes a number.
-func (c *current) word(input int) uint64 {
-	v := c.values[input]
+// word is a value as a row holds it, or as is_new looks for it. Of a text that
+// rows give back it is 0: an insertion takes a number for it.
+func (e *Engine) word(in *inputPlan, v event.Value) uint64 {
+	w := wordOf(v)
+	switch {
+	case in.encoding != hashed || !v.Has():
+		return w
+	case v.Kind() == event.String:
+		return e.hash.of(v.Str())
+	}
+	return e.hash.spread(w)
+}
+
+// wordOf is a number's word.
+func wordOf(v event.Value) uint64 {
 	switch v.Kind() {
-	case event.String:
-		return c.hashes[input]
 	case event.Double:
 		return math.Float64bits(v.Float())
-	case event.Bool:
-		if v.Bool() {
-			return 1
-		}
+	case event.String, event.None:
 		return 0
 	}
 	return uint64(v.Int())
@@ -166,17 +160,36 @@ func (e *Engine) Apply(ev *event.Event, out *Vector) {
 	e.ask(ev)
 	first := true
 	c.places = c.places[:0]
-	for i, l := range sp.logs {
-		var at placed
-		if key := c.keys[sp.entity[i]]; key != "" {
-			at = e.logs[l.index].place(e, key, ev, first)
-			first = false
+	for i, plan := range sp.logs {
+		key := c.keys[sp.entity[i]]
+		if key == "" {
+			c.places = append(c.places, placed{})
+			continue
 		}
-		c.places = append(c.places, at)
+		l := e.logs[plan.index]
+		p := l.find(e, key, ev, first)
+		if out != nil && p.standing == at {
+			e.readBefore(sp, l, &p, ev, out)
+		}
+		l.put(e, &p, ev, first)
+		c.places = append(c.places, p)
+		first = false
 	}
 	if out != nil {
 		e.enrich(sp, ev, out)
 	}
+	e.sweep(sp)
+}
+
+// sweep looks whether an entity of one of the source's logs can be forgotten;
+// the logs take turns.
+func (e *Engine) sweep(sp *sourcePlan) {
+	if len(sp.logs) == 0 {
+		return
+	}
+	s := e.sources[sp.source.Index]
+	s.turn = (s.turn + 1) % len(sp.logs)
+	e.logs[sp.logs[s.turn].index].sweep(e, sweepOnApply, s.reference())
 }
 
 // Watermark is the newest event time accepted in a partition in ms; false

@@ -71,13 +71,26 @@ type entityLog struct {
 	plan     *logPlan
 	slab     *window.Slab
 	rows     window.Rows
+	stacks   window.Stacks
+	tables   window.Tables
 	entities entities
 	touched  []uint32 // slots with a row to be written, in order of first touch
+	hand     int      // the next slot to be looked at by the sweep
+	swept    uint64   // the newest event time of an entity that was forgotten
+	nobody   []uint64 // the state of an entity that is not known
 }
 
 func newEntityLog(l *logPlan) *entityLog {
 	slab := window.NewSlab()
-	return &entityLog{plan: l, slab: slab, rows: window.NewRows(slab, l.width), entities: newEntities(l.words)}
+	return &entityLog{
+		plan:     l,
+		slab:     slab,
+		rows:     window.NewRows(slab, l.width),
+		stacks:   window.NewStacks(slab),
+		tables:   window.NewTables(slab),
+		entities: newEntities(l.words),
+		nobody:   make([]uint64, l.words),
+	}
 }
 
 // bytes is about what the log's entities take.

@@ -23,4 +23,14 @@ func (h hasher) of(text string) uint64 {
 	return 1
 }
 
+// spread maps a number's word to another one, each to its own: equal words are
+// equal numbers, and where they fall in a table cannot be chosen by who does
+// not know the key.
+func (h hasher) spread(word uint64) uint64 {
+	x := (word ^ h.k0) * (h.k1 | 1)
+	x = (x ^ x>>32) * 0xd6e8feb86659fd93
+	x = (x ^ x>>29 ^ h.k1) * (h.k0 | 1)
+	return x ^ x>>32
+}
+
 func aliasOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

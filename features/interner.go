@@ -11,7 +11,10 @@ type interner struct {
 	free    []uint32
 }
 
-func newInterner() *interner { return &interner{numbers: map[string]uint32{}} }
+// newInterner is an empty one. Number 0 is no text.
+func newInterner() *interner {
+	return &interner{numbers: map[string]uint32{}, texts: []string{""}, holders: []uint32{0}}
+}
 
 // hold is the number of a text, which one more row holds.
 func (t *interner) hold(s string) uint64 {

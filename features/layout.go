@@ -204,7 +204,7 @@ func (c *compiler) row(v *spec.View, what What) {
 	cols := newColumns()
 	layout := &RowLayout{View: v}
 	for _, f := range v.Features {
-		if f.Hidden || f.EventBound || (what == Served && !f.Served) {
+		if f.EventBound || (what == Served && (f.Hidden || !f.Served)) {
 			continue
 		}
 		cols.add(f)

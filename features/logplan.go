@@ -12,8 +12,8 @@ import (
 // source share, and of the running state beside it.
 //
 // A row of the log is: event time, place, the id's hash (where hasID), flags,
-// lanes. A flag is one bit: "this event reaches that aggregation's input". A
-// lane is the word of one input. An entity's state is stateWords words, in the
+// lanes. A flag is one bit: "this event reaches that aggregation". A lane is
+// the word of one input. An entity's state is a fixed number of words, in the
 // order of the offsets below.
 type logPlan struct {
 	index  int // in Plan.logs
@@ -21,30 +21,35 @@ type logPlan struct {
 	source *sourcePlan
 	entity *spec.Entity
 
-	hasID     bool
-	flagsAt   int // first word of the flags
-	flagWords int
-	lanesAt   int
-	width     int
+	hasID   bool
+	flagsAt int // first word of the flags
+	lanesAt int
+	width   int
 
 	bits  []bitPlan
 	lanes []int // by lane: the source's input
+	texts []int // the lanes that hold numbers of texts
 	views []*viewPlan
 
-	cursors []cursorPlan
+	cursors []*cursorPlan
+	sliding []*cursorPlan // those with a running state over a sliding window
+	enters  []*cursorPlan // those that a new event enters at once
+	newests []*newestPlan
+	stacks  []*stackPlan
+	tables  []*tablePlan
 	words   int // of an entity's state
-	scratch int // of what a scan fills: the running words and those that only scans have
+	scratch int // of what a scan fills
 
 	span     int64 // ms behind an entity's newest event that something reads
-	lateness int64
-	ttl      int64 // the longest of the views
+	lateness int64 // ms
+	ttl      int64 // ms, the longest of the views
 }
 
 // The first words of an entity's state.
 const (
 	atRows    = 0 // the log's handle
 	atNow     = 2 // the event time that the running state stands at
-	atDropped = 3 // the newest event time that has left the log
+	atDropped = 3 // the newest event time that has left the log; 0: none
 	atTouched = 4 // one bit for each view: its row is to be written
 	atViews   = 5
 )
@@ -57,37 +62,94 @@ type bitPlan struct {
 	numerator int // has a value
 	hit       bool
 	input     int
+	unique    int // 1 + the table whose newest occurrence of a value this marks
 }
 
 // cursorPlan is one window that is cut from the log, with all parts that are
 // kept for it.
+//
+// A sliding window without delay has a tail: how many rows have left it. With
+// a delay it has a head too: how many rows have entered it. A life begins at a
+// view's lifeFirst. Where a part cannot be kept up to date (extremes, newest
+// and distinct of a delayed window; a delayed life) the window is scanned.
 type cursorPlan struct {
-	delay  int64 // ms
-	length int64 // ms, of a sliding window
-	life   *viewPlan
-	parts  []*partPlan
-	sets   int // how many Distinct parts it has
+	delay   int64 // ms
+	length  int64 // ms, of a sliding window
+	life    *viewPlan
+	scanned bool
+	parts   []*partPlan
+	running []*partPlan  // those that are words of the state
+	longest []*tablePlan // the tables that forget what leaves this window
+	at      int          // offset of tail (low half) and head (high half)
+	sets    int          // how many Distinct parts it has
 }
 
 // partPlan is one accumulator of one cursor.
 type partPlan struct {
 	part   aggregate.Part // 0: the count of a bit
-	bit    int
-	lane   int // -1: none
+	bit    int            // of the rows that a scan adds
+	unique int            // of the rows that the running state adds
+	lane   int            // -1: none
 	number aggregate.Number
 	at     int // offset in the state, and in what a scan fills
+	base   int // of a life: offset in the state of the same over the events that have left the log
 	set    int // of Distinct: which of the scan's sets
+	newest *newestPlan
+	stack  *stackPlan
+	table  *tablePlan
 }
-
-// retractable reports whether the part is kept as running state; the others
-// are found in the log's structures, or by a scan.
-func (p *partPlan) retractable() bool { return p.part == 0 || p.part.Retractable() }
 
 func (p *partPlan) size() int {
 	if p.part == 0 {
 		return 1
 	}
 	return p.part.Words()
+}
+
+// runs reports whether the part is kept in the state's words by adding and
+// removing. The others are asked of the log's structures.
+func (p *partPlan) runs(k *cursorPlan) bool {
+	switch p.part {
+	case aggregate.Newest:
+		return false
+	case aggregate.Smallest, aggregate.Largest:
+		return k.life != nil // nothing leaves a life
+	}
+	return true
+}
+
+// newestPlan is the newest event with a bit: its time, place and lane.
+type newestPlan struct {
+	bit, lane int
+	text      bool
+	at        int
+}
+
+// stackPlan is the extremes of a lane over the events with a bit.
+type stackPlan struct {
+	bit, lane int
+	largest   bool
+	number    aggregate.Number
+	reach     int64 // ms: the longest window that asks
+	at        int
+}
+
+// tablePlan is the values of a lane over the events with a bit. Of sliding
+// windows, the row of a value's newest occurrence is marked with the unique
+// bit, so that counting the marked rows of any window counts its values.
+type tablePlan struct {
+	bit, lane int
+	life      *viewPlan // nil: of sliding windows
+	unique    int
+	reach     int64 // ms: the longest window that asks
+	counts    []tableCount
+	at        int
+}
+
+// tableCount is a Distinct part that counts a table's values.
+type tableCount struct {
+	cursor *cursorPlan
+	part   *partPlan
 }
 
 // viewPlan is one view.
@@ -98,15 +160,29 @@ type viewPlan struct {
 	entered int    // the bit of events that pass the view's filter
 	ttl     int64  // ms
 	state   int    // offset of its words
+	lives   []*cursorPlan
+	tables  []*tablePlan // of its life
 	row     *rowPlan
 	cells   map[*spec.Feature]*cell
 }
 
-// The words of a view in an entity's state.
+// The words of a view in an entity's state. Those from viewLife on exist only
+// where the view has lifetime features.
 const (
-	viewNewest = iota // time of the newest event that entered; 0: none
-	viewWords
+	viewNewest    = iota // time of the newest event that entered; 0: none
+	viewFolded           // the same among the events that have left the log
+	viewLife             // time of the first event of the life at atNow; 0: none
+	viewBase             // time of the first event of the life that the base holds
+	viewLost             // 1: the base may lack events that came too late for it
+	viewLifeWords        // how many
 )
+
+func (v *viewPlan) words() int {
+	if len(v.lives) > 0 {
+		return viewLifeWords
+	}
+	return viewLife
+}
 
 // rowPlan is how a view's row is read.
 type rowPlan struct {
@@ -119,13 +195,12 @@ type rowPlan struct {
 type cell struct {
 	feature *spec.Feature
 	agg     *aggregate.Aggregation
-	cursor  int
+	cursor  *cursorPlan
 	inputAt int // in the source's inputs, -1: none
 	input   inputPlan
 	divisor int64 // 10^scale of the input
 	lane    int   // of the row, -1: none
 	number  aggregate.Number
-	bit     int
 	count   *partPlan
 	parts   []*partPlan
 

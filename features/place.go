@@ -2,33 +2,73 @@ package features
 
 import "github.com/freshet-dev/freshet/features/event"
 
-// place finds where an event is in the log of one of its entities and puts it
-// there, if a view of the entity counts it. The log of the record's first
-// entity keeps a row even where no view does: the id is found there again
-// (S10 a).
-func (l *entityLog) place(e *Engine, key string, ev *event.Event, first bool) placed {
+// view is how a reading stands to the running state of an entity.
+type standing uint8
+
+const (
+	behind  standing = iota // before atNow, or between events of its time: a scan
+	at                      // at atNow: the running state
+	forward                 // after it: a copy of the state, moved on
+)
+
+// placed is where the event at hand is in one of its logs.
+type placed struct {
+	state    []uint64 // the entity's; nil: the entity is not known
+	slot     uint32
+	index    int // where its row is, or would be
+	in       bool
+	standing standing
+	views    uint64 // the touch bits of the views it enters
+}
+
+// find places the event at hand in the log of one of its entities. Where a view
+// counts it, the entity is made if it is new, and the row is to be inserted. The
+// log of the record's first entity keeps a row even where no view counts it:
+// its id is found there again (S10 a).
+func (l *entityLog) find(e *Engine, key string, ev *event.Event, first bool) placed {
 	c := &e.current
+	p := placed{views: l.plan.counted(c), standing: at}
+	p.in = p.views != 0 || (first && l.plan.hasID && c.idHash != 0)
 	slot, known := l.entities.find(key)
-	keep := first && l.plan.hasID && c.idHash != 0
-	counted := l.plan.counted(c)
 	if !known {
-		if !keep && counted == 0 {
-			return placed{}
+		if !p.in {
+			return p
 		}
 		slot = l.entities.make(key)
+		l.entities.state(slot)[atDropped] = l.swept
+		l.sweep(e, sweepOnMake, e.sources[ev.Source].reference())
 	}
-	w := l.entities.state(slot)
-	at := placed{state: w}
-	i := l.rows.FirstBehind(l.rows.All(w[atRows:]), ev.Time, c.place)
-	if keep || counted != 0 {
-		at.in = true
-		row := l.rows.Insert(w[atRows:], i)
-		l.fill(e, row, ev, first)
-		i++
-		l.touch(slot, w, counted, ev.Time)
+	p.slot, p.state = slot, l.entities.state(slot)
+	rows := l.rows.All(p.state[atRows:])
+	p.index = l.rows.FirstBehind(rows, ev.Time, c.place)
+	if ev.Time < int64(p.state[atNow]) || p.index*l.plan.width < len(rows) {
+		p.standing = behind
+	} else {
+		l.advance(p.state, ev.Time)
 	}
-	at.end = i
-	return at
+	return p
+}
+
+// How many entities are looked at, whether they can be forgotten, for each new
+// one, and for each event.
+const (
+	sweepOnMake  = 2
+	sweepOnApply = 1
+)
+
+// put inserts the event's row where find has placed it.
+func (l *entityLog) put(e *Engine, p *placed, ev *event.Event, first bool) {
+	if !p.in {
+		return
+	}
+	p.index = l.insert(e, p.state, p.index, ev, first)
+	if p.views == 0 {
+		return
+	}
+	if p.state[atTouched] == 0 {
+		l.touched = append(l.touched, p.slot)
+	}
+	p.state[atTouched] |= p.views
 }
 
 // counted has the touch bits of the views that an event enters.
@@ -42,15 +82,16 @@ func (l *logPlan) counted(c *current) uint64 {
 	return views
 }
 
-// holds reports whether an event has the bit.
+// holds reports whether an event has the bit. What is unique, the log says.
 func (b *bitPlan) holds(c *current) bool {
-	if b.filter >= 0 && c.conds[b.filter] != holds {
+	switch {
+	case b.unique > 0:
 		return false
-	}
-	if b.cond >= 0 && c.conds[b.cond] != holds {
+	case b.filter >= 0 && c.conds[b.filter] != holds:
 		return false
-	}
-	if b.numerator >= 0 && (c.conds[b.numerator] == unknown || (b.hit && c.conds[b.numerator] != holds)) {
+	case b.cond >= 0 && c.conds[b.cond] != holds:
+		return false
+	case b.numerator >= 0 && (c.conds[b.numerator] == unknown || (b.hit && c.conds[b.numerator] != holds)):
 		return false
 	}
 	return b.input < 0 || c.values[b.input].Has()
@@ -70,31 +111,15 @@ func (l *entityLog) fill(e *Engine, row []uint64, ev *event.Event, first bool) {
 	clear(flags)
 	for i := range p.bits {
 		if p.bits[i].holds(c) {
-			flags[i>>6] |= 1 << (i & 63)
+			setBit(flags, i)
 		}
 	}
 	for i, input := range p.lanes {
-		v := c.values[input]
-		word := c.word(input)
-		if p.source.inputs[input].encoding == text && v.Has() {
-			word = e.texts.hold(v.Str())
-		}
-		row[p.lanesAt+i] = word
+		row[p.lanesAt+i] = c.words[input]
 	}
-}
-
-// touch notes that the rows of views have changed.
-func (l *entityLog) touch(slot uint32, w []uint64, views uint64, t int64) {
-	if views == 0 {
-		return
-	}
-	if w[atTouched] == 0 {
-		l.touched = append(l.touched, slot)
-	}
-	w[atTouched] |= views
-	for _, v := range l.plan.views {
-		if views&v.touch != 0 {
-			w[v.state+viewNewest] = max(w[v.state+viewNewest], uint64(t))
+	for _, lane := range p.texts {
+		if v := c.values[p.lanes[lane]]; v.Has() {
+			row[p.lanesAt+lane] = e.texts.hold(v.Str())
 		}
 	}
 }

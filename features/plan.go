@@ -136,7 +136,7 @@ type viewReading struct {
 
 // cellGroup is the cells of one window.
 type cellGroup struct {
-	cursor int
+	cursor *cursorPlan
 	before []cellOut // read without the current event
 	after  []cellOut // read with it
 }

@@ -16,12 +16,13 @@ type frame struct {
 // moment is what a reading sees of an entity: the rows of its log up to some
 // place, as of a time.
 type moment struct {
-	log     *entityLog
-	state   []uint64 // nil: the entity is not known
-	rows    []uint64 // of the log; nil: none
-	end     int      // how many of them are seen
-	t       int64
-	current bool // the last row that is seen is the event at hand
+	log      *entityLog
+	state    []uint64
+	rows     []uint64 // what is seen of the log
+	t        int64
+	standing standing
+	current  bool // behind: the last row that is seen is the event at hand
+	newest   int64 // when the view's newest event was; 0: never
 }
 
 // enrich fills a vector for the event at hand.
@@ -36,7 +37,7 @@ func (e *Engine) enrich(sp *sourcePlan, ev *event.Event, out *Vector) {
 			r.fillAll(f, NoEntity)
 			continue
 		}
-		m := e.momentOf(sp, r, c.keys[r.entity], ev)
+		m := e.momentOf(r, c.keys[r.entity], ev)
 		e.read(r, &m, f, ev)
 	}
 	env := expr.Env{Fields: ev.Values, Features: f.values}
@@ -59,27 +60,71 @@ func (e *Engine) enrich(sp *sourcePlan, ev *event.Event, out *Vector) {
 
 // momentOf is what the event at hand sees in a view: of its own source what is
 // at or before its place, of another all events of its time (S3, S4).
-func (e *Engine) momentOf(sp *sourcePlan, r *viewReading, key string, ev *event.Event) moment {
+func (e *Engine) momentOf(r *viewReading, key string, ev *event.Event) moment {
 	l := e.logs[r.view.log.index]
-	m := moment{log: l, t: ev.Time}
-	if r.own {
-		at := e.current.places[r.view.log.order]
-		m.state, m.end, m.current = at.state, at.end, at.in
-		if at.state != nil {
-			m.rows = l.rows.All(at.state[atRows:])
-		}
+	if !r.own {
+		return l.look(key, ev.Time)
+	}
+	p := &e.current.places[r.view.log.order]
+	m := moment{log: l, t: ev.Time, state: p.state, standing: p.standing}
+	if p.state == nil {
+		m.state = l.nobody
+		m.state[atDropped] = l.swept
 		return m
 	}
-	l.look(&m, key)
+	m.rows = l.rows.All(p.state[atRows:])
+	if p.standing == at {
+		return m
+	}
+	end := p.index
+	if p.in {
+		end++
+		m.current = true
+	}
+	m.rows = m.rows[:end*l.plan.width]
 	return m
 }
 
-// look fills a moment with all that an entity has at its time.
-func (l *entityLog) look(m *moment, key string) {
-	if slot, ok := l.entities.find(key); ok {
-		m.state = l.entities.state(slot)
-		m.rows = l.rows.All(m.state[atRows:])
-		m.end = l.rows.FirstAfter(m.rows, m.t)
+// look is what an entity has at t, all events of that time among it.
+func (l *entityLog) look(key string, t int64) moment {
+	m := moment{log: l, t: t, standing: at}
+	slot, ok := l.entities.find(key)
+	if !ok {
+		m.state = l.nobody
+		m.state[atDropped] = l.swept
+		return m
+	}
+	m.state = l.entities.state(slot)
+	m.rows = l.rows.All(m.state[atRows:])
+	switch now := int64(m.state[atNow]); {
+	case t > now:
+		m.standing = forward
+	case t < now:
+		m.standing = behind
+		m.rows = m.rows[:l.rows.FirstAfter(m.rows, t)*l.plan.width]
+	}
+	return m
+}
+
+// readBefore evaluates what does not see the current event, before it is put
+// into the log: the running state is then just what such columns see.
+func (e *Engine) readBefore(sp *sourcePlan, l *entityLog, p *placed, ev *event.Event, out *Vector) {
+	f := frame{out.Values, out.Statuses}
+	m := moment{log: l, t: ev.Time, state: p.state, standing: at}
+	if m.state == nil {
+		m.state = l.nobody
+	}
+	for _, r := range sp.readings {
+		if !r.own || r.view == nil || r.view.log != l.plan {
+			continue
+		}
+		for i := range r.groups {
+			if g := &r.groups[i]; !g.cursor.scanned {
+				for j := range g.before {
+					e.finish(&g.before[j], &m, m.state, f, Present)
+				}
+			}
+		}
 	}
 }
 
@@ -93,17 +138,9 @@ func (r *viewReading) fillAll(f frame, s Status) {
 // read evaluates the columns of one view at a moment. ev is nil without an
 // event.
 func (e *Engine) read(r *viewReading, m *moment, f frame, ev *event.Event) {
-	row := Present
-	width := m.log.plan.width
-	newest := int64(0)
-	if m.state != nil {
-		newest = m.log.newestAt(r.view, m.rows[:m.end*width])
-	}
-	if newest == 0 || m.t-newest >= r.view.ttl {
-		row = NotFound
-	}
+	row := e.found(r.view, m)
 	for i := range r.groups {
-		e.readGroup(r, &r.groups[i], m, f, row)
+		e.readGroup(r.view, &r.groups[i], m, f, row)
 	}
 	for _, out := range r.bound {
 		f.values[out], f.statuses[out] = event.Value{}, first(row, NeedsEvent)
@@ -116,49 +153,124 @@ func (e *Engine) read(r *viewReading, m *moment, f frame, ev *event.Event) {
 		env.Fields = ev.Values
 	}
 	for i := range r.derived {
-		d := &r.derived[i]
-		if d.feature.EventBound && !r.own {
-			continue
-		}
-		d.settle(&env, f, row)
+		r.derived[i].settle(&env, f, row)
 	}
 }
 
-// readGroup evaluates the columns of one window: first those that do not see
-// the current event, then the others.
-func (e *Engine) readGroup(r *viewReading, g *cellGroup, m *moment, f frame, row Status) {
-	l := m.log
-	k := &l.plan.cursors[g.cursor]
-	c := l.cutAt(k, m.rows, m.end, m.t)
-	status := first(row, e.warming(k, m, c))
+// found says whether the view's row exists: its newest event is younger than
+// ttl. Before what was kept, that is not known.
+func (e *Engine) found(v *viewPlan, m *moment) Status {
+	switch {
+	case m.standing == behind && m.t < int64(m.state[atDropped]):
+		return Present
+	case m.standing == behind:
+		m.newest = m.log.newestAt(v, m.state, m.rows)
+	default:
+		m.newest = int64(m.state[v.state+viewNewest])
+	}
+	if m.newest == 0 || m.t-m.newest >= v.ttl {
+		return NotFound
+	}
+	return Present
+}
+
+// readGroup evaluates the columns of one window.
+func (e *Engine) readGroup(v *viewPlan, g *cellGroup, m *moment, f frame, row Status) {
+	k, l := g.cursor, m.log
+	words := e.scratch
+	var life int64 // the life's first event
+	switch {
+	case k.scanned || m.standing == behind:
+		life = e.scanGroup(g, m, f)
+	case k.life != nil:
+		words = m.state
+		if life = int64(m.state[v.state+viewLife]); m.t-m.newest >= v.ttl {
+			words, life = l.nobody, 0
+		}
+	case m.standing == forward:
+		e.carry(l, k, m)
+	default:
+		words = m.state
+	}
+	status := first(row, first(e.warming(k, m, life), m.complete(k)))
+	for i := range g.before {
+		out := g.before[i].out
+		f.statuses[out] = first(status, f.statuses[out])
+	}
+	for i := range g.after {
+		e.finish(&g.after[i], m, words, f, status)
+	}
+}
+
+// scanGroup makes the parts of a window in e.scratch by a scan, and evaluates
+// on the way the columns that do not see the current event. It returns when the
+// life that was scanned began.
+func (e *Engine) scanGroup(g *cellGroup, m *moment, f frame) int64 {
+	k, l, width := g.cursor, m.log, m.log.plan.width
+	c := l.cutAt(k, m.state, m.rows, m.t)
+	var life int64
+	if k.life != nil {
+		life = l.lifeSince(k.life, m.state, m.rows, c.from, c.base)
+	}
 	seesCurrent := m.current && k.delay == 0 && c.from < c.to
 	if seesCurrent {
 		c.to--
 	}
-	e.scan(l, k, m.rows, c)
+	e.scan(l, k, m.state, m.rows, c)
 	for i := range g.before {
-		e.finish(&g.before[i], m, f, status)
+		e.finish(&g.before[i], m, e.scratch, f, Present)
 	}
 	if seesCurrent {
-		e.scanRow(l, k, m.rows[c.to*l.plan.width:m.end*l.plan.width])
+		e.scanRow(l, k, m.rows[c.to*width:])
 	}
-	for i := range g.after {
-		e.finish(&g.after[i], m, f, status)
-	}
+	return life
 }
 
-// warming says whether a window reaches behind what was read of its source.
-func (e *Engine) warming(k *cursorPlan, m *moment, c cut) Status {
+// carry makes the parts of a sliding window at a time after the state's, in
+// e.scratch: by moving a copy of the running parts on, or by a scan, whichever
+// has fewer rows to look at.
+func (e *Engine) carry(l *entityLog, k *cursorPlan, m *moment) {
+	tail := int(uint32(m.state[k.at]))
+	c := l.cutAt(k, m.state, m.rows, m.t)
+	if k.delay == 0 && c.to-c.from < c.from-tail {
+		e.scan(l, k, m.state, m.rows, c)
+		return
+	}
+	for _, p := range k.running {
+		copy(e.scratch[p.at:p.at+p.size()], m.state[p.at:])
+	}
+	l.move(k, m.rows, e.scratch, m.state[k.at], m.t, false)
+}
+
+// complete says whether the log still holds all of a window. A life needs only
+// what it was folded into, but cannot be read before that.
+func (m *moment) complete(k *cursorPlan) Status {
+	dropped := int64(m.state[atDropped])
+	if k.life != nil {
+		if m.t-k.delay < dropped || m.state[k.life.state+viewLost] != 0 {
+			return Incomplete
+		}
+		return Present
+	}
+	if m.t-k.delay-k.length < dropped && dropped > 0 {
+		return Incomplete
+	}
+	return Present
+}
+
+// warming says whether a window reaches behind what was read of its source. A
+// life is known once ttl before its first event was.
+func (e *Engine) warming(k *cursorPlan, m *moment, life int64) Status {
 	cov := &e.sources[m.log.plan.source.source.Index].coverage
 	if cov.FromStart {
 		return Present
 	}
 	from := m.t - k.delay - k.length
 	if k.life != nil {
-		from = m.t - k.life.ttl
-		if c.from < m.end {
-			from = int64(m.rows[c.from*m.log.plan.width]) - k.life.ttl
+		if from = m.t; life != 0 {
+			from = life
 		}
+		from -= k.life.ttl
 	}
 	if cov.Since > from {
 		return Warming
@@ -166,72 +278,92 @@ func (e *Engine) warming(k *cursorPlan, m *moment, c cut) Status {
 	return Present
 }
 
-// finish turns the parts in e.scratch into one value (S18).
-func (e *Engine) finish(x *cellOut, m *moment, f frame, status Status) {
+// finish turns the parts in words into one value (S18).
+func (e *Engine) finish(x *cellOut, m *moment, words []uint64, f frame, status Status) {
 	args := aggregate.Args{
-		N:       int64(e.scratch[x.count.at]),
+		N:       int64(words[x.count.at]),
 		Number:  x.number,
 		Divisor: x.divisor,
 		Unit:    x.unit,
 	}
-	if len(x.parts) > 0 {
-		p := x.parts[0]
-		args.A = e.scratch[p.at : p.at+p.size()]
-		switch p.part {
+	var extreme [2]uint64
+	if len(x.parts) > 0 && args.N > 0 {
+		args.A = e.part(x, x.parts[0], m, words, &extreme)
+		switch x.parts[0].part {
 		case aggregate.Newest:
 			args.Since = m.t - int64(args.A[0])
 		case aggregate.Distinct:
-			if x.agg.TrueWhenEmpty && e.current.values[x.inputAt].Has() {
-				args.Seen = e.sets[p.set].Has(e.current.word(x.inputAt))
-			}
+			args.Seen = x.agg.TrueWhenEmpty && e.seen(x, m, words)
+		}
+		if len(x.parts) > 1 {
+			args.B = e.part(x, x.parts[1], m, words, &extreme)
 		}
 	}
-	if len(x.parts) > 1 {
-		p := x.parts[1]
-		args.B = e.scratch[p.at : p.at+p.size()]
-	}
-	v, failed := e.settle(x.cell, &args)
-	if failed {
-		status = first(status, Error)
-	}
-	f.values[x.out], f.statuses[x.out] = v.value, first(status, v.status)
+	v, own := e.settle(x.cell, &args)
+	f.values[x.out], f.statuses[x.out] = v, first(status, own)
 }
 
-// settled is a value and whether it came from a default.
-type settled struct {
-	value  event.Value
-	status Status
+// part is the words of a part of a cell, from the words of its window or from
+// the structures of the log.
+func (e *Engine) part(x *cellOut, p *partPlan, m *moment, words []uint64, extreme *[2]uint64) []uint64 {
+	scanned := m.standing == behind || x.cursor.scanned
+	switch {
+	case scanned || p.runs(x.cursor):
+		return words[p.at : p.at+p.size()]
+	case p.newest != nil:
+		return m.state[p.newest.at : p.newest.at+3]
+	}
+	code, ok := m.log.stacks.Best(m.state[p.stack.at:], m.t-x.cursor.length)
+	if !ok {
+		panic("features: a window has events and no extreme")
+	}
+	extreme[0], extreme[1] = 1, code
+	return extreme[:]
 }
 
-// settle is S18: too few inputs, no inputs, then the formula. failed is a sum
-// beyond int64 (S13).
-func (e *Engine) settle(x *cell, args *aggregate.Args) (s settled, failed bool) {
-	instead := settled{x.defawlt, Default}
+// seen reports whether the value of the event at hand occurs in a window: what
+// is_new asks, before the event is counted.
+func (e *Engine) seen(x *cellOut, m *moment, words []uint64) bool {
+	p, word := x.parts[0], e.current.words[x.inputAt]
+	if m.standing == behind || x.cursor.scanned {
+		return e.sets[p.set].Has(word)
+	}
+	from := m.t - x.cursor.length + 1
+	if v := x.cursor.life; v != nil {
+		from = int64(m.state[v.state+viewLife])
+	}
+	n := m.log.tables.Get(m.state[p.table.at:], word)
+	return n != 0 && from > 0 && n.Time() >= from
+}
+
+// settle is S18: too few inputs, no inputs, then the formula. The status is the
+// value's own: DEFAULT, ERROR (a sum beyond int64, S13) or PRESENT.
+func (e *Engine) settle(x *cell, args *aggregate.Args) (event.Value, Status) {
 	switch {
 	case x.agg.TrueWhenEmpty && !e.current.values[x.inputAt].Has():
-		return instead, false // nothing to ask about
+		return x.defawlt, Default // nothing to ask about
 	case args.N < x.minCount:
-		return instead, false
+		return x.defawlt, Default
 	case args.N == 0 && x.hasDef:
-		return instead, false
+		return x.defawlt, Default
 	case args.N == 0 && x.agg.ZeroWhenEmpty:
-		return settled{event.OfDouble(0), Present}, false
+		return event.OfDouble(0), Present
 	case args.N == 0 && !x.agg.TrueWhenEmpty:
-		return instead, false
+		return x.defawlt, Default
 	}
 	r := x.agg.Finish(args)
 	switch r.Verdict {
 	case aggregate.Figure:
-		return settled{event.OfDouble(r.Num), Present}, false
+		return event.OfDouble(r.Num), Present
 	case aggregate.Truth:
-		return settled{event.OfBool(r.Yes), Present}, false
+		return event.OfBool(r.Yes), Present
 	case aggregate.Word:
-		return settled{x.input.value(r.Word, e.texts), Present}, false
+		return x.input.value(r.Word, e.texts), Present
 	case aggregate.Overflow:
 		e.overflows++
-		return settled{event.Value{}, Default}, true
+		return event.Value{}, Error
 	}
-	return instead, false
+	return x.defawlt, Default
 }
 
 // settle evaluates a derived value. Without one it takes its default. It
@@ -268,9 +400,7 @@ func (e *Engine) readRow(v *viewPlan, key string, t int64, out *Row) {
 	for len(e.values) < v.row.width {
 		e.values, e.statuses = append(e.values, event.Value{}), append(e.statuses, 0)
 	}
-	l := e.logs[v.log.index]
-	m := moment{log: l, t: t}
-	l.look(&m, key)
+	m := e.logs[v.log.index].look(key, t)
 	e.read(v.row.reading, &m, frame{e.values, e.statuses}, nil)
 	n := len(v.row.layout.Columns)
 	*out = Row{Layout: v.row.layout, Key: key, AsOf: t, Values: e.values[:n], Statuses: e.statuses[:n]}

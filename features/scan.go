@@ -1,69 +1,75 @@
 package features
 
-import "github.com/freshet-dev/freshet/features/aggregate"
+import (
+	"github.com/freshet-dev/freshet/features/aggregate"
+	"github.com/freshet-dev/freshet/features/window"
+)
 
 // This file is the exact path without running state: a window is cut from the
-// log and its rows are put together again. It serves readings behind the
-// newest event, and is what the running state must agree with.
+// log and its rows are put together again. It serves readings behind the state,
+// and windows that have none.
 
-// cut is which rows of a log a cursor's window holds, as row indexes.
-type cut struct{ from, to int }
+// cut is which rows of a log a window holds, as row indexes. A life may begin
+// in the base.
+type cut struct {
+	from, to int
+	base     bool
+}
 
-// cutAt is the window of a cursor at t among the first n rows. A life begins
-// at its first event (S22).
-func (l *entityLog) cutAt(k *cursorPlan, rows []uint64, n int, t int64) cut {
-	rows = rows[:n*l.plan.width]
-	to := n
+// cutAt is the window of a cursor at t among the first n rows.
+func (l *entityLog) cutAt(k *cursorPlan, w, rows []uint64, t int64) cut {
+	to := len(rows) / l.plan.width
 	if k.delay > 0 {
 		to = l.rows.FirstAfter(rows, t-k.delay)
 	}
 	if k.life != nil {
-		return cut{l.lifeAt(k.life, rows, t), to}
+		begin, base := l.lifeAt(k.life, w, rows, t)
+		return cut{begin, to, base}
 	}
-	return cut{l.rows.FirstAfter(rows, t-k.delay-k.length), to}
+	return cut{l.rows.FirstAfter(rows, t-k.delay-k.length), to, false}
 }
 
-// lifeAt is the index of the first row of the life that a view's row is in at
-// t: walking back from the newest event that entered the view, each silence is
-// shorter than ttl. Without a life it is the number of rows.
-func (l *entityLog) lifeAt(v *viewPlan, rows []uint64, t int64) int {
-	n := len(rows) / l.plan.width
-	begin, next := n, t
-	for i := n - 1; i >= 0; i-- {
-		row := rows[i*l.plan.width:]
-		if !l.plan.has(row, v.entered) {
-			continue
-		}
-		if next-int64(row[0]) >= v.ttl {
-			break
-		}
-		begin, next = i, int64(row[0])
-	}
-	return begin
-}
-
-// newestAt is the time of the newest event that entered a view among rows; 0:
-// none.
-func (l *entityLog) newestAt(v *viewPlan, rows []uint64) int64 {
-	for i := len(rows)/l.plan.width - 1; i >= 0; i-- {
-		if row := rows[i*l.plan.width:]; l.plan.has(row, v.entered) {
-			return int64(row[0])
+// newestAt is the time of the newest event that entered a view, among rows or
+// before them; 0: none.
+func (l *entityLog) newestAt(v *viewPlan, w, rows []uint64) int64 {
+	for i := len(rows) - l.plan.width; i >= 0; i -= l.plan.width {
+		if l.plan.has(rows[i:], v.entered) {
+			return int64(rows[i])
 		}
 	}
-	return 0
+	return int64(w[v.state+viewFolded])
 }
 
 // scan makes the parts of a cursor from the rows of a cut, in e.scratch.
-func (e *Engine) scan(l *entityLog, k *cursorPlan, rows []uint64, c cut) {
+func (e *Engine) scan(l *entityLog, k *cursorPlan, w, rows []uint64, c cut) {
 	for _, p := range k.parts {
-		clear(e.scratch[p.at : p.at+p.size()])
+		words := e.scratch[p.at : p.at+p.size()]
+		clear(words)
 		if p.part == aggregate.Distinct {
 			e.sets[p.set].Reset()
+		}
+		if c.base {
+			e.scanBase(l, p, w, words)
 		}
 	}
 	for i := c.from; i < c.to; i++ {
 		e.scanRow(l, k, rows[i*l.plan.width:(i+1)*l.plan.width])
 	}
+}
+
+// scanBase begins a part with what has left the log.
+func (e *Engine) scanBase(l *entityLog, p *partPlan, w, words []uint64) {
+	if p.part != aggregate.Distinct {
+		copy(words, w[p.base:p.base+p.size()])
+		return
+	}
+	set := e.sets[p.set]
+	l.tables.Each(w[p.table.at:], func(word uint64, n window.Note) {
+		if n.Base() {
+			set.Add(word)
+		}
+	})
+	words[0] = uint64(set.Len())
 }
 
 // scanRow adds one row to the parts of a cursor in e.scratch.
@@ -72,16 +78,16 @@ func (e *Engine) scanRow(l *entityLog, k *cursorPlan, row []uint64) {
 		if !l.plan.has(row, p.bit) {
 			continue
 		}
-		w := e.scratch[p.at : p.at+p.size()]
+		words := e.scratch[p.at : p.at+p.size()]
 		switch p.part {
-		case 0:
-			w[0]++
+		case 0, aggregate.Matches:
+			words[0]++
 		case aggregate.Distinct:
 			set := e.sets[p.set]
 			set.Add(row[l.plan.lanesAt+p.lane])
-			w[0] = uint64(set.Len())
+			words[0] = uint64(set.Len())
 		default:
-			p.part.Add(w, l.plan.input(row, p), p.number)
+			p.part.Add(words, l.plan.input(row, p), p.number)
 		}
 	}
 }

@@ -1,21 +1,16 @@
 package aggregate
 
-import "math/bits"
-
 // Set is a set of words with counts: what count_distinct and is_new keep when
-// a window is scanned. Its memory is reused by Reset.
+// a window is scanned. Its words are spread already: hashes under a key that
+// others do not know. Its memory is reused by Reset.
 type Set struct {
-	seed  uint64
 	words []uint64
 	times []uint32 // how often words[i] is in the set; 0: the slot is free
 	live  int      // different words in the set
 }
 
-// NewSet is an empty set. The seed keeps others from choosing words that
-// collide.
-func NewSet(seed uint64) *Set {
-	return &Set{seed: seed, words: make([]uint64, 16), times: make([]uint32, 16)}
-}
+// NewSet is an empty set.
+func NewSet() *Set { return &Set{words: make([]uint64, 16), times: make([]uint32, 16)} }
 
 // Reset empties the set.
 func (s *Set) Reset() {
@@ -66,7 +61,7 @@ func (s *Set) Merge(from *Set) {
 // slot is where a word is, or the free slot where it would go.
 func (s *Set) slot(word uint64) int {
 	mask := len(s.words) - 1
-	i := int(Mix(word, s.seed)) & mask
+	i := int(word) & mask
 	for s.times[i] > 0 && s.words[i] != word {
 		i = (i + 1) & mask
 	}
@@ -84,11 +79,4 @@ func (s *Set) rebuild(size int) {
 			s.live++
 		}
 	}
-}
-
-// Mix spreads a word under a seed.
-func Mix(word, seed uint64) uint64 {
-	hi, lo := bits.Mul64(word^seed^0x9e3779b97f4a7c15, seed|1)
-	hi, lo = bits.Mul64(hi^lo^0xd1b54a32d192ed03, (seed>>32|seed<<32)|1)
-	return hi ^ lo
 }

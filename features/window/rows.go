@@ -30,6 +30,12 @@ func (r *Rows) All(h []uint64) []uint64 {
 	return r.slab.Words(Ref(h[0]))[start*r.Width : (start+n)*r.Width]
 }
 
+// Full reports whether the next Insert needs another block or moves the rows.
+func (r *Rows) Full(h []uint64) bool {
+	start, n := int(h[1]>>32), int(uint32(h[1]))
+	return (start+n+1)*r.Width > len(r.slab.Words(Ref(h[0])))
+}
+
 // Insert makes room for a row before row i and hands out its words, which the
 // caller fills.
 func (r *Rows) Insert(h []uint64, i int) []uint64 {

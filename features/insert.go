@@ -1,0 +1,208 @@
+package features
+
+import (
+	"github.com/freshet-dev/freshet/features/aggregate"
+	"github.com/freshet-dev/freshet/features/event"
+	"github.com/freshet-dev/freshet/features/window"
+)
+
+// insert puts the event at hand into the log before row i, and into everything
+// that runs. The state stands at or after the event's time. It returns the
+// row's index. A late event moves the cursors behind it, and may join two
+// lives; nothing else tells it from the newest one.
+func (l *entityLog) insert(e *Engine, w []uint64, i int, ev *event.Event, first bool) int {
+	if l.rows.Full(w[atRows:]) {
+		i = max(0, i-l.trim(e, w))
+	}
+	row := l.rows.Insert(w[atRows:], i)
+	l.fill(e, row, ev, first)
+	t, now := ev.Time, int64(w[atNow])
+	for _, k := range l.plan.sliding {
+		if t <= now-k.delay-k.length { // it has left this window already
+			w[k.at]++
+		}
+		if k.delay > 0 && t <= now-k.delay { // its delay is over
+			w[k.at] += 1 << 32
+		}
+	}
+	for _, x := range l.plan.tables {
+		if x.life == nil && l.plan.has(row, x.bit) {
+			l.occur(x, w, i)
+		}
+	}
+	for _, k := range l.plan.sliding {
+		if t > now-k.delay-k.length && t <= now-k.delay {
+			l.add(k, row, w)
+		}
+	}
+	for _, x := range l.plan.stacks {
+		if l.plan.has(row, x.bit) && t > now-x.reach {
+			l.stacks.Expire(w[x.at:], now-x.reach)
+			code := aggregate.OrderCode(row[l.plan.lanesAt+x.lane], x.number)
+			l.stacks.Put(w[x.at:], t, code, x.largest)
+		}
+	}
+	for _, x := range l.plan.newests {
+		if l.plan.has(row, x.bit) {
+			l.renew(e, x, w[x.at:], row)
+		}
+	}
+	for _, v := range l.plan.views {
+		if l.plan.has(row, v.entered) {
+			l.enter(v, w, row)
+		}
+	}
+	return i
+}
+
+// renew makes a row the newest of its bit, if it is.
+func (l *entityLog) renew(e *Engine, x *newestPlan, w, row []uint64) {
+	if row[0] < w[0] || (row[0] == w[0] && row[1] < w[1]) {
+		return
+	}
+	word := uint64(0)
+	if x.lane >= 0 {
+		word = row[l.plan.lanesAt+x.lane]
+	}
+	if x.text {
+		e.texts.again(word)
+		if w[0] != 0 {
+			e.texts.release(w[2])
+		}
+	}
+	w[0], w[1], w[2] = row[0], row[1], word
+}
+
+// occur notes that a value occurs in row i: the row is marked as the newest of
+// its value and the older one is not any more, unless it is the late one.
+func (l *entityLog) occur(x *tablePlan, w []uint64, i int) {
+	rows, width := l.rows.All(w[atRows:]), l.plan.width
+	row := rows[i*width : (i+1)*width]
+	t, word := int64(row[0]), row[l.plan.lanesAt+x.lane]
+	if t <= int64(w[atNow])-x.reach {
+		return // it has left every window
+	}
+	if note := l.tables.Get(w[x.at:], word); note != 0 {
+		if note.Time() > t {
+			return
+		}
+		j := l.marked(x, rows, note.Time(), word)
+		if j > i {
+			return // a peer of equal time that comes later
+		}
+		old := rows[j*width : (j+1)*width]
+		clearBit(old[l.plan.flagsAt:], x.unique)
+		for _, c := range x.counts {
+			if j >= int(uint32(w[c.cursor.at])) {
+				w[c.part.at]--
+			}
+		}
+	}
+	setBit(row[l.plan.flagsAt:], x.unique)
+	l.tables.Put(w[x.at:], word, window.NewNote(t, false))
+}
+
+// marked is the row of time t that is marked as the newest of its value.
+func (l *entityLog) marked(x *tablePlan, rows []uint64, t int64, word uint64) int {
+	for j := l.rows.FirstAfter(rows, t) - 1; j >= 0; j-- {
+		row := rows[j*l.plan.width : (j+1)*l.plan.width]
+		if l.plan.has(row, x.unique) && row[l.plan.lanesAt+x.lane] == word {
+			return j
+		}
+		if int64(row[0]) != t {
+			break
+		}
+	}
+	panic("features: the newest occurrence of a value is not in the log")
+}
+
+func setBit(flags []uint64, bit int)   { flags[bit>>6] |= 1 << (bit & 63) }
+func clearBit(flags []uint64, bit int) { flags[bit>>6] &^= 1 << (bit & 63) }
+
+// trim drops the rows that nothing can need any more: older than every window
+// of an event that is late by as much as is allowed. It returns how many.
+func (l *entityLog) trim(e *Engine, w []uint64) int {
+	rows, width := l.rows.All(w[atRows:]), l.plan.width
+	if len(rows) == 0 {
+		return 0
+	}
+	newest := int64(rows[len(rows)-width])
+	n := l.rows.FirstAfter(rows, newest-l.plan.span-l.plan.lateness)
+	if n == 0 {
+		return 0
+	}
+	for i := range n {
+		row := rows[i*width : (i+1)*width]
+		for _, v := range l.plan.views {
+			if l.plan.has(row, v.entered) {
+				l.fold(e, v, w, row)
+			}
+		}
+		l.releaseTexts(e, row)
+	}
+	w[atDropped] = max(w[atDropped], rows[(n-1)*width])
+	l.rows.DropFront(w[atRows:], n)
+	for _, k := range l.plan.sliding {
+		w[k.at] -= uint64(n)
+		if k.delay > 0 {
+			w[k.at] -= uint64(n) << 32
+		}
+	}
+	return n
+}
+
+// releaseTexts lets go of the texts that a row holds.
+func (l *entityLog) releaseTexts(e *Engine, row []uint64) {
+	for _, lane := range l.plan.texts {
+		if word := row[l.plan.lanesAt+lane]; word != 0 {
+			e.texts.release(word)
+		}
+	}
+}
+
+// sweep looks at a few entities, in turn, and forgets those that no accepted
+// event can need any more: reference is a time that no partition is behind.
+func (l *entityLog) sweep(e *Engine, steps int, reference int64) {
+	for range steps {
+		if l.hand >= len(l.entities.keys) {
+			l.hand = 0
+		}
+		if l.hand < len(l.entities.keys) && l.entities.keys[l.hand] != "" {
+			l.forgetIdle(e, uint32(l.hand), reference)
+		}
+		l.hand++
+	}
+}
+
+// forgetIdle forgets an entity whose last life has ended, lateness included.
+func (l *entityLog) forgetIdle(e *Engine, slot uint32, reference int64) {
+	w := l.entities.state(slot)
+	rows := l.rows.All(w[atRows:])
+	if len(rows) == 0 || w[atTouched] != 0 {
+		return
+	}
+	newest := rows[len(rows)-l.plan.width]
+	if int64(newest)+l.plan.ttl+l.plan.lateness >= reference {
+		return
+	}
+	for i := 0; i < len(rows); i += l.plan.width {
+		l.releaseTexts(e, rows[i:])
+	}
+	for _, x := range l.plan.newests {
+		if x.text && w[x.at] != 0 {
+			e.texts.release(w[x.at+2])
+		}
+	}
+	for _, v := range l.plan.views {
+		l.releaseBase(e, v, w)
+	}
+	l.rows.Free(w[atRows:])
+	for _, x := range l.plan.stacks {
+		l.stacks.Free(w[x.at:])
+	}
+	for _, x := range l.plan.tables {
+		l.tables.Free(w[x.at:])
+	}
+	l.swept = max(l.swept, newest)
+	l.entities.remove(slot)
+}

@@ -1,0 +1,154 @@
+package window
+
+// Tables is the geometry of the values seen: a table maps a word to the time of
+// its newest occurrence, and to whether it occurs among the events that have
+// left the log (the base). Words are spread already: hashes under a key that
+// others do not know. A table is two words of its owner: the block, and the
+// number of slots (high half) and of entries (low half). A slot is a word and
+// its note; a note of 0 is a free slot.
+type Tables struct{ slab *Slab }
+
+// NewTables is the geometry of tables in a slab.
+func NewTables(slab *Slab) Tables { return Tables{slab} }
+
+// Note is what a table says about a word: the time of its newest occurrence,
+// positive, and whether it is in the base.
+type Note uint64
+
+// NewNote makes a note.
+func NewNote(t int64, base bool) Note {
+	n := Note(t) << 1
+	if base {
+		n |= 1
+	}
+	return n
+}
+
+// Time is when the word occurred last.
+func (n Note) Time() int64 { return int64(n >> 1) }
+
+// Base reports whether the word is in the base.
+func (n Note) Base() bool { return n&1 != 0 }
+
+// Len is the number of words.
+func (t *Tables) Len(h []uint64) int { return int(uint32(h[1])) }
+
+func (t *Tables) slots(h []uint64) []uint64 {
+	return t.slab.Words(Ref(h[0]))[:2*(h[1]>>32)]
+}
+
+// Get is the note of a word; 0: it is not in the table.
+func (t *Tables) Get(h []uint64, word uint64) Note {
+	if uint32(h[1]) == 0 {
+		return 0
+	}
+	slots := t.slots(h)
+	return Note(slots[find(slots, word)+1])
+}
+
+// find is where a word is in a table that is not full, or the free slot where
+// it would go.
+func find(slots []uint64, word uint64) int {
+	mask := len(slots)/2 - 1
+	for i := int(word) & mask; ; i = (i + 1) & mask {
+		if slots[2*i+1] == 0 || slots[2*i] == word {
+			return 2 * i
+		}
+	}
+}
+
+const firstSlots = 4
+
+// Put sets the note of a word.
+func (t *Tables) Put(h []uint64, word uint64, n Note) {
+	size, used := h[1]>>32, uint64(uint32(h[1]))
+	if (used+1)*4 > size*3 {
+		t.resize(h, max(firstSlots, 2*size))
+	}
+	slots := t.slots(h)
+	i := find(slots, word)
+	if slots[i+1] == 0 {
+		h[1]++
+	}
+	slots[i], slots[i+1] = word, uint64(n)
+}
+
+func (t *Tables) resize(h []uint64, size uint64) {
+	old := Ref(h[0])
+	var entries []uint64
+	if old != 0 {
+		entries = t.slots(h)
+	}
+	h[0] = uint64(t.slab.Alloc(int(2 * size)))
+	h[1] = size<<32 | uint64(uint32(h[1]))
+	slots := t.slots(h)
+	clear(slots)
+	for i := 0; i < len(entries); i += 2 {
+		if entries[i+1] != 0 {
+			j := find(slots, entries[i])
+			slots[j], slots[j+1] = entries[i], entries[i+1]
+		}
+	}
+	t.slab.Free(old)
+}
+
+// Delete forgets a word, and moves those that it was in the way of.
+func (t *Tables) Delete(h []uint64, word uint64) {
+	if uint32(h[1]) == 0 {
+		return
+	}
+	slots := t.slots(h)
+	hole := find(slots, word) / 2
+	if slots[2*hole+1] == 0 {
+		return
+	}
+	h[1]--
+	mask := len(slots)/2 - 1
+	for i := (hole + 1) & mask; slots[2*i+1] != 0; i = (i + 1) & mask {
+		home := int(slots[2*i]) & mask
+		if (i-home)&mask >= (i-hole)&mask {
+			slots[2*hole], slots[2*hole+1] = slots[2*i], slots[2*i+1]
+			hole = i
+		}
+	}
+	slots[2*hole+1] = 0
+	if used, size := uint64(uint32(h[1])), h[1]>>32; size > firstSlots && used*8 < size {
+		t.resize(h, size/2)
+	}
+}
+
+// Each calls f for every word, in no particular order. f does not change the
+// table.
+func (t *Tables) Each(h []uint64, f func(word uint64, n Note)) {
+	if uint32(h[1]) == 0 {
+		return
+	}
+	slots := t.slots(h)
+	for i := 0; i < len(slots); i += 2 {
+		if slots[i+1] != 0 {
+			f(slots[i], Note(slots[i+1]))
+		}
+	}
+}
+
+// Revise calls f for every word and keeps the note that it returns; 0 forgets
+// the word.
+func (t *Tables) Revise(h []uint64, f func(word uint64, n Note) Note) {
+	if uint32(h[1]) == 0 {
+		return
+	}
+	old := [2]uint64{h[0], h[1]}
+	h[0], h[1] = 0, 0
+	t.Each(old[:], func(word uint64, n Note) {
+		if n = f(word, n); n != 0 {
+			t.Put(h, word, n)
+		}
+	})
+	t.slab.Free(Ref(old[0]))
+}
+
+// Free gives the block back.
+func (t *Tables) Free(h []uint64) {
+	t.slab.Free(Ref(h[0]))
+	h[0], h[1] = 0, 0
+}
