@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -143,21 +144,30 @@ func TestARestartRebuildsSilentlyAndContinuesTheNumbers(t *testing.T) {
 	for i := range 6 {
 		w.broker.append(transactions, 0, clock0, txn(fmt.Sprint("t", i), "c1", i, "1.00"))
 	}
-	w.runToEnd(func(c *Config) { c.Limits.BatchRecords = 3 })
+	w.broker.append(logins, 0, clock0, login("l", "a card that rests", 5))
+	w.runToEnd(func(c *Config) { c.Limits.BatchRecords = 4 })
 	rows := len(w.broker.journal.all())
 	w.broker.append(transactions, 0, clock0, txn("t6", "c1", 6, "1.00"))
 	w.runToEnd(func(c *Config) { c.Metrics = w.metrics })
 
 	got := w.decoded()
-	if len(got) != 7 {
-		t.Fatalf("%d records, want 7: the rebuild is silent", len(got))
+	if len(got) != 8 {
+		t.Fatalf("%d records, want 8: the rebuild is silent", len(got))
 	}
-	last := got[6]
+	last := got[7]
 	if last.Features["card_velocity.txn_count_1h"] != 7.0 || last.Provenance.Batch != 3 || last.Provenance.Owner != 2 || last.Provenance.Seq != 0 {
 		t.Errorf("got %+v %v", last.Provenance, last.Features)
 	}
 	if after := w.broker.journal.all()[rows:]; !reflect.DeepEqual(after[len(after)-1], "commit v1 batch=3 owner=2 incarnation=1") || len(after) != 3 {
 		t.Errorf("journal after the restart: %v", after)
+	}
+	if !slices.Contains(w.broker.journal.all()[rows:], "rows 2") {
+		t.Errorf("the live event touches a card and a merchant, no other row is written: %v", w.broker.journal.all()[rows:])
+	}
+	for i, c := range w.broker.commits {
+		if first := i == 0 || i == 2; first != (len(c.positions) == 3) {
+			t.Errorf("commit %d has %d positions: an owner's first one names every partition", i, len(c.positions))
+		}
 	}
 	if n := w.counter("freshet_restore_progress_ratio"); n != 1 {
 		t.Errorf("restore progress %v", n)
@@ -347,6 +357,26 @@ func TestDrain(t *testing.T) {
 		if len(w.broker.commits) != 1 || !c.closed {
 			t.Errorf("%d commits, closed %v", len(w.broker.commits), c.closed)
 		}
+		// What was read and waits for its batch to close is finished too.
+		w.output.fault = nil
+		w.broker.assign(c)
+		r = w.runner(c, func(cfg *Config) { cfg.Limits.CommitInterval = time.Hour })
+		ctx, cancel = context.WithCancel(t.Context())
+		go func() { done <- r.Run(ctx) }()
+		w.broker.append(transactions, 0, clock0, txn("t1", "c1", 1, "1.00"))
+		time.Sleep(time.Second) // the first batch closes at once
+		w.broker.append(transactions, 0, clock0, txn("t2", "c1", 2, "1.00"))
+		time.Sleep(time.Second)
+		if len(w.broker.commits) != 2 {
+			t.Errorf("%d commits, want 2: the third record's batch is open", len(w.broker.commits))
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if len(w.broker.commits) != 3 || len(w.output.all()) != 3 {
+			t.Errorf("%d commits, %d records, want 3", len(w.broker.commits), len(w.output.all()))
+		}
 		if live, why := r.Health().Live(); live {
 			t.Errorf("live after the end: %s", why)
 		}
@@ -411,6 +441,10 @@ func TestAliveIsTheStreamsTime(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- r.Run(ctx) }()
+		time.Sleep(20 * time.Second)
+		for i := range 3 { // behind again: the clock stands until it has caught up
+			w.broker.append(transactions, 0, clock0, txn(fmt.Sprint("u", i), "c1", 180+i, "1.00"))
+		}
 		time.Sleep(20 * time.Second)
 		w.store.mu.Lock()
 		alive := w.store.alive
