@@ -155,7 +155,7 @@ func TestS31EveryOperation(t *testing.T) {
 		"at.getFullYear()", "at.getMonth()", "at.getDayOfYear()", "at.getDayOfMonth()", "at.getDate()", "at.getDayOfWeek()", "at.getHours()",
 		"at.getMinutes()", "at.getSeconds()", "at.getMilliseconds()", `at.getHours("Europe/Berlin")`, `at.getDate("Asia/Kathmandu")`,
 		`at.getHours("+02:30")`, `at.getMinutes("-03:30")`, `at.getMinutes("-00:30")`, `at.getHours("05:45")`,
-		"(at - due).getHours()", "(due - at).getMinutes()", "(due - at).getSeconds()", "(at - due).getMilliseconds()",
+		"(at - due).getHours()", `1 / duration("-5m").getHours() < 0`, "(due - at).getMinutes()", "(due - at).getSeconds()", "(at - due).getMilliseconds()",
 		`at + duration("1h")`, `duration("1h") + at`, `at - duration("90m")`, `at - (duration("1h") - duration("2h"))`,
 		`at > timestamp("2026-01-05T00:00:00Z")`, `timestamp("2026-01-05T00:00:00.123456789+02:00") - at < duration("1ns")`,
 		"present(amount)", "present(request.gone)", "present(request.limit) && request.limit > card.count_1h", "1 / 0 > 5", "1 / 0", "0 / 0 == 0 / 0",

@@ -216,6 +216,6 @@ func (c *compiler) lengthIn(e ast.Expr, name string, of ast.Expr) number {
 	d := c.span(of)
 	return func(env *Env) (float64, bool) {
 		x, ok := d(env)
-		return math.Trunc(unit(x)), ok
+		return float64(int64(unit(x))), ok // an int in between, which has no -0
 	}
 }
