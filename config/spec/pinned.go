@@ -17,12 +17,14 @@ var (
 	quotedOrName = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|` + pinnedForm.String())
 )
 
-// exprName is how a feature is called in the syntax tree of an expression.
-func (f *Feature) exprName() string {
+// exprNames are what a feature may be called in the syntax tree of an
+// expression: with its version, and bare if that is the highest.
+func (f *Feature) exprNames() []string {
+	pinned := f.View.Name + pinnedMark + strconv.Itoa(f.View.Version) + "." + f.Short
 	if f.View.Latest {
-		return f.Full()
+		return []string{f.Full(), pinned}
 	}
-	return f.View.Name + pinnedMark + strconv.Itoa(f.View.Version) + "." + f.Short
+	return []string{pinned}
 }
 
 // marked replaces view@1. by view__v1. outside of quotes. The places are where,

@@ -17,6 +17,7 @@ func placeOf(n node, offset int) (line, col int) {
 	switch {
 	case block:
 		s.nextLine()
+		s.indent, s.literal = s.col, n.Style&yaml.LiteralStyle != 0
 	case quoted:
 		s.col++
 	}
@@ -37,6 +38,8 @@ type scan struct {
 	line, col int
 	text      []rune // of line
 	loaded    int    // line + 1 that text holds
+	indent    int    // of a block's lines; 0: not in a block
+	literal   bool   // every line break is a character of the value
 }
 
 func (s *scan) current() []rune {
@@ -51,14 +54,17 @@ func (s *scan) current() []rune {
 
 func (s *scan) atEnd() bool { return s.col >= len(s.current()) }
 
-// nextLine goes to the first character that is no space in the next line that
-// has one.
+// nextLine goes to where the value goes on: behind the indent of the next line
+// that is not empty, or of the next line at all where each break counts.
 func (s *scan) nextLine() {
 	for s.line++; s.line < len(s.lines); s.line++ {
-		for s.col = 0; s.col < len(s.current()); s.col++ {
-			if !unicode.IsSpace(s.text[s.col]) {
-				return
-			}
+		text := s.current()
+		s.col = len(spaces(text))
+		if s.indent > 0 {
+			s.col = min(s.indent, s.col)
+		}
+		if s.col < len(text) || s.literal {
+			return
 		}
 	}
 	s.col = 0
@@ -70,7 +76,7 @@ func (s *scan) over(r rune, style yaml.Style) bool {
 		return false
 	}
 	text := s.current()
-	if s.col >= len(text) || (unicode.IsSpace(r) && len(spaces(text[s.col:])) == len(text)-s.col) {
+	if s.col >= len(text) || (!s.literal && unicode.IsSpace(r) && len(spaces(text[s.col:])) == len(text)-s.col) {
 		if r != ' ' && r != '\n' {
 			return false
 		}

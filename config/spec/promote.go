@@ -137,7 +137,7 @@ func (p *promotion) name(e ast.Expr, name, root string) bool {
 		p.refuse(first, suggestion, "unknown name `%s`: it is not among %s", pinnedText(name), p.env.what)
 	}
 	last := p.findings[len(p.findings)-1]
-	last.Length, last.Unknown = len([]rune(name)), name
+	last.Length, last.Unknown = len([]rune(pinnedText(name))), name
 	return false
 }
 

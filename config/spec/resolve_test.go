@@ -256,6 +256,10 @@ func TestS29TwoVersions(t *testing.T) {
 		t.Errorf("the rule mentions %+v", rule.Names)
 	}
 	mustRefuse(t, "unknown name `velocity@3.n_1h`", base(t, "'velocity.n_1h >= 3'", `'velocity@3.n_1h >= 3'`))
+	_, diags, _ := LoadFiles([]File{base(t, "'velocity.n_1h >= 3'", `'velocity@1.n_1h >= 3 && velocity.n_2h > 1'`)})
+	if d := diags[0]; d.Line[d.Pos.Col-1:d.End] != "velocity.n_2h" {
+		t.Errorf("behind a pinned name the carets are below %q", d.Line[d.Pos.Col-1:d.End])
+	}
 }
 
 func TestS10TwoFilesOfOneNamespaceAndNamesTwice(t *testing.T) {
@@ -303,6 +307,12 @@ func TestS35GivenEvents(t *testing.T) {
 	if got := strings.Join(texts, " "); got != "id=p0x card=c1 amount=7.5 status=approved" {
 		t.Errorf("values %s", got)
 	}
+}
+
+func TestS36TTLMayEqualTheLongestWindow(t *testing.T) {
+	mustLoad(t, viewsOnly(t, "n: {aggregation: count, windows: [1h], delay: 2h}", "3h"))
+	mustRefuse(t, "shorter than the longest delay and window", viewsOnly(t, "n: {aggregation: count, windows: [1h], delay: 2h}", "179m"))
+	mustRefuse(t, "shorter than the longest window", viewsOnly(t, "n: {aggregation: count, session: 4h}", "3h"))
 }
 
 func TestS36Warnings(t *testing.T) {

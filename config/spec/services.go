@@ -155,8 +155,11 @@ func (r *resolver) riskEnv(s *Service) *Env {
 		var names []Name
 		for _, v := range r.spec.Views {
 			for _, f := range v.Features {
-				if f.inExpressions() {
-					names = append(names, Name{Text: f.exprName(), Scope: FeatureScope, Feature: f, Type: f.Type})
+				if !f.inExpressions() {
+					continue
+				}
+				for _, name := range f.exprNames() {
+					names = append(names, Name{Text: name, Scope: FeatureScope, Feature: f, Type: f.Type})
 				}
 			}
 		}
