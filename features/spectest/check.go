@@ -315,7 +315,7 @@ func (c *check) whyDropped(by time.Duration) []string {
 	var lines []string
 	for _, rec := range c.play.records {
 		if rec.arrives <= by && rec.refused != event.Accepted {
-			lines = append(lines, strings.TrimSpace(rec.name(c.play)+" "+rec.refused.String()+" "+rec.detail))
+			lines = append(lines, rec.name(c.play)+" "+rec.why())
 		}
 	}
 	sort.Strings(lines)

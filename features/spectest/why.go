@@ -92,14 +92,14 @@ func (c *check) windowOf(f *spec.Feature) window {
 // excluded says why a record does not count for a feature; "" if it does.
 func (c *check) excluded(f *spec.Feature, w window, rec *record) string {
 	switch {
+	case rec.refused == event.Filtered:
+		return "filtered: " + text(f.View.Source.Filter)
+	case rec.refused != event.Accepted:
+		return rec.why()
 	case c.current != nil && rec.offset > c.current.offset:
 		return "arrived later"
 	case c.current == nil && rec.arrives > c.expect.At:
 		return "not arrived yet (arrives " + offset(rec.arrives) + ")"
-	case rec.refused == event.Filtered:
-		return "filtered: " + text(f.View.Source.Filter)
-	case rec.refused != event.Accepted:
-		return strings.TrimSpace(rec.refused.String() + " " + rec.detail)
 	case f.View.Filter != nil && !holdsFor(f.View.Filter, rec):
 		return "filtered: " + f.View.Filter.Text
 	case rec.time > w.until:
@@ -215,6 +215,14 @@ func has(items []string, item string) bool {
 		}
 	}
 	return false
+}
+
+// why says the reason of a refusal, and of a bad record what was wrong with it.
+func (r *record) why() string {
+	if r.refused == event.Duplicate || r.refused == event.Late || r.refused == event.Filtered {
+		return r.refused.String()
+	}
+	return strings.TrimSpace(r.refused.String() + " " + r.detail)
 }
 
 // name is how an explanation calls a record: t1 (0s).
