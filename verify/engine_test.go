@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -24,13 +25,21 @@ type duel struct {
 	vectors []*features.Vector
 	events  []event.Event
 	touched map[oracle.Row]bool
-	counts  *counts
+	// lagged are the rows that an event has entered which was further behind
+	// its source than state is kept for (S9): what a life was may be gone.
+	lagged map[oracle.Row]bool
+	counts *counts
 }
+
+// errCut ends a history without a verdict: a record of a lagging partition
+// repeats one that is further behind the source's newest than state is kept
+// for (S9), so that the engine cannot know it any more (S10 a).
+var errCut = errors.New("a duplicate from behind what is kept")
 
 // counts are what a run of duels has compared.
 type counts struct {
-	records, refused, values, rows, reads, lagging int
-	statuses, reasons                              map[string]int
+	records, refused, values, rows, reads, lagging, cut int
+	statuses, reasons                                   map[string]int
 }
 
 func newCounts() *counts {
@@ -39,7 +48,7 @@ func newCounts() *counts {
 
 func newDuel(plan *features.Plan, c *counts) *duel {
 	s := plan.Spec()
-	d := &duel{plan: plan, spec: s, counts: c, oracle: oracle.New(s), touched: map[oracle.Row]bool{}}
+	d := &duel{plan: plan, spec: s, counts: c, oracle: oracle.New(s), touched: map[oracle.Row]bool{}, lagged: map[oracle.Row]bool{}}
 	d.engine = features.NewEngine(plan, features.Options{Seed: [16]byte{1, 2, 3}})
 	for i := range s.Sources {
 		d.readers = append(d.readers, plan.NewReader(i))
@@ -60,7 +69,9 @@ func (d *duel) run(steps []step) (err error) {
 	}()
 	for i, s := range steps {
 		at = i
-		if err := d.apply(s.record); err != nil {
+		if err := d.apply(s.record); errors.Is(err, errCut) {
+			return nil
+		} else if err != nil {
 			return fmt.Errorf("step %d: %w", i, err)
 		}
 		if s.rows {
@@ -93,6 +104,10 @@ func (d *duel) apply(r oracle.Record) error {
 	want := d.oracle.Apply(r)
 	d.counts.records++
 	d.counts.reasons[want.Reason]++
+	if got != want.Reason && want.Reason == oracle.Duplicate && d.behindSource(r) {
+		d.counts.cut++
+		return errCut
+	}
 	if got != want.Reason {
 		return fmt.Errorf("%s: engine %s (%s), oracle %s (%s %s)", r.Value, got, detail, want.Reason, want.Field, want.Detail)
 	}
@@ -102,7 +117,9 @@ func (d *duel) apply(r oracle.Record) error {
 	}
 	for _, v := range d.spec.Views {
 		if key, entered := want.Entered(v); entered {
-			d.touched[oracle.Row{View: v, Key: key}] = true
+			row := oracle.Row{View: v, Key: key}
+			d.touched[row] = true
+			d.lagged[row] = d.lagged[row] || d.behind(v, want.Time())
 		}
 	}
 	return d.vector(r.Source, want)
@@ -112,7 +129,11 @@ func (d *duel) vector(source int, want *oracle.Outcome) error {
 	layout, got := d.plan.Layout(source), d.vectors[source]
 	for i, c := range layout.Columns {
 		expected := want.Value(oracle.Column{Feature: c.Feature, Derived: c.Derived})
-		behind := c.Feature != nil && d.behind(c.Feature.View, want.Time())
+		behind := c.Feature == nil && len(d.lagged) > 0
+		if c.Feature != nil {
+			key, _ := want.Key(c.Feature.View.Entity)
+			behind = d.doubtful(c.Feature, key, want.Time())
+		}
 		if err := d.compare(c.Name, c.Feature, got.Values[i], c.Scale, got.Statuses[i], expected, behind); err != nil {
 			return err
 		}
@@ -139,10 +160,25 @@ func (d *duel) behind(v *spec.View, t int64) bool {
 	return any && newest-t > v.Source.AllowedLateness.Milliseconds()
 }
 
+// doubtful reports whether the engine may say INCOMPLETE of a value at t: the
+// reader is behind, or it is of a life that a record behind has entered.
+func (d *duel) doubtful(f *spec.Feature, key string, t int64) bool {
+	ofLife := f.Def == nil || f.Window.Kind == spec.Lifetime
+	return d.behind(f.View, t) || ofLife && d.lagged[oracle.Row{View: f.View, Key: key}]
+}
+
+// behindSource is behind for a record that was not applied, by the time that
+// the engine has read in it.
+func (d *duel) behindSource(r oracle.Record) bool {
+	src := d.spec.Sources[r.Source]
+	newest, any := d.oracle.Newest(r.Source)
+	return any && newest-d.events[r.Source].Time > src.AllowedLateness.Milliseconds()
+}
+
 func (d *duel) compare(name string, f *spec.Feature, value event.Value, scale int, status features.Status, want oracle.Result, behind bool) error {
 	d.counts.values++
 	d.counts.statuses[want.Status]++
-	if behind && status == features.Incomplete {
+	if behind && (status == features.Incomplete || status == features.NotFound || status == features.NeedsEvent) {
 		d.counts.lagging++
 		return nil
 	}
@@ -256,10 +292,9 @@ func (d *duel) online(v *spec.View) bool {
 }
 
 func (d *duel) row(row *features.Row, want *oracle.Reading) error {
-	behind := d.behind(row.Layout.View, row.AsOf)
 	for i, c := range row.Layout.Columns {
 		name := fmt.Sprintf("%s of %s at %d", c.Feature.Full(), row.Key, row.AsOf)
-		if err := d.compare(name, c.Feature, row.Values[i], c.Scale, row.Statuses[i], want.Feature(c.Feature), behind); err != nil {
+		if err := d.compare(name, c.Feature, row.Values[i], c.Scale, row.Statuses[i], want.Feature(c.Feature), d.doubtful(c.Feature, row.Key, row.AsOf)); err != nil {
 			return err
 		}
 	}
@@ -276,12 +311,15 @@ func (d *duel) read(r read) error {
 		t = origin
 	}
 	t += r.after.Milliseconds()
+	if d.behind(v, t) {
+		return nil // not now any more: the row may have been swept
+	}
 	var row features.Row
 	d.engine.ReadRow(v, r.key, t, &row)
 	d.counts.reads++
 	if row.AsOf != t && row.Layout == nil {
 		return fmt.Errorf("%s of %s at %d: no row", r.key, v.Name, t)
 	}
-	row.AsOf = t
+	row.AsOf, row.Key = t, r.key
 	return d.row(&row, d.oracle.Read(v, r.key, t))
 }

@@ -104,7 +104,7 @@ func drawDefault(t *rapid.T, kind string) string {
 	case "time":
 		return "null"
 	}
-	return pick(t, "default", "0", "-1", "7.5", "null")
+	return pick(t, "default", "0", "-1", "7", "null") // whole: a default has its result's type
 }
 
 // drawDerived is an expression over the features of a view and the event.
@@ -179,9 +179,9 @@ func drawService(t *rapid.T, g *genSpec) {
 	if chance(t, "model", 2) {
 		return
 	}
-	score := ""
+	score, weights := "", []string{"weight: 0.5, ", "weight: 0.4, ", "weight: 0.2, "}
 	if chance(t, "score", 2) {
-		score = fmt.Sprintf("    score: '%s / 4'\n", number)
+		score, weights = fmt.Sprintf("    score: '%s / 4'\n", number), []string{"", "", ""}
 	}
 	g.models = []string{fmt.Sprintf(`  judge:
     version: 1
@@ -192,8 +192,8 @@ func drawService(t *rapid.T, g *genSpec) {
     reason_codes:
       max: 2
       rules:
-        FIRST: {weight: 0.5, when: '%s > 1', text: first}
-        SECOND: {weight: 0.4, when: '%s >= 2', text: second}
-        THIRD: {weight: 0.2, when: '!present(%s)', text: third}
-`, score, number, number, number)}
+        FIRST: {%swhen: '%s > 1', text: first}
+        SECOND: {%swhen: '%s >= 2', text: second}
+        THIRD: {%swhen: '!present(%s)', text: third}
+`, score, weights[0], number, weights[1], number, weights[2], number)}
 }

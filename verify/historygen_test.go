@@ -156,6 +156,17 @@ func (h *historian) time(id [2]int) int64 {
 	default:
 		newest += h.instant()
 	}
+	top := h.newest[[2]int{id[0], 0}]
+	for p := range 3 {
+		top = max(top, h.newest[[2]int{id[0], p}])
+	}
+	lateness := h.spec.sources[id[0]].latenesses
+	if lateness == 0 {
+		lateness = 5 * time.Second
+	}
+	if !chance(t, "lagging", 12) {
+		newest = max(newest, top-lateness.Milliseconds())
+	}
 	return max(newest, origin-1_000_000)
 }
 
@@ -200,13 +211,17 @@ func (h *historian) value(f genField) string {
 	}
 	switch f.kind {
 	case "int":
-		return pick(t, "int", "0", "1", "2", "3", "-1", "-0", "9007199254740992")
+		if chance(t, "large", 40) {
+			return "9007199254740992"
+		}
+		return pick(t, "int", "0", "1", "2", "3", "-1", "-0")
 	case "bool":
 		return pick(t, "bool", "true", "false")
 	case "double":
-		return pick(t, "double", "0", "0.5", "1", "-2.25", "3.75", "-0.0", "1e3", "0.1", "123456.789", "1e15")
+		return pick(t, "double", "0", "0.5", "1", "-2.25", "3.75", "-0.0", "1e3", "0.1", "123456.789")
 	case "decimal":
-		text := pick(t, "decimal", "0", "1", "1.5", "2", "2.25", "-3", "0.125", "10", "85.64999999999999", "1e1", "7")
+		texts := []string{"0", "1", "2", "-3", "10", "1e1", "7", "2.0000000", "0.99999999", "1.5", "-0.1", "2.25", "85.64999999999999", "0.125"}
+		text := pick(t, "decimal", texts[:[]int{9, 11, 13, 14}[f.scale]]...)
 		if chance(t, "quoted", 3) {
 			return `"` + text + `"`
 		}

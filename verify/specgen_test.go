@@ -172,7 +172,7 @@ func drawSource(t *rapid.T, g *genSpec, name string) genSource {
 	optional := func(field string) bool { return chance(t, field+" optional", 2) }
 	s := genSource{name: name, hasID: !chance(t, "no id", 4)}
 	if s.hasID {
-		s.fields = append(s.fields, genField{name: "id", kind: pick(t, "id kind", "string", "int"), optional: chance(t, "id optional", 4)})
+		s.fields = append(s.fields, genField{name: "id", kind: pick(t, "id kind", "string", "int")})
 		s.lines = append(s.lines, "id_field: id")
 	}
 	s.fields = append(s.fields,

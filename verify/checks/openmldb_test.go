@@ -24,11 +24,23 @@ import (
 type mldbCase struct {
 	File     string                `json:"file"`
 	ID       string                `json:"id"`
-	Columns  []string              `json:"columns"`
+	Columns  columns               `json:"columns"`
 	Events   [][]any               `json:"events"`
 	Windows  map[string]mldbWindow `json:"windows"`
 	Select   [][]any               `json:"select"`
 	Expected [][]any               `json:"expected"`
+}
+
+// columns are "name type" each; two cases write them as one text.
+type columns []string
+
+func (c *columns) UnmarshalJSON(raw []byte) error {
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		*c = strings.Split(strings.ReplaceAll(text, ":", " "), ", ")
+		return nil
+	}
+	return json.Unmarshal(raw, (*[]string)(c))
 }
 
 type mldbWindow struct {

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/freshet-dev/freshet/config/spec"
 	"github.com/freshet-dev/freshet/features"
@@ -150,6 +151,9 @@ func (s *stream) judge(r oracle.Record) {
 	for i, c := range s.plan.Layout(r.Source).Columns {
 		result := want.Value(oracle.Column{Feature: c.Feature, Derived: c.Derived})
 		got, status := s.vectors[r.Source].Values[i], s.vectors[r.Source].Statuses[i].String()
+		if at, ok := result.Value.(time.Time); ok {
+			result.Value = float64(at.UnixMilli())
+		}
 		s.values++
 		if !sameOutside(plain(got, c.Scale), result) || status != result.Status {
 			s.t.Fatalf("%s: %s: engine %v %s, oracle %v %s", r.Value, c.Name, plain(got, c.Scale), status, result.Value, result.Status)

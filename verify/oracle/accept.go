@@ -14,8 +14,11 @@ type refusal struct{ reason, field, detail string }
 
 // read decides everything about a record that its own bytes and record time
 // decide: decode, schema, future, computed fields, source filter.
-func read(src *spec.Source, summed map[*spec.Field]bool, r Record) (*event, *refusal) {
+func read(src *spec.Source, summed []*spec.Definition, r Record) (*event, *refusal) {
 	o, err := parse(r.Value)
+	if errors.Is(err, errNoObject) {
+		return nil, &refusal{reason: Schema, detail: err.Error()}
+	}
 	if err != nil {
 		return nil, &refusal{reason: Decode, detail: err.Error()}
 	}
@@ -30,7 +33,7 @@ func read(src *spec.Source, summed map[*spec.Field]bool, r Record) (*event, *ref
 		if f.Expr != nil || f.Table != "" {
 			continue
 		}
-		if e.fields[f.Index], err = declared(summed, f, o); err != nil {
+		if e.fields[f.Index], err = declared(f, o); err != nil {
 			return nil, &refusal{Schema, f.Name, err.Error()}
 		}
 		if e.fields[f.Index] == nil && !f.Optional {
@@ -41,6 +44,10 @@ func read(src *spec.Source, summed map[*spec.Field]bool, r Record) (*event, *ref
 	if src.IDField != nil {
 		e.id, e.hasID = text(e.fields[src.IDField.Index])
 	}
+	ofDeclared := func(d *spec.Definition) bool { return d.Field != nil && d.Field.Expr == nil }
+	if r := tooLarge(summed, e, ofDeclared); r != nil {
+		return nil, r
+	}
 	if r.Time != NoTime && e.time > r.Time+src.MaxAhead.Milliseconds() {
 		return nil, &refusal{reason: Future}
 	}
@@ -49,25 +56,38 @@ func read(src *spec.Source, summed map[*spec.Field]bool, r Record) (*event, *ref
 			e.fields[f.Index] = computed(f, evaluate(f.Expr, e))
 		}
 	}
+	if r := tooLarge(summed, e, func(d *spec.Definition) bool { return true }); r != nil {
+		return nil, r
+	}
 	if src.Filter != nil && !holds(src.Filter, e) {
 		return nil, &refusal{reason: Filtered}
 	}
 	return e, nil
 }
 
-func declared(summed map[*spec.Field]bool, f *spec.Field, o object) (any, error) {
+// tooLarge refuses a double beyond 1e15 that some definition sums up (S20).
+func tooLarge(summed []*spec.Definition, e *event, asked func(*spec.Definition) bool) *refusal {
+	for _, d := range summed {
+		if !asked(d) || d.Field != nil && d.Field.Type != spec.Double {
+			continue
+		}
+		value := valueOf(d, e)
+		if d.Value != nil {
+			value = inputOf(d, e).value // only where the filter lets it in
+		}
+		if x, ok := value.(float64); ok && math.Abs(x) > maxSummed {
+			return &refusal{reason: Schema, detail: "a summed value beyond 1e15"}
+		}
+	}
+	return nil
+}
+
+func declared(f *spec.Field, o object) (any, error) {
 	raw, err := lookUp(o, pathOf(f))
 	if err != nil || raw == nil {
 		return nil, err
 	}
-	v, err := typed(f, raw)
-	if err != nil {
-		return nil, err
-	}
-	if x, ok := v.(float64); ok && math.Abs(x) > maxSummed && summed[f] {
-		return nil, errors.New("a summed double beyond 1e15")
-	}
-	return v, nil
+	return typed(f, raw)
 }
 
 // pathOf is where a declared field lies in a record.
@@ -78,14 +98,16 @@ func pathOf(f *spec.Field) []string {
 	return f.Path
 }
 
-// summedFields are the fields that some sum is made of (S20).
-func summedFields(s *spec.Spec) map[*spec.Field]bool {
-	summed := map[*spec.Field]bool{}
+// sums are the definitions over a source whose value is summed up.
+func sums(s *spec.Spec, src *spec.Source) []*spec.Definition {
+	var summed []*spec.Definition
 	for _, v := range s.Views {
 		for _, d := range v.Definitions {
 			switch d.Aggregation {
 			case "sum", "mean", "stddev":
-				summed[d.Field] = true
+				if v.Source == src {
+					summed = append(summed, d)
+				}
 			}
 		}
 	}

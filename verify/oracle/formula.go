@@ -62,7 +62,7 @@ func formula(f *spec.Feature, w window) Result {
 		return counted(n, d, float64(len(distinct)))
 	case "sum":
 		if n == 0 {
-			return counted(n, d, 0)
+			return counted(n, d, 0.0)
 		}
 		return sum(w.inputs, scaleOf(d))
 	case "is_new":
@@ -71,7 +71,9 @@ func formula(f *spec.Feature, w window) Result {
 				return Result{Value: false, Status: Present}
 			}
 		}
-		return Result{Value: true, Status: Present}
+		// Without an earlier event, and without a default, what has never been
+		// seen is new (the first example of spec-language.md).
+		return counted(n, d, true)
 	}
 	if n == 0 {
 		return Result{}
@@ -109,9 +111,9 @@ func formula(f *spec.Feature, w window) Result {
 	panic("oracle: no formula for " + d.Aggregation)
 }
 
-// counted is the value of an aggregation that is 0 without events: there its
+// counted is the value of an aggregation that has one without events: there its
 // default stands instead, if it has one (S18).
-func counted(n int, d *spec.Definition, value float64) Result {
+func counted(n int, d *spec.Definition, value any) Result {
 	if n == 0 && d.HasDefault {
 		return Result{}
 	}

@@ -23,6 +23,9 @@ type object map[string]any
 // error only where the name is looked at.
 type twice struct{}
 
+// errNoObject is valid JSON of the wrong type: that is the schema's matter.
+var errNoObject = errors.New("not an object")
+
 // parse reads one JSON object strictly: valid UTF-8, no trailing bytes, bounded;
 // names that occur twice are marked.
 func parse(raw []byte) (object, error) {
@@ -46,7 +49,7 @@ func parse(raw []byte) (object, error) {
 	}
 	o, ok := v.(object)
 	if !ok {
-		return nil, errors.New("not an object")
+		return nil, errNoObject
 	}
 	return o, nil
 }

@@ -73,7 +73,7 @@ type Oracle struct {
 	newestOf []int64             // by source: newest accepted of all partitions
 	rows     map[rowKey][]*event // events that entered the view, in event order
 	coverage []coverage
-	summed   map[*spec.Field]bool
+	summed   [][]*spec.Definition // by source: what S20 bounds
 }
 
 type partition struct {
@@ -101,10 +101,10 @@ func New(s *spec.Spec) *Oracle {
 		newestOf: make([]int64, len(s.Sources)),
 		rows:     map[rowKey][]*event{},
 		coverage: make([]coverage, len(s.Sources)),
-		summed:   summedFields(s),
 	}
-	for i := range o.newestOf {
+	for i, src := range s.Sources {
 		o.newestOf[i] = NoTime
+		o.summed = append(o.summed, sums(s, src))
 	}
 	return o
 }
@@ -126,7 +126,7 @@ func (o *Oracle) Newest(source int) (int64, bool) {
 // next Apply.
 func (o *Oracle) Apply(r Record) *Outcome {
 	src := o.spec.Sources[r.Source]
-	e, refusal := read(src, o.summed, r)
+	e, refusal := read(src, o.summed[r.Source], r)
 	if refusal == nil {
 		refusal = o.admit(src, e)
 	}
