@@ -28,12 +28,22 @@ type Value struct {
 	str  string
 }
 
-// The constructors of values.
-func OfString(s string) Value     { return Value{kind: String, str: s} }
-func OfInt(i int64) Value         { return Value{kind: Int, bits: uint64(i)} }
-func OfBool(b bool) Value         { return Value{kind: Bool, bits: b2u(b)} }
-func OfTimestamp(ms int64) Value  { return Value{kind: Timestamp, bits: uint64(ms)} }
+// OfString is a text. It is not copied.
+func OfString(s string) Value { return Value{kind: String, str: s} }
+
+// OfInt is a whole number.
+func OfInt(i int64) Value { return Value{kind: Int, bits: uint64(i)} }
+
+// OfBool is a truth.
+func OfBool(b bool) Value { return Value{kind: Bool, bits: b2u(b)} }
+
+// OfTimestamp is a time in milliseconds since 1970, UTC.
+func OfTimestamp(ms int64) Value { return Value{kind: Timestamp, bits: uint64(ms)} }
+
+// OfDecimal is an amount in minor units, of a scale that the field knows.
 func OfDecimal(minor int64) Value { return Value{kind: Decimal, bits: uint64(minor)} }
+
+// OfDouble is a number; -0 becomes 0.
 func OfDouble(f float64) Value {
 	if f == 0 {
 		f = 0 // -0 and 0 are one value (S21)
