@@ -3,7 +3,10 @@
 // spec tests) and refuses; it keeps nothing and decides nothing about time.
 package event
 
-import "math"
+import (
+	"math"
+	"strconv"
+)
 
 // Kind is what a Value holds.
 type Kind uint8
@@ -90,7 +93,19 @@ func (v Value) Number(scale int) (float64, bool) {
 	case Int:
 		return float64(v.Int()), true
 	case Decimal:
-		return float64(v.Int()) / Pow10[scale], true
+		return major(v.Int(), scale), true
 	}
 	return 0, false
+}
+
+// major is minor / 10^scale, rounded once. Up to 2^53 both are exact as doubles,
+// and the division is the one rounding; beyond, the text is read as a whole.
+func major(minor int64, scale int) float64 {
+	if -MaxInt <= minor && minor <= MaxInt {
+		return float64(minor) / Pow10[scale]
+	}
+	var room [32]byte
+	text := append(strconv.AppendInt(room[:0], minor, 10), 'e', '-')
+	f, _ := strconv.ParseFloat(string(strconv.AppendInt(text, int64(scale), 10)), 64)
+	return f
 }
