@@ -2,6 +2,7 @@ package spec
 
 import (
 	"bytes"
+	"os"
 	"path/filepath"
 	"testing"
 )
@@ -35,6 +36,31 @@ func TestGeneratedNamesOfTheWorkedExamples(t *testing.T) {
 		if count != want {
 			t.Errorf("%s has %d features, want %d", name, count, want)
 		}
+	}
+}
+
+// A shell's * names other files too; and the namespaces are independent.
+func TestAllExamplesAtOnce(t *testing.T) {
+	names, err := filepath.Glob("../../examples/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	readme := filepath.Join(t.TempDir(), "README.md")
+	if err := os.WriteFile(readme, []byte("# not a spec"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	specs, diags, err := Load(append(names, readme))
+	if err != nil || len(specs) < 4 {
+		t.Fatalf("%d specs, %v, %v", len(specs), diags, err)
+	}
+	if last := diags[len(diags)-1]; last.Pos.File != readme || last.Severity != WarningSeverity {
+		t.Errorf("the README: %v", last)
+	}
+	if _, _, err := Load([]string{readme}); err == nil {
+		t.Error("a README is no spec")
+	}
+	if _, _, err := Load([]string{filepath.Join(t.TempDir(), "none.yaml")}); err == nil {
+		t.Error("a file that is not there was read")
 	}
 }
 

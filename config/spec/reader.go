@@ -50,7 +50,14 @@ type loader struct {
 // error among them. err is about reading only.
 func Load(paths []string) (specs []*Spec, diags Diagnostics, err error) {
 	var files []File
+	var skipped Diagnostics
 	for _, path := range paths {
+		if !isSpecName(path) && isFile(path) {
+			// A shell's * names whatever lies beside the specs.
+			skipped = append(skipped, Diagnostic{Severity: WarningSeverity, Pos: Position{File: path},
+				Message: "not read: the name of a spec ends in .yaml or .yml"})
+			continue
+		}
 		if files, err = appendFiles(files, path); err != nil {
 			return nil, nil, err
 		}
@@ -58,7 +65,17 @@ func Load(paths []string) (specs []*Spec, diags Diagnostics, err error) {
 	if len(files) == 0 {
 		return nil, nil, fmt.Errorf("no spec files in %s: a spec is a *.yaml file", strings.Join(paths, ", "))
 	}
-	return LoadFiles(files)
+	specs, diags, err = LoadFiles(files)
+	return specs, append(diags, skipped...), err
+}
+
+func isSpecName(name string) bool {
+	return strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml")
+}
+
+func isFile(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.Mode().IsRegular()
 }
 
 // LoadFiles is Load of files that were already read.
@@ -92,7 +109,7 @@ func appendFiles(files []File, path string) ([]File, error) {
 			}
 			return nil
 		}
-		if ext := filepath.Ext(name); name != path && ext != ".yaml" && ext != ".yml" {
+		if name != path && !isSpecName(name) {
 			return nil
 		}
 		if len(files) == MaxFiles {
