@@ -2,14 +2,13 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-
-	"errors"
 
 	"github.com/freshet-dev/freshet/sources/kafkaclient"
 )
@@ -54,6 +53,47 @@ func topicError(where, name string, detail kadm.TopicDetail) error {
 		return fmt.Errorf("no right to read topic %s on kafka at %s: grant Describe and Read on it", name, where)
 	case detail.Err != nil:
 		return fmt.Errorf("topic %s on kafka at %s: %w", name, where, detail.Err)
+	}
+	return nil
+}
+
+// watch looks at the topics now and then: a client retries for ever on a topic
+// that was deleted, reads one that was made anew as if it were the old one, and
+// learns of new partitions only when it balances.
+func (c *Consumer) watch(ctx context.Context) {
+	for wait(ctx, c.config.TopicCheck) == nil {
+		c.mu.Lock()
+		admin := c.admin
+		c.mu.Unlock()
+		names := make([]string, 0, len(c.topics))
+		for name := range c.topics {
+			names = append(names, name)
+		}
+		asking, cancel := context.WithTimeout(ctx, c.config.TopicCheck)
+		found, err := admin.ListTopics(asking, names...)
+		cancel()
+		if err != nil {
+			continue // that Kafka does not answer is Poll's to say
+		}
+		for name, t := range c.topics {
+			if err := changed(name, t, found[name]); err != nil {
+				_ = c.fail(err)
+				return
+			}
+		}
+	}
+}
+
+func changed(name string, was *topic, is kadm.TopicDetail) error {
+	switch {
+	case errors.Is(is.Err, kerr.UnknownTopicOrPartition):
+		return fmt.Errorf("topic %s was deleted while it was read: stop the run, or make the topic and use a new group", name)
+	case is.Err != nil:
+		return nil
+	case is.ID != was.id:
+		return fmt.Errorf("topic %s was made anew while it was read; its offsets mean nothing now: use a new group", name)
+	case int32(len(is.Partitions)) > was.partitions:
+		return fmt.Errorf("topic %s has %d partitions now, and had %d: start again to read them all", name, len(is.Partitions), was.partitions)
 	}
 	return nil
 }

@@ -30,6 +30,7 @@ const (
 	DefaultHeartbeat        = 500 * time.Millisecond
 	DefaultUnreachableAfter = time.Minute
 	DefaultFetchMaxWait     = 100 * time.Millisecond
+	DefaultTopicCheck       = 30 * time.Second
 )
 
 // Bounds of the client's memory.
@@ -38,6 +39,10 @@ const (
 	fetchMaxPartitionBytes = 4 << 20  // of one partition in it
 	maxDecompressBytes     = 64 << 20 // of one batch: a small one may unfold to anything
 )
+
+// metadataMinAge is how soon the client may ask again who leads a partition: a
+// leader that moved is found after it.
+const metadataMinAge = 100 * time.Millisecond
 
 // Topic is one topic and the source that its records belong to.
 type Topic struct {
@@ -61,6 +66,7 @@ type Config struct {
 	UnreachableAfter time.Duration // without any answer from Kafka, the process ends
 	FetchMinBytes    int32         // the broker waits for so much, but at most FetchMaxWait; 1 if 0
 	FetchMaxWait     time.Duration
+	TopicCheck       time.Duration // how often the topics are looked at: deleted, made anew, grown
 
 	// Observe is called once per state change (joined, owner, lost, retrying),
 	// from the client's goroutines. nil: nobody is told.
@@ -83,6 +89,7 @@ func (c Config) withDefaults() Config {
 	setDuration(&c.Heartbeat, DefaultHeartbeat)
 	setDuration(&c.UnreachableAfter, DefaultUnreachableAfter)
 	setDuration(&c.FetchMaxWait, DefaultFetchMaxWait)
+	setDuration(&c.TopicCheck, DefaultTopicCheck)
 	if c.FetchMinBytes == 0 {
 		c.FetchMinBytes = 1
 	}
@@ -102,6 +109,7 @@ type Consumer struct {
 	// Of Poll's goroutine.
 	client  *kgo.Client // nil: to be made anew
 	closing sync.WaitGroup
+	stop    context.CancelFunc // of watch
 	queue   []sources.Record   // read and not yet handed over
 	given   int                // of queue, in earlier Polls
 	of      int                // the session that queue was read in
@@ -159,6 +167,9 @@ func NewConsumer(ctx context.Context, config Config) (*Consumer, error) {
 	if err := c.join(); err != nil {
 		return nil, err
 	}
+	watching, stop := context.WithCancel(context.Background())
+	c.stop = stop
+	c.closing.Go(func() { c.watch(watching) })
 	return c, nil
 }
 
@@ -202,6 +213,7 @@ func (c *Consumer) options(number int) []kgo.Opt {
 		kgo.ConsumeTopics(names...),
 		kgo.Balancers(oneOwner{}),
 		kgo.DisableAutoCommit(),
+		kgo.MetadataMinAge(metadataMinAge),
 		kgo.BlockRebalanceOnPoll(),
 		kgo.SessionTimeout(c.config.SessionTimeout),
 		kgo.HeartbeatInterval(c.config.Heartbeat),
@@ -239,6 +251,7 @@ func (h hearing) OnBrokerRead(_ kgo.BrokerMetadata, _ int16, _ int, _, _ time.Du
 
 // Close leaves the group, so that a standby takes over within a heartbeat.
 func (c *Consumer) Close(ctx context.Context) error {
+	c.stop()
 	defer c.closing.Wait()
 	if c.client == nil {
 		return nil

@@ -231,3 +231,23 @@ func (c *Consumer) Lag() map[sources.PartitionID]int64 {
 	}
 	return lag
 }
+
+// Pause implements sources.Pauser. The client drops what it has buffered of the
+// partition and fetches it again later.
+func (c *Consumer) Pause(id sources.PartitionID) {
+	if c.client == nil {
+		return
+	}
+	for name, t := range c.topics {
+		if t.source == id.Source {
+			c.client.PauseFetchPartitions(map[string][]int32{name: {id.Partition}})
+		}
+	}
+}
+
+// Resume implements sources.Pauser.
+func (c *Consumer) Resume() {
+	if c.client != nil {
+		c.client.ResumeFetchPartitions(c.client.PauseFetchPartitions(nil))
+	}
+}

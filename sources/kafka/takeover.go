@@ -85,6 +85,7 @@ func (c *Consumer) gain(number int, all []sources.Assigned) bool {
 	c.own.session++
 	c.own.member, _ = c.client.GroupMetadata()
 	c.started = false
+	c.Resume() // a pause is the last session's
 	clear(c.lag)
 	for _, a := range all {
 		c.lag[a.PartitionID] = &progress{next: a.Start, end: a.End, tail: -1}

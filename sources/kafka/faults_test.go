@@ -1,0 +1,277 @@
+package kafka
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/freshet-dev/freshet/sources"
+	"github.com/freshet-dev/freshet/sources/kafkaclient"
+)
+
+// until polls until something that is wanted comes, or an error.
+func until(t *testing.T, c *Consumer, want func(sources.Poll) bool) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	for ctx.Err() == nil {
+		p, err := c.Poll(ctx, 100)
+		if err != nil {
+			return err
+		}
+		if want(p) {
+			return nil
+		}
+	}
+	t.Fatal("it did not come")
+	return nil
+}
+
+func isOwned(p sources.Poll) bool { return p.Owned != nil }
+func never(sources.Poll) bool     { return false }
+
+func shut(c *Consumer) { _ = c.Close(context.Background()) }
+
+func both(t *testing.T, test func(*testing.T, kafkaclient.Config)) {
+	t.Run("in process", func(t *testing.T) { test(t, inProcess(t)) })
+	t.Run("real broker", func(t *testing.T) { test(t, realBroker(t)) })
+}
+
+func mustSay(t *testing.T, err error, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("got %v, want it to say %q", err, part)
+		}
+	}
+}
+
+func TestStartIsRefusedWhere(t *testing.T) {
+	client := inProcess(t)
+	f := begin(t, client, 1)
+	bad := f.config()
+	bad.Topics = append(bad.Topics, Topic{Source: 1, Name: "missing"})
+	_, err := NewConsumer(t.Context(), bad)
+	mustSay(t, err, "topic missing does not exist", "create it")
+
+	bad = f.config()
+	bad.Topics = append(bad.Topics, Topic{Source: 1, Name: bad.Topics[0].Name})
+	_, err = NewConsumer(t.Context(), bad)
+	mustSay(t, err, "both read topic")
+
+	bad = f.config()
+	bad.Group = ""
+	_, err = NewConsumer(t.Context(), bad)
+	mustSay(t, err, "no group", "--group")
+
+	bad = f.config()
+	bad.Client.Brokers = nil
+	_, err = NewConsumer(t.Context(), bad)
+	mustSay(t, err, "no Kafka brokers", "--brokers")
+}
+
+// A committed position that the log no longer holds is never reset silently.
+func TestGapsInTheLogAreFatal(t *testing.T) {
+	both(t, func(t *testing.T, client kafkaclient.Config) {
+		set := func(f *fixture, offset int64) {
+			t.Helper()
+			var offsets kadm.Offsets
+			offsets.AddOffset(f.topics[0].Name, 0, offset, -1)
+			if err := f.admin.CommitAllOffsets(t.Context(), f.group, offsets); err != nil {
+				t.Fatal(err)
+			}
+		}
+		t.Run("retention", func(t *testing.T) {
+			f := begin(t, client, 1)
+			f.append(t, 0, 0, "0", "1", "2", "3", "4")
+			set(f, 1)
+			var cut kadm.Offsets
+			cut.AddOffset(f.topics[0].Name, 0, 3, -1)
+			if _, err := f.admin.DeleteRecords(t.Context(), cut); err != nil {
+				t.Fatal(err)
+			}
+			c := f.open(t)
+			defer shut(c)
+			mustSay(t, until(t, c, never), f.topics[0].Name, "partition 0", "committed offset 1", "begins at 3", "2 records")
+		})
+		t.Run("behind the end", func(t *testing.T) {
+			f := begin(t, client, 1)
+			f.append(t, 0, 0, "0")
+			set(f, 9)
+			c := f.open(t)
+			defer shut(c)
+			mustSay(t, until(t, c, never), "committed offset 9", "ends at 1")
+		})
+		t.Run("exactly the start and the end are fine", func(t *testing.T) {
+			for _, offset := range []int64{0, 2} {
+				f := begin(t, client, 1)
+				f.append(t, 0, 0, "0", "1")
+				set(f, offset)
+				c := f.open(t)
+				if err := until(t, c, isOwned); err != nil {
+					t.Errorf("committed %d of [0, 2): %v", offset, err)
+				}
+				shut(c)
+			}
+		})
+	})
+}
+
+func TestTopicsThatChangeEndTheRun(t *testing.T) {
+	client := inProcess(t)
+	changes := map[string]struct {
+		do   func(*fixture, string) error
+		want string
+	}{
+		"deleted": {func(f *fixture, name string) error {
+			_, err := f.admin.DeleteTopics(t.Context(), name)
+			return err
+		}, "was deleted while it was read"},
+		"made anew": {func(f *fixture, name string) error {
+			if _, err := f.admin.DeleteTopics(t.Context(), name); err != nil {
+				return err
+			}
+			_, err := f.admin.CreateTopic(t.Context(), 1, 1, nil, name)
+			return err
+		}, "was made anew"},
+		"grown": {func(f *fixture, name string) error {
+			_, err := f.admin.CreatePartitions(t.Context(), 2, name)
+			return err
+		}, "partitions"},
+	}
+	for name, change := range changes {
+		t.Run(name, func(t *testing.T) {
+			f := begin(t, client, 1)
+			f.adjust = func(c *Config) { c.TopicCheck = 20 * time.Millisecond }
+			c := f.open(t)
+			defer shut(c)
+			if err := until(t, c, isOwned); err != nil {
+				t.Fatal(err)
+			}
+			if err := change.do(f, f.topics[0].Name); err != nil {
+				t.Fatal(err)
+			}
+			mustSay(t, until(t, c, never), f.topics[0].Name, change.want)
+		})
+	}
+}
+
+func TestKafkaThatIsGoneEndsTheRun(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := begin(t, kafkaclient.Config{Brokers: cluster.ListenAddrs()}, 1)
+	f.adjust = func(c *Config) { c.UnreachableAfter = time.Second }
+	c := f.open(t)
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = c.Close(ctx)
+	}()
+	if err := until(t, c, isOwned); err != nil {
+		t.Fatal(err)
+	}
+	cluster.Close()
+	began := time.Now()
+	mustSay(t, until(t, c, never), "unreachable since", f.client.Brokers[0])
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it took %s to notice", took)
+	}
+}
+
+func TestTheSameInstanceIDTwiceIsFatalForTheFirst(t *testing.T) {
+	both(t, func(t *testing.T, client kafkaclient.Config) {
+		f := begin(t, client, 2)
+		f.adjust = func(c *Config) { c.InstanceID = "one" }
+		first := f.open(t)
+		defer shut(first)
+		if err := until(t, first, isOwned); err != nil {
+			t.Fatal(err)
+		}
+		second := f.open(t)
+		defer shut(second)
+		mustSay(t, until(t, first, never), "same instance id one")
+	})
+}
+
+func TestAStaticMemberLeavesAtOnce(t *testing.T) {
+	both(t, func(t *testing.T, client kafkaclient.Config) {
+		f := begin(t, client, 2)
+		f.adjust = func(c *Config) { c.InstanceID = "first" }
+		first := f.open(t)
+		if err := until(t, first, isOwned); err != nil {
+			t.Fatal(err)
+		}
+		f.adjust = func(c *Config) { c.InstanceID = "second" }
+		second := f.open(t)
+		defer shut(second)
+		left := time.Now()
+		if err := first.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := until(t, second, isOwned); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(left); took > 5*time.Second { // the session lasts 10 s
+			t.Errorf("the hand-over took %s", took)
+		}
+	})
+}
+
+func TestMembersThatAreNotOfFreshetAreRefused(t *testing.T) {
+	both(t, func(t *testing.T, client kafkaclient.Config) {
+		f := begin(t, client, 1)
+		opts, err := client.Options()
+		if err != nil {
+			t.Fatal(err)
+		}
+		other, err := kgo.NewClient(append(opts, kgo.ConsumerGroup(f.group), kgo.ConsumeTopics(f.topics[0].Name))...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer other.Close()
+		f.append(t, 0, 0, "x")
+		if err := other.PollFetches(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		c := f.open(t)
+		defer shut(c)
+		mustSay(t, until(t, c, never), "members that are not of Freshet")
+	})
+}
+
+func TestPausedPartitionsWait(t *testing.T) {
+	both(t, func(t *testing.T, client kafkaclient.Config) {
+		f := begin(t, client, 2)
+		c := f.open(t)
+		defer shut(c)
+		if err := until(t, c, isOwned); err != nil {
+			t.Fatal(err)
+		}
+		c.Pause(sources.PartitionID{Partition: 1})
+		f.append(t, 0, 1, "held")
+		f.append(t, 0, 0, "given")
+		var got []string
+		err := until(t, c, func(p sources.Poll) bool {
+			for _, r := range p.Records {
+				got = append(got, string(r.Value))
+			}
+			return len(got) > 0
+		})
+		if err != nil || len(got) != 1 || got[0] != "given" {
+			t.Fatalf("got %v, %v", got, err)
+		}
+		c.Resume()
+		if err := until(t, c, func(p sources.Poll) bool {
+			return len(p.Records) == 1 && string(p.Records[0].Value) == "held"
+		}); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
