@@ -332,6 +332,29 @@ func TestS36Warnings(t *testing.T) {
 	mustWarn(t, "source payments has no field device_score", base(t, "{amount: double}", "{amount: double, device_score: double}"))
 }
 
+func TestS04EventBoundFeaturesOfOtherSourcesAreWarnedAbout(t *testing.T) {
+	other := File{Name: "other.yaml", Data: []byte(`version: 1
+namespace: shop
+owner: a@example.com
+sources:
+  logins:
+    description: One record per login.
+    type: kafka
+    topic: logins
+    timestamp_field: at
+    fields: {at: {type: timestamp}, card: {type: string}, device: {type: string}}
+feature_views:
+  logins:
+    source: logins
+    entity: card
+    ttl: 1d
+    description: Logins.
+    features: {fresh: {aggregation: is_new, field: device, windows: [1h]}, n: {aggregation: count, windows: [1h]}}
+`)}
+	mustWarn(t, "feature logins.fresh_1h has a meaning only with an event of logins",
+		base(t, "- velocity: [n_1h, n_24h, share]", "- velocity: [n_1h, n_24h, share]\n      - logins: [fresh_1h, n_1h]"), other)
+}
+
 func TestHashFollowsMeaningOnly(t *testing.T) {
 	same := mustLoad(t, base(t)).Hash
 	for _, r := range [][]string{

@@ -140,6 +140,10 @@ func (r *resolver) list1(s *Service, n node, f *Feature, category string) {
 			return
 		}
 	}
+	if f.EventBound && s.On != nil && f.View.Source != s.On {
+		r.warnf(n, "leave it out, or serve it on "+f.View.Source.Name, "feature %s has a meaning only with an event of %s: in records of %s it is always null (S4)",
+			f.Full(), f.View.Source.Name, s.On.Name)
+	}
 	s.Features = append(s.Features, f)
 	s.Categories = append(s.Categories, category)
 }
