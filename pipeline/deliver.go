@@ -150,13 +150,17 @@ func (r *Runner) commit(work context.Context) error {
 	}
 	meta := metadata(own.batch+1, own.owner, own.incarnation)
 	deadline := time.Now().Add(r.Limits.CommitPatience)
-	err := r.retry(work, commits, "commit", func(ctx context.Context) error {
-		err := r.Consumer.Commit(ctx, positions, meta)
-		if err != nil && (errors.Is(err, sources.ErrLost) || time.Now().After(deadline)) {
-			return &sinks.Fatal{Err: err}
-		}
-		return err
+	group, ctx := errgroup.WithContext(work)
+	group.Go(func() error { // beside the loop, which does nothing but wait: it must not look dead meanwhile
+		return r.retry(ctx, commits, "commit", func(ctx context.Context) error {
+			err := r.Consumer.Commit(ctx, positions, meta)
+			if err != nil && (errors.Is(err, sources.ErrLost) || time.Now().After(deadline)) {
+				return &sinks.Fatal{Err: err}
+			}
+			return err
+		})
 	})
+	err := r.await(group)
 	switch {
 	case errors.Is(err, sources.ErrLost):
 		r.metrics.transactions.WithLabelValues("lost").Inc()

@@ -140,6 +140,8 @@ type fakeConsumer struct {
 	commitDo func() error // a fault
 	pollErr  error
 	closed   bool
+	silent   bool               // brings no records
+	passed   []sources.Position // to be told
 }
 
 func (b *broker) consumer() *fakeConsumer {
@@ -180,7 +182,7 @@ func (c *fakeConsumer) take(max int) (sources.Poll, bool, error) {
 		owned := c.owned
 		c.owned = nil
 		return sources.Poll{Owned: owned}, true, nil
-	case c.next == nil:
+	case c.next == nil || c.silent:
 		return sources.Poll{}, false, nil
 	}
 	var out []sources.Record
@@ -200,8 +202,9 @@ func (c *fakeConsumer) take(max int) (sources.Poll, bool, error) {
 		}
 		left = left || c.paused[id]
 	}
-	if len(out) > 0 {
-		return sources.Poll{Records: out}, true, nil
+	if passed := c.passed; len(out) > 0 || passed != nil {
+		c.passed = nil
+		return sources.Poll{Records: out, Passed: passed}, true, nil
 	}
 	if c.b.ends && !left {
 		return sources.Poll{Ended: true}, true, nil

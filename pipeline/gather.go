@@ -72,9 +72,10 @@ func (r *Runner) take(work context.Context, p sources.Poll) error {
 	case r.own == nil:
 		return nil // records of a session that is over by now
 	case r.own.rebuilding:
-		return r.rebuild(p.Records)
+		return r.rebuild(p.Records, p.Passed)
 	}
 	r.read(p.Records)
+	r.own.pass(p.Passed)
 	return nil
 }
 

@@ -54,17 +54,14 @@ func TestHealthOverALife(t *testing.T) {
 		time.Sleep(time.Minute)
 		expect("without partitions", "/livez", 200, "alive")
 		expect("without partitions", "/readyz", 503, "owner of all partitions")
-		w.broker.mu.Lock()
-		c.paused[sources.PartitionID{Source: transactions}] = true // holds the rebuild up
-		w.broker.mu.Unlock()
+		c.silent = true // holds the rebuild up
 		w.broker.assign(c)
-		w.broker.mu.Lock()
-		c.paused[sources.PartitionID{Source: transactions}] = true
-		w.broker.mu.Unlock()
 		time.Sleep(3 * time.Second)
 		expect("in the rebuild", "/startupz", 503, "0 of 4 records, 0 %")
 		expect("in the rebuild", "/readyz", 503, "rebuilding")
-		c.Resume()
+		w.broker.mu.Lock()
+		c.silent = false
+		w.broker.mu.Unlock()
 		w.broker.append(transactions, 0, clock0, txn("t4", "c1", 4, "1.00"))
 		time.Sleep(3 * time.Second)
 		expect("when running", "/readyz", 200, "active")

@@ -8,6 +8,8 @@ import (
 	"runtime/debug"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/freshet-dev/freshet/features"
 	"github.com/freshet-dev/freshet/features/event"
 	"github.com/freshet-dev/freshet/sinks"
@@ -36,7 +38,7 @@ type partition struct {
 	start, committed, end int64 // as assigned; committed is start where it never was
 	next                  int64
 	moved                 bool  // since the last commit
-	held                  bool  // paused: it has reached committed during the rebuild
+	held                  bool  // during the rebuild: records at or above committed have come and are kept
 	at                    int64 // running maximum of event time
 	first                 int64 // event time of its first record, noTime before
 	recordTime            int64 // the log's time of its newest record
@@ -92,11 +94,14 @@ func (r *Runner) takeOver(work context.Context, assigned []sources.Assigned) err
 		}
 	} else {
 		writer := sinks.Writer{SpecHash: r.spec.Hash, Views: r.Plan.Rows(), AtLeast: known, First: first}
-		err := r.retry(work, onlineStore, "take over the online store", func(ctx context.Context) (err error) {
-			own.owner, own.incarnation, err = r.Store.TakeOver(ctx, writer)
-			return err
+		group, ctx := errgroup.WithContext(work)
+		group.Go(func() error {
+			return r.retry(ctx, onlineStore, "take over the online store", func(ctx context.Context) (err error) {
+				own.owner, own.incarnation, err = r.Store.TakeOver(ctx, writer)
+				return err
+			})
 		})
-		if err != nil {
+		if err := r.await(group); err != nil {
 			return err
 		}
 	}
@@ -108,7 +113,10 @@ func (r *Runner) takeOver(work context.Context, assigned []sources.Assigned) err
 	if first {
 		r.warnForeign(assigned)
 	}
-	return r.rebuild(nil)
+	if pauser, ok := r.Consumer.(sources.Pauser); ok {
+		pauser.Resume() // pauses of an earlier ownership, whose rebuild was cut off
+	}
+	return r.rebuild(nil, nil)
 }
 
 // warnForeign tells of committed offsets without our metadata.
@@ -126,7 +134,7 @@ func (r *Runner) warnForeign(assigned []sources.Assigned) {
 // row. Records at or above them are kept for later; live work begins once
 // every partition has come so far, since a live record must see everything
 // that was applied before it.
-func (r *Runner) rebuild(records []sources.Record) (err error) {
+func (r *Runner) rebuild(records []sources.Record, passed []sources.Position) (err error) {
 	own, below := r.own, records[:0:0]
 	for i := range records {
 		rec := &records[i]
@@ -136,7 +144,7 @@ func (r *Runner) rebuild(records []sources.Record) (err error) {
 			continue
 		}
 		r.pending = append(r.pending, keep(rec))
-		r.pause(rec, p)
+		r.hold(rec, p)
 	}
 	r.read(below)
 	at := noSlot
@@ -155,14 +163,34 @@ func (r *Runner) rebuild(records []sources.Record) (err error) {
 	}
 	own.done += int64(len(below))
 	r.in.reset()
+	own.pass(slices.DeleteFunc(passed, r.readAhead))
 	r.rebuilt()
 	return nil
 }
 
-func (r *Runner) pause(rec *sources.Record, p *partition) {
-	if pauser, ok := r.Consumer.(sources.Pauser); ok && !p.held {
-		p.held = true
+// hold notes that a partition is done rebuilding, and pauses it where the
+// consumer can.
+func (r *Runner) hold(rec *sources.Record, p *partition) {
+	if p.held {
+		return
+	}
+	p.held = true
+	if pauser, ok := r.Consumer.(sources.Pauser); ok {
 		pauser.Pause(sources.PartitionID{Source: rec.Source, Partition: rec.Partition})
+	}
+}
+
+// readAhead reports whether records of the position's partition are kept for
+// later: what was passed lies behind those.
+func (r *Runner) readAhead(p sources.Position) bool { return r.own.parts[p.PartitionID].held }
+
+// pass moves partitions over what will never be handed over. It is committed
+// with the next batch.
+func (o *ownership) pass(passed []sources.Position) {
+	for _, to := range passed {
+		if p := o.parts[to.PartitionID]; p != nil && to.Next > p.next {
+			p.next, p.moved = to.Next, true
+		}
 	}
 }
 
@@ -170,20 +198,16 @@ func (r *Runner) pause(rec *sources.Record, p *partition) {
 // offset, or the end of the log: what lies between may be no records.
 func (r *Runner) rebuilt() {
 	lag := r.Consumer.Lag()
-	ahead := map[sources.PartitionID]bool{}
-	for i := range r.pending {
-		ahead[sources.PartitionID{Source: r.pending[i].Source, Partition: r.pending[i].Partition}] = true
-	}
 	for _, id := range r.own.ids {
 		p := r.own.parts[id]
-		if left, known := lag[id]; p.next < p.committed && !ahead[id] && (!known || left > 0) {
+		if left, known := lag[id]; p.next < p.committed && !p.held && (!known || left > 0) {
 			r.Config.Health.rebuild(r.own.done, r.own.total)
 			r.metrics.restore.Set(ratio(r.own.done, r.own.total))
 			return
 		}
 	}
 	for _, p := range r.own.parts {
-		p.next, p.moved = max(p.next, p.committed), false
+		p.next, p.moved, p.held = max(p.next, p.committed), false, false
 	}
 	r.engine.DropTouches()
 	r.own.rebuilding = false

@@ -258,6 +258,21 @@ func TestARebuildEndsAtTheEndOfTheLog(t *testing.T) {
 	})
 }
 
+func TestPassedOffsetsAreCommittedWithTheNextBatch(t *testing.T) {
+	w := newWorld(t)
+	w.broker.append(transactions, 0, clock0, txn("t0", "c1", 0, "1.00"))
+	w.broker.ends = true
+	c := w.broker.consumer()
+	c.passed = []sources.Position{{PartitionID: sources.PartitionID{Source: transactions}, Next: 3}} // two markers behind it
+	w.broker.assign(c)
+	if err := w.runner(c, nil).Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.broker.commits[0].positions[0].Next; got != 3 {
+		t.Errorf("committed %d, want 3", got)
+	}
+}
+
 func TestHandOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
