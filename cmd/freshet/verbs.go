@@ -5,6 +5,7 @@ import "github.com/spf13/cobra"
 // verbs is every verb, in the order of daily use.
 func (a *app) verbs() []*cobra.Command {
 	return []*cobra.Command{
+		a.demoCommand(),
 		a.runCommand(),
 		a.validateCommand(),
 		a.testCommand(),

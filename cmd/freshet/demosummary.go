@@ -1,0 +1,98 @@
+package main
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+	"time"
+)
+
+// summary says what was seen, shows one row as redis-cli would, and what to
+// type next.
+func (s *demoScreen) summary(d *demo) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%s\n", s.ink.bold("What was seen"))
+	refused := d.refused()
+	fmt.Fprintf(&b, "  %s events in, %s scored, %s\n", grouped(int(d.traffic.sent.Load())), grouped(s.seen()), refused)
+	for _, m := range s.spec.Models {
+		counts := s.bands[m.Name]
+		if counts == nil {
+			continue
+		}
+		var words []string
+		for _, band := range m.Bands {
+			words = append(words, band.Name+" "+grouped(counts[band.Name]))
+		}
+		fmt.Fprintf(&b, "  %s  %s\n", pad(m.Name, 18), strings.Join(words, "   "))
+	}
+	if len(s.reasons) > 0 {
+		fmt.Fprintf(&b, "  %s  %s\n", pad("reasons", 18), s.topReasons())
+	}
+	if at := d.traffic.burstAt.Load(); at > 0 {
+		began := time.UnixMilli(at)
+		fmt.Fprintf(&b, "  the card testing began at %s", began.UTC().Format("15:04:05"))
+		if s.flagged.IsZero() {
+			b.WriteString("\n")
+		} else {
+			fmt.Fprintf(&b, " and was first flagged %s later\n", s.ink.bold(shortAge(s.flagged.Sub(began))))
+		}
+	}
+	s.row(&b, d)
+	fmt.Fprintf(&b, "\n%s\n", s.ink.bold("Next"))
+	fmt.Fprintf(&b, "  %s   %s\n", pad("freshet test examples/quickstart", 78), s.ink.dim("the tests that stand in the spec"))
+	fmt.Fprintf(&b, "  %s   %s\n", pad("freshet features --specs examples/quickstart", 78), s.ink.dim("what it computes"))
+	fmt.Fprintf(&b, "  %s   %s\n", pad("freshet run examples/quickstart --brokers HOST:9092 --online-store redis://HOST", 78), s.ink.dim("the real thing"))
+	return writeAll(s.out, b.String())
+}
+
+func grouped(n int) string { return thousands(fmt.Sprint(n)) }
+
+func (s *demoScreen) topReasons() string {
+	var codes []string
+	for code := range s.reasons {
+		codes = append(codes, code)
+	}
+	sort.Slice(codes, func(i, j int) bool {
+		if s.reasons[codes[i]] != s.reasons[codes[j]] {
+			return s.reasons[codes[i]] > s.reasons[codes[j]]
+		}
+		return codes[i] < codes[j]
+	})
+	var words []string
+	for _, code := range codes {
+		words = append(words, code+" "+grouped(s.reasons[code]))
+	}
+	return strings.Join(words, "  ")
+}
+
+// refused counts what was dropped or went to the dead letters, by the
+// pipeline's own metrics.
+func (d *demo) refused() string {
+	gathered, err := d.registry.Gather()
+	if err != nil {
+		return "drops unknown: " + err.Error()
+	}
+	return "refused: " + counted(countsOf(gathered).refused)
+}
+
+// row shows the busiest card's row, as it lies in Redis.
+func (s *demoScreen) row(b *strings.Builder, d *demo) {
+	if s.hottest == "" {
+		return
+	}
+	view, known := s.spec.View("card_velocity")
+	if !known {
+		return
+	}
+	key := "freshet:" + s.spec.Namespace + ":{card:" + s.hottest + "}:" + view.Pinned()
+	fields, err := d.redis.HKeys(key)
+	if err != nil {
+		return
+	}
+	sort.Strings(fields)
+	fmt.Fprintf(b, "\n%s  %s\n", s.ink.bold("Its row in Redis"), s.ink.dim(s.hotKey+", the busiest one"))
+	fmt.Fprintf(b, "  $ redis-cli HGETALL '%s'\n", key)
+	for _, field := range fields {
+		fmt.Fprintf(b, "    %s  %s\n", s.ink.key(pad(field, 18)), d.redis.HGet(key, field))
+	}
+}
