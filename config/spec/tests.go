@@ -214,6 +214,7 @@ func (r *resolver) givenField(x fieldText, s *Source) bool {
 // written as the declared type is never converted.
 func (r *resolver) givenText(f *Field, n node) bool {
 	kind := coreOf(n)
+	text := strings.ReplaceAll(n.Value, "{i}", "0") // as the first of a repeat
 	fits := false
 	suggestion := ""
 	switch f.Type {
@@ -222,7 +223,7 @@ func (r *resolver) givenText(f *Field, n node) bool {
 	case Int:
 		fits, suggestion = kind == coreInt, "write a whole number without quotes"
 		if f.Text {
-			_, err := strconv.ParseInt(n.Value, 10, 64)
+			_, err := strconv.ParseInt(text, 10, 64)
 			fits, suggestion = kind == coreText && err == nil, "write a whole number in quotes, as the stream has it"
 		}
 	case Double:
@@ -234,7 +235,7 @@ func (r *resolver) givenText(f *Field, n node) bool {
 		fits = kind == coreInt || kind == coreText && err == nil
 		suggestion = "write RFC 3339 with a zone, such as 2026-01-05T10:00:00Z"
 	case Decimal:
-		_, err := strconv.ParseFloat(n.Value, 64)
+		_, err := strconv.ParseFloat(text, 64)
 		fits, suggestion = kind == coreInt || kind == coreFloat || kind == coreText && err == nil, "write a number"
 	}
 	if !fits || n.Kind != yaml.ScalarNode {
