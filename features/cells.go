@@ -241,19 +241,37 @@ func (c *compiler) cell(f *spec.Feature) *cell {
 	if f.HasDefault {
 		x.defawlt = literal(f.Default, f.Type, f.Scale)
 	}
-	c.limit(sp, x)
 	vp.cells[f] = x
 	return x
 }
 
-// limit notes which doubles are summed: beyond 1e15 they are refused (S20).
-func (c *compiler) limit(sp *sourcePlan, x *cell) {
-	if x.number != aggregate.Double {
-		return
-	}
-	for _, p := range x.parts {
-		if p.part == aggregate.SumFixed {
-			sp.summed[x.inputAt] = true
+// limits are the doubles of a source that some definition sums: beyond 1e15 the
+// record is refused (S20). They do not depend on what is served: the same
+// records are accepted in a test and in a run.
+func (c *compiler) limits(sp *sourcePlan) {
+	seen := map[string]bool{}
+	for _, v := range c.plan.spec.Views {
+		for _, d := range v.Definitions {
+			agg := aggregate.Find(d.Aggregation)
+			if v.Source != sp.source || agg == nil || (d.Field == nil && d.Value == nil) {
+				continue
+			}
+			limit := limitPlan{inputPlan: inputOf(d, raw)}
+			key := limit.name
+			if d.Field == nil && d.Filter != nil {
+				key += " where " + d.Filter.Text
+			}
+			if seen[key] || !slices.Contains(agg.Parts(limit.number()), aggregate.SumFixed) {
+				continue
+			}
+			seen[key] = true
+			if d.Field == nil {
+				limit.program = c.compileOver(sp, d.Value)
+				if d.Filter != nil {
+					limit.filter = c.compileOver(sp, d.Filter)
+				}
+			}
+			sp.limits = append(sp.limits, limit)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package features
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/freshet-dev/freshet/config/spec"
 	"github.com/freshet-dev/freshet/features/event"
@@ -60,14 +61,13 @@ type compiler struct {
 }
 
 type inputKey struct {
-	field    int
-	text     string
+	name     string
 	encoding encoding
 }
 
 // source compiles what belongs to a source alone.
 func (c *compiler) source(src *spec.Source) error {
-	sp := &sourcePlan{source: src, summed: map[int]bool{}}
+	sp := &sourcePlan{source: src}
 	sp.layout.Source = src
 	c.plan.sources = append(c.plan.sources, sp)
 	c.conds[src.Index] = map[string]int{}
@@ -95,7 +95,8 @@ func (c *compiler) source(src *spec.Source) error {
 		}
 		sp.filter = program
 	}
-	return nil
+	c.limits(sp)
+	return c.failed
 }
 
 // keyOf finds an entity's key fields in a source; false where it lacks one.
@@ -169,19 +170,8 @@ func (c *compiler) cond(sp *sourcePlan, e *spec.Expr) int {
 
 // input is the place of a definition's input among those of its source.
 func (c *compiler) input(sp *sourcePlan, d *spec.Definition, enc encoding) int {
-	in := inputPlan{field: d.Field, name: d.Name, encoding: enc}
-	key := inputKey{field: -1}
-	if d.Field != nil {
-		in.typ, in.scale, in.name = d.Field.Type, d.Field.Scale, d.Field.Name
-		key.field = d.Field.Index
-	} else {
-		in.typ = d.Value.Type
-		key.text = d.Value.Text
-	}
-	if in.typ != spec.String && enc == text {
-		in.encoding = raw
-	}
-	key.encoding = in.encoding
+	in := inputOf(d, enc)
+	key := inputKey{in.name, in.encoding}
 	known := c.inputs[sp.source.Index]
 	if i, ok := known[key]; ok {
 		return i
@@ -192,6 +182,20 @@ func (c *compiler) input(sp *sourcePlan, d *spec.Definition, enc encoding) int {
 	known[key] = len(sp.inputs)
 	sp.inputs = append(sp.inputs, in)
 	return len(sp.inputs) - 1
+}
+
+// inputOf is a definition's field or value, without its program.
+func inputOf(d *spec.Definition, enc encoding) inputPlan {
+	in := inputPlan{field: d.Field, encoding: enc}
+	if d.Field != nil {
+		in.typ, in.scale, in.name = d.Field.Type, d.Field.Scale, "field "+d.Field.Name
+	} else {
+		in.typ, in.name = d.Value.Type, "value "+d.Value.Text
+	}
+	if in.typ != spec.String && enc == text {
+		in.encoding = raw
+	}
+	return in
 }
 
 func (c *compiler) compileOver(sp *sourcePlan, e *spec.Expr) *expr.Program {
@@ -211,7 +215,14 @@ func compileAt(e *spec.Expr, bind expr.Binder) (*expr.Program, error) {
 	return program, nil
 }
 
-// literal is a spec's literal as a value of a type; no value for null.
+// isNumber reports whether a value is a number exactly.
+func isNumber(v event.Value, scale int, x float64) bool {
+	got, _ := v.Number(scale)
+	return got == x
+}
+
+// literal is a spec's literal as a value of a type; no value for null. A number
+// that the type cannot hold stays what it is.
 func literal(l spec.Literal, t spec.Type, scale int) event.Value {
 	if l.Type == spec.NoType {
 		return event.Value{}
@@ -222,9 +233,13 @@ func literal(l spec.Literal, t spec.Type, scale int) event.Value {
 	case spec.String:
 		return event.OfString(l.Str)
 	case spec.Int:
-		return event.OfInt(int64(l.Num))
+		if l.Num == math.Trunc(l.Num) {
+			return event.OfInt(int64(l.Num))
+		}
 	case spec.Decimal:
-		return event.OfDecimal(roundHalfAway(l.Num * event.Pow10[scale]))
+		if v := event.OfDecimal(roundHalfAway(l.Num * event.Pow10[scale])); isNumber(v, scale, l.Num) {
+			return v
+		}
 	case spec.Timestamp:
 		return event.OfTimestamp(int64(l.Num))
 	}

@@ -50,7 +50,7 @@ type sourcePlan struct {
 
 	computed []computedPlan // S8: run by the Reader
 	filter   *expr.Program
-	summed   map[int]bool // the inputs that are sums of doubles (S20)
+	limits   []limitPlan // doubles that are summed (S20)
 
 	readings []*viewReading // what to read, in the order of first need
 	derived  []derivedOut   // of services
@@ -68,6 +68,13 @@ type computedPlan struct {
 	program *expr.Program
 }
 
+// limitPlan is a double that is summed. What a value expression is worth counts
+// only where the definition's filter lets the event in.
+type limitPlan struct {
+	inputPlan
+	filter *expr.Program // nil: none
+}
+
 // encoding is how a value becomes a word of a row.
 type encoding uint8
 
@@ -81,7 +88,7 @@ const (
 type inputPlan struct {
 	field    *spec.Field
 	program  *expr.Program // instead of field
-	name     string        // for messages
+	name     string        // for messages, and to tell it from others
 	typ      spec.Type
 	scale    int
 	encoding encoding

@@ -21,7 +21,7 @@ type moment struct {
 	rows     []uint64 // what is seen of the log
 	t        int64
 	standing standing
-	current  bool // behind: the last row that is seen is the event at hand
+	current  bool  // behind: the last row that is seen is the event at hand
 	newest   int64 // when the view's newest event was; 0: never
 }
 
@@ -158,11 +158,15 @@ func (e *Engine) read(r *viewReading, m *moment, f frame, ev *event.Event) {
 }
 
 // found says whether the view's row exists: its newest event is younger than
-// ttl. Before what was kept, that is not known.
+// ttl. Of what has left the log, or of an entity that was forgotten, that is
+// not known for times before it left.
 func (e *Engine) found(v *viewPlan, m *moment) Status {
+	dropped := int64(m.state[atDropped])
 	switch {
-	case m.standing == behind && m.t < int64(m.state[atDropped]):
-		return Present
+	case m.unknown() && dropped > 0 && m.t-v.ttl < dropped:
+		return Incomplete
+	case m.standing == behind && m.t <= dropped:
+		return Incomplete
 	case m.standing == behind:
 		m.newest = m.log.newestAt(v, m.state, m.rows)
 	default:
@@ -173,6 +177,9 @@ func (e *Engine) found(v *viewPlan, m *moment) Status {
 	}
 	return Present
 }
+
+// unknown reports whether the entity is not known.
+func (m *moment) unknown() bool { return &m.state[0] == &m.log.nobody[0] }
 
 // readGroup evaluates the columns of one window.
 func (e *Engine) readGroup(v *viewPlan, g *cellGroup, m *moment, f frame, row Status) {
@@ -247,7 +254,7 @@ func (e *Engine) carry(l *entityLog, k *cursorPlan, m *moment) {
 func (m *moment) complete(k *cursorPlan) Status {
 	dropped := int64(m.state[atDropped])
 	if k.life != nil {
-		if m.t-k.delay < dropped || m.state[k.life.state+viewLost] != 0 {
+		if m.t-k.delay < dropped || (m.standing == behind && m.t <= dropped) || m.state[k.life.state+viewLost] != 0 {
 			return Incomplete
 		}
 		return Present

@@ -2,6 +2,7 @@ package features
 
 import (
 	"math"
+	"strings"
 
 	"github.com/freshet-dev/freshet/config/spec"
 	"github.com/freshet-dev/freshet/features/event"
@@ -26,8 +27,8 @@ type ReadCounts struct{ UnknownEnum, Missing map[string]int64 }
 func (p *Plan) NewReader(source int) *Reader {
 	sp := p.sources[source]
 	r := &Reader{source: sp, decoder: event.NewDecoder(sp.source), missing: make([]int64, len(sp.source.Fields))}
-	for i, in := range sp.inputs {
-		if sp.summed[i] && in.field != nil {
+	for _, in := range sp.limits {
+		if in.field != nil {
 			r.decoder.LimitSum(in.field)
 		}
 	}
@@ -87,14 +88,19 @@ func (r *Reader) judge(ev *event.Event) *event.Rejection {
 // checkSums refuses computed doubles that are summed and too large for it
 // (S20); the decoder does so for declared ones.
 func (r *Reader) checkSums(ev *event.Event, env *expr.Env) *event.Rejection {
-	for i := range r.source.inputs {
-		if !r.source.summed[i] {
-			continue
+	for i := range r.source.limits {
+		in := &r.source.limits[i]
+		if in.field != nil && in.field.Expr == nil {
+			continue // the decoder's
 		}
-		in := &r.source.inputs[i]
+		if in.filter != nil {
+			if lets, ok := in.filter.EvalBool(env); !ok || !lets {
+				continue
+			}
+		}
 		v, ok := in.eval(ev, env)
 		if ok && v.Kind() == event.Double && math.Abs(v.Float()) > event.MaxSummed {
-			return r.refuse(event.Schema, in.name, "a summed value is beyond 1e15")
+			return r.refuse(event.Schema, strings.TrimPrefix(in.name, "field "), "a summed value is beyond 1e15")
 		}
 	}
 	return nil
