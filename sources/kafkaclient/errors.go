@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -65,6 +66,9 @@ func (c Config) Explain(err error) error {
 		return fmt.Errorf("kafka at %s refused the user and password (or token) of %s: %w", c.Where(), c.SASL.Mechanism, err)
 	case errors.Is(err, kerr.UnsupportedSaslMechanism):
 		return fmt.Errorf("kafka at %s does not offer SASL %s: %w", c.Where(), c.SASL.Mechanism, err)
+	case c.SASL != nil && errors.Is(err, io.EOF):
+		return fmt.Errorf("kafka at %s closed the connection in the course of SASL %s: the user, the password or the token may be wrong, or the port wants TLS: %w",
+			c.Where(), c.SASL.Mechanism, err)
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("kafka at %s did not answer in time: check the address, and TLS or SASL if the cluster asks for them: %w", c.Where(), err)
 	}

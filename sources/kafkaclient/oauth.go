@@ -22,6 +22,12 @@ type OAuth struct {
 	HTTP         *http.Client // nil: one with tokenTimeout
 }
 
+// String hides the secret: a pointer within a struct is printed field by field
+// under verbs that do not fit it, and those know nothing of Secret.
+func (o OAuth) String() string {
+	return fmt.Sprintf("{%s %s %s %s}", o.TokenURL, o.ClientID, o.ClientSecret, o.Scope)
+}
+
 const (
 	// tokenTimeout bounds one request for a token: a broker waits for it.
 	tokenTimeout = 10 * time.Second

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
+	"strconv"
 	"strings"
 
 	kafkago "github.com/segmentio/kafka-go/sasl"
@@ -144,7 +146,7 @@ type forKafkaGo struct{ sasl.Mechanism }
 func (m forKafkaGo) Start(ctx context.Context) (kafkago.StateMachine, []byte, error) {
 	host := ""
 	if about := kafkago.MetadataFromContext(ctx); about != nil {
-		host = about.Host
+		host = net.JoinHostPort(about.Host, strconv.Itoa(about.Port)) // as franz-go gives it
 	}
 	session, first, err := m.Authenticate(ctx, host)
 	if err != nil {
