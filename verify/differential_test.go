@@ -63,7 +63,7 @@ func setting(t *testing.T, name string, otherwise int) int {
 // drawn is what one seed makes.
 type drawn struct {
 	spec      *genSpec
-	histories [][]step
+	histories []history
 	what      features.What
 }
 
@@ -74,7 +74,11 @@ func draw(seed, histories int) drawn {
 			d.what = features.All
 		}
 		for range histories {
-			d.histories = append(d.histories, drawHistory(t, d.spec, rapid.IntRange(1, longestHistory).Draw(t, "length")))
+			h := history{steps: drawHistory(t, d.spec, rapid.IntRange(5, longestHistory).Draw(t, "length"))}
+			if chance(t, "read from later on", 6) {
+				h.since = origin + int64(rapid.IntRange(-3, 10).Draw(t, "since"))*1000
+			}
+			d.histories = append(d.histories, h)
 		}
 		return d
 	}).Example(seed)
@@ -86,10 +90,10 @@ func runSpec(t *testing.T, dir string, seed, histories int, c *counts) {
 	if err != nil {
 		t.Fatalf("seed %d: %v\n%s", seed, err, d.spec.yaml())
 	}
-	for _, steps := range d.histories {
-		if err := newDuel(plan, c).run(steps); err != nil {
-			g, steps, err := shrink(dir, d.spec, d.what, steps, err)
-			t.Fatalf("seed %d (FRESHET_VERIFY_SEED=%d FRESHET_VERIFY_CASES=%d): %v\n\n%s\n%s", seed, seed, histories, err, g.yaml(), transcript(steps))
+	for _, h := range d.histories {
+		if err := newDuel(plan, c).run(h); err != nil {
+			g, h, err := shrink(dir, d.spec, d.what, h, err)
+			t.Fatalf("seed %d (FRESHET_VERIFY_SEED=%d FRESHET_VERIFY_CASES=%d): %v\n\n%s\n%s", seed, seed, histories, err, g.yaml(), transcript(h))
 		}
 	}
 }
@@ -117,31 +121,31 @@ func compile(dir string, g *genSpec, what features.What) (*features.Plan, error)
 
 // shrink leaves out steps and parts of the spec as long as the two still
 // disagree.
-func shrink(dir string, g *genSpec, what features.What, steps []step, failure error) (*genSpec, []step, error) {
-	fails := func(g *genSpec, steps []step) error {
+func shrink(dir string, g *genSpec, what features.What, h history, failure error) (*genSpec, history, error) {
+	fails := func(g *genSpec, h history) error {
 		plan, err := compile(dir, g, what)
 		if err != nil {
 			return nil // not a spec any more
 		}
-		return newDuel(plan, newCounts()).run(steps)
+		return newDuel(plan, newCounts()).run(h)
 	}
 	deadline := time.Now().Add(shrinkTime)
 	for again := true; again && time.Now().Before(deadline); {
 		again = false
-		for i := len(steps) - 1; i >= 0; i-- {
-			fewer := slices.Delete(slices.Clone(steps), i, i+1)
+		for i := len(h.steps) - 1; i >= 0; i-- {
+			fewer := history{slices.Delete(slices.Clone(h.steps), i, i+1), h.since}
 			if err := fails(g, fewer); err != nil {
-				steps, failure, again = fewer, err, true
+				h, failure, again = fewer, err, true
 			}
 		}
 		for _, smaller := range parts(g) {
-			if err := fails(smaller, steps); err != nil {
+			if err := fails(smaller, h); err != nil {
 				g, failure, again = smaller, err, true
 				break
 			}
 		}
 	}
-	return g, steps, failure
+	return g, h, failure
 }
 
 // parts are the specs that lack one part of g.
@@ -184,9 +188,12 @@ func parts(g *genSpec) []*genSpec {
 }
 
 // transcript is a history for people.
-func transcript(steps []step) string {
+func transcript(h history) string {
 	var b strings.Builder
-	for i, s := range steps {
+	if h.since != 0 {
+		fmt.Fprintf(&b, "all sources read since %d\n", h.since)
+	}
+	for i, s := range h.steps {
 		r := s.record
 		fmt.Fprintf(&b, "%d: source %d, place %d:%d, log time %d: %s", i, r.Source, r.Partition, r.Offset, r.Time, r.Value)
 		if s.rows {

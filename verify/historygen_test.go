@@ -19,6 +19,13 @@ type step struct {
 	reads  []read
 }
 
+// history is what happens to one engine. Its sources were read from since on,
+// or from their start where since is 0.
+type history struct {
+	steps []step
+	since int64
+}
+
 // read is a read of now of a view's row, later than its newest event by after.
 type read struct {
 	view  int
