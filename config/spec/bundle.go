@@ -1,6 +1,10 @@
 package spec
 
-import "go.yaml.in/yaml/v4"
+import (
+	"slices"
+
+	"go.yaml.in/yaml/v4"
+)
 
 // bundle is what the files of one namespace say, before names are bound.
 type bundle struct {
@@ -37,11 +41,12 @@ const (
 var kindKeys = [...]string{"sources", "tables", "entities", "feature_views", "feature_services", "models"}
 var kindNames = [...]string{"source", "table", "entity", "feature view", "feature service", "model"}
 
-// top reads the top of one file into the bundle of its namespace.
-func (l *loader) top(root node) {
+// top reads the top of one file into the bundle of its namespace. It reports
+// false where a misspelt key hides what the file declares.
+func (l *loader) top(root node) (whole bool) {
 	m := l.mapping(root, "the file")
 	if root.Kind != yaml.MappingNode {
-		return
+		return false
 	}
 	if n, ok := m.need("version", "version: 1"); ok && n.Value != "1" {
 		l.errorf(n, "write version: 1; the version of features stands in their view", "this build reads specs of format 1 only")
@@ -81,6 +86,9 @@ func (l *loader) top(root node) {
 		}
 	}
 	m.finish()
+	return !slices.ContainsFunc(m.entries, func(e entry) bool {
+		return !slices.Contains(m.known, e.name) && slices.Contains(kindKeys[:], nearest(e.name, m.known))
+	})
 }
 
 func (l *loader) bundleOf(namespace string) *bundle {

@@ -1,22 +1,25 @@
 package spec
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"hash"
+	"strconv"
 	"strings"
 	"time"
 )
 
-// digest writes parts one by one, each with its length, so that no two specs
+// digest gathers parts one by one, each with its length, so that no two specs
 // write the same bytes.
-type digest struct{ hash.Hash }
+type digest struct{ *bytes.Buffer }
 
 func (d digest) put(parts ...any) {
 	for _, p := range parts {
-		text := fmt.Sprintf("%v", p)
-		fmt.Fprintf(d, "%d:%s,", len(text), text)
+		text := fmt.Sprint(p)
+		d.WriteString(strconv.Itoa(len(text)))
+		d.WriteByte(':')
+		d.WriteString(text)
 	}
 }
 
@@ -38,7 +41,7 @@ func (d digest) field(f *Field) {
 
 // hashOf is the sha256 of everything that decides a value.
 func hashOf(s *Spec) string {
-	d := digest{sha256.New()}
+	d := digest{&bytes.Buffer{}}
 	d.put("freshet spec 1", s.Namespace)
 	for _, source := range s.Sources {
 		d.source(source)
@@ -58,7 +61,8 @@ func hashOf(s *Spec) string {
 	for _, m := range s.Models {
 		d.model(m)
 	}
-	return hex.EncodeToString(d.Sum(nil))
+	sum := sha256.Sum256(d.Bytes())
+	return hex.EncodeToString(sum[:])
 }
 
 func (d digest) source(s *Source) {

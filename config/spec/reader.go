@@ -85,11 +85,14 @@ func LoadFiles(files []File) (specs []*Spec, diags Diagnostics, err error) {
 		return nil, nil, err
 	}
 	l := &loader{base: base, getenv: os.LookupEnv, keyOf: map[*yaml.Node]node{}, broken: map[string]bool{}}
+	whole := true
 	for _, f := range files {
-		l.read(f)
+		whole = l.read(f) && whole
 	}
 	for _, b := range l.bundles {
-		specs = append(specs, l.resolve(b))
+		if whole { // else what is missing would be reported wherever it is mentioned
+			specs = append(specs, l.resolve(b))
+		}
 	}
 	l.diags = l.diags.sorted().cut()
 	if l.diags.HasErrors() {
@@ -149,15 +152,17 @@ func readBounded(name string) ([]byte, error) {
 	}
 }
 
-func (l *loader) read(in File) {
+// read reads one file into the bundle of its namespace. It reports whether all
+// that the file declares is known.
+func (l *loader) read(in File) bool {
 	f := &file{name: in.Name}
 	switch {
 	case len(in.Data) > MaxFileBytes:
 		l.at(f, 0, 0, "split it: the files of one namespace form one spec", "the file is larger than %d bytes", MaxFileBytes)
-		return
+		return false
 	case !utf8.Valid(in.Data):
 		l.at(f, 0, 0, "", "the file is not UTF-8")
-		return
+		return false
 	}
 	f.lines = strings.Split(strings.ReplaceAll(string(in.Data), "\r\n", "\n"), "\n")
 	var documents []yaml.Node
@@ -165,23 +170,21 @@ func (l *loader) read(in File) {
 		yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(MaxDepth), loaderlimits.AliasNone())))
 	if err != nil {
 		l.yamlError(f, err)
-		return
+		return false
 	}
 	if len(documents) == 0 {
 		l.at(f, 1, 1, "a spec begins with: version: 1", "the file is empty")
-		return
+		return false
 	}
 	if len(documents) > 1 {
 		l.at(f, documents[1].Line, max(documents[1].Column, 1), "write each into its own file", "a spec file holds one YAML document, this one %d", len(documents))
-		return
+		return false
 	}
 	root := node{&documents[0], f}
 	for root.Kind == yaml.DocumentNode && len(root.Content) == 1 {
 		root.Node = root.Content[0]
 	}
-	if l.structure(root, 1) {
-		l.top(root)
-	}
+	return l.structure(root, 1) && l.top(root)
 }
 
 // yamlError reports what the YAML parser refused, at its place.

@@ -279,6 +279,16 @@ func TestS10TwoFilesOfOneNamespaceAndNamesTwice(t *testing.T) {
 	}
 }
 
+// What an unreadable file would have declared is not reported as unknown.
+func TestOneBrokenFileIsOneFinding(t *testing.T) {
+	for _, f := range []File{base(t, "sources:", "sorces:"), base(t, "fields:", "fields: [")} {
+		_, diags, _ := LoadFiles([]File{f, {Name: "more.yaml", Data: []byte("version: 1\nnamespace: shop\nentities: {x: {key: nothing}}\n")}})
+		if len(diags) != 1 {
+			t.Errorf("%v", diags)
+		}
+	}
+}
+
 func TestS33NorwayIsAText(t *testing.T) {
 	s := mustLoad(t, base(t, "enum: [approved, declined]", "enum: [NO, off, 2026-01-05, 10:30, yes]", "status: approved", "status: NO"))
 	if f, _ := s.Sources[0].Field("status"); strings.Join(f.Enum, " ") != "NO off 2026-01-05 10:30 yes" {
