@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -189,9 +190,10 @@ func TestNothingIsCommittedWhileASinkIsSilent(t *testing.T) {
 func TestPassingFailuresAreTriedAgainAndNothingIsLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		down := true
+		var down atomic.Bool
+		down.Store(true)
 		w.store.writeFault = func([]sinks.VersionedRow) error {
-			if down {
+			if down.Load() {
 				return errors.New("LOADING the dataset")
 			}
 			return nil
@@ -220,7 +222,7 @@ func TestPassingFailuresAreTriedAgainAndNothingIsLost(t *testing.T) {
 		if len(w.broker.commits) != 0 {
 			t.Error("committed although the rows are not stored")
 		}
-		down = false
+		down.Store(false)
 		w.broker.append(transactions, 0, clock0, txn("t2", "c1", 2, "1.00"))
 		time.Sleep(5 * time.Second)
 		if ready, why := r.Health().Ready(); !ready {
