@@ -12,6 +12,7 @@ func (a *app) verbs() []*cobra.Command {
 		a.featuresCommand(),
 		a.generateCommand(),
 		a.getCommand(),
+		a.tailCommand(),
 		a.statusCommand(),
 		a.configCommand(),
 		a.versionCommand(),
