@@ -70,10 +70,15 @@ func peekT(r *sources.Record) (int64, bool, bool) {
 
 func write(t *testing.T, path, text string) string {
 	t.Helper()
+	writeFile(t, path, text)
+	return path
+}
+
+func writeFile(t testing.TB, path, text string) {
+	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return path
 }
 
 func mustOpen(t *testing.T, config Config) *Consumer {

@@ -130,11 +130,11 @@ func (in *input) add(b block) {
 	}
 	for _, r := range b.records {
 		r.Source, r.Partition, r.Time = in.id.Source, in.id.Partition, sources.NoTime
-		p := peeked{record: r}
+		in.ahead = append(in.ahead, peeked{record: r})
 		if r.Oversized == 0 && r.Damaged == "" {
+			p := &in.ahead[len(in.ahead)-1]
 			p.ms, p.accepted, p.ok = in.peek(&p.record)
 		}
-		in.ahead = append(in.ahead, p)
 	}
 	if b.last {
 		in.ended = true
