@@ -14,6 +14,7 @@ func (a *app) verbs() []*cobra.Command {
 		a.getCommand(),
 		a.tailCommand(),
 		a.statusCommand(),
+		a.dlqCommand(),
 		a.configCommand(),
 		a.versionCommand(),
 	}
