@@ -71,6 +71,9 @@ type Limits struct {
 	// what comes meanwhile joins it. 0: a batch closes by its count alone, so
 	// that its boundaries follow from the input (files).
 	CommitInterval time.Duration
+	// MaxSkew is how far partitions may be apart in event time while they catch
+	// up, beyond what one poll brings.
+	MaxSkew time.Duration
 	// Workers read records in parallel.
 	Workers int
 	// RetryMax is the longest pause between two tries of a write.
@@ -88,6 +91,7 @@ type Limits struct {
 const (
 	DefaultBatchRecords   = 5000
 	DefaultCommitInterval = 20 * time.Millisecond // for cmd: 0 has a meaning of its own
+	DefaultMaxSkew        = time.Minute
 	DefaultRetryMax       = 2 * time.Second
 	DefaultCommitPatience = 30 * time.Second
 	DefaultDrainBudget    = 7 * time.Second // of the 10 s that SIGTERM has; closing needs the rest
@@ -113,7 +117,7 @@ func (l Limits) withDefaults() Limits {
 		at  *time.Duration
 		def time.Duration
 	}{
-		{&l.RetryMax, DefaultRetryMax}, {&l.CommitPatience, DefaultCommitPatience},
+		{&l.MaxSkew, DefaultMaxSkew}, {&l.RetryMax, DefaultRetryMax}, {&l.CommitPatience, DefaultCommitPatience},
 		{&l.DrainBudget, DefaultDrainBudget}, {&l.StallAfter, DefaultStallAfter},
 	} {
 		if *d.at <= 0 {

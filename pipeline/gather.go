@@ -38,6 +38,7 @@ func (r *Runner) gather(ctx, work context.Context) error {
 		if err := r.take(work, poll); err != nil {
 			return err
 		}
+		r.align()
 		r.housekeeping(work)
 		r.ended = poll.Ended
 	}

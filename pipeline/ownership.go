@@ -39,6 +39,7 @@ type partition struct {
 	next                  int64
 	moved                 bool  // since the last commit
 	held                  bool  // during the rebuild: records at or above committed have come and are kept
+	paused                bool  // ahead of the others while they catch up
 	at                    int64 // running maximum of event time
 	first                 int64 // event time of its first record, noTime before
 	recordTime            int64 // the log's time of its newest record

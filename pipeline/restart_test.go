@@ -426,6 +426,38 @@ func TestDrainEndsInTimeWithoutTheStore(t *testing.T) {
 	})
 }
 
+// While it catches up a payment sees the logins that it would have seen live,
+// although the topics are read one after the other.
+func TestCatchingUpKeepsTheSourcesTogether(t *testing.T) {
+	w := newWorld(t)
+	for i := range 600 { // ten minutes
+		w.broker.append(transactions, 0, clock0, txn(fmt.Sprint("t", i), "c1", i, "1.00"))
+		w.broker.append(logins, 0, clock0, login(fmt.Sprint("l", i), "c1", i))
+	}
+	w.broker.ends = true
+	c := w.broker.consumer()
+	c.perPoll = 20
+	w.broker.assign(c)
+	r := w.runner(c, func(c *Config) { c.Limits.BatchRecords = 20 }) // a poll is of one partition, then
+	if err := r.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, rec := range w.decoded() {
+		if rec.Source != "transactions" {
+			continue
+		}
+		got, _ := rec.Features["card_logins.login_count_1h"].(float64)
+		live := float64(n + 1)
+		if n++; got < live-60-40 { // max_skew and a poll of each
+			t.Fatalf("payment %d sees %v logins, live it would have seen %v", n, got, live)
+		}
+	}
+	if n != 600 {
+		t.Errorf("%d payments", n)
+	}
+}
+
 func TestMetadataReadsBack(t *testing.T) {
 	b, o, i, ok := parseMetadata(metadata(1<<40, 7, 3))
 	if !ok || b != 1<<40 || o != 7 || i != 3 {

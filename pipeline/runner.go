@@ -102,14 +102,14 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 		err = errors.Join(err, r.close())
 	}()
 	r.Log.Info("running", "namespace", r.spec.Namespace, "spec", r.spec.Hash, "sources", len(r.spec.Sources),
-		"views", len(r.spec.Views), "drain_budget", r.Limits.DrainBudget+closeBudget)
+		"views", len(r.spec.Views), "drain_budget", (r.Limits.DrainBudget + closeBudget).String())
 	err = r.loop(ctx, work)
 	if r.own != nil && !r.own.rebuilding {
 		r.metrics.tick(r, r.Consumer.Lag()) // what was seen since the last second
 	}
 	if err != nil && work.Err() != nil && errors.Is(err, work.Err()) {
 		r.Log.Warn("the last batch was not written within the drain budget; it is not committed and will be tried again",
-			"budget", r.Limits.DrainBudget, "records", len(r.in.slots))
+			"budget", r.Limits.DrainBudget.String(), "records", len(r.in.slots))
 		return nil
 	}
 	return err
