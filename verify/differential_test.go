@@ -92,7 +92,10 @@ func runSpec(t *testing.T, dir string, seed, histories int, c *counts) {
 	}
 	for _, h := range d.histories {
 		if err := newDuel(plan, c).run(h); err != nil {
-			g, h, err := shrink(dir, d.spec, d.what, h, err)
+			g := d.spec
+			if os.Getenv("FRESHET_VERIFY_SHRINK") != "no" {
+				g, h, err = shrink(dir, g, d.what, h, err)
+			}
 			t.Fatalf("seed %d (FRESHET_VERIFY_SEED=%d FRESHET_VERIFY_CASES=%d): %v\n\n%s\n%s", seed, seed, histories, err, g.yaml(), transcript(h))
 		}
 	}

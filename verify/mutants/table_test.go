@@ -1,0 +1,123 @@
+package mutants
+
+// mutant is one planted bug.
+type mutant struct {
+	name string
+	file string // from the repository's root
+	old  string // must occur exactly once
+	new  string
+	more bool // only where all are asked for (make verify)
+}
+
+// table begins with the bugs that the issue names. When engine code moves, its
+// mutant moves with it: a text that is not found fails the test by name.
+var table = []mutant{
+	{
+		name: "left window edge: the event exactly w old stays",
+		file: "features/advance.go",
+		old:  "tail < head && int64(rows[tail*width]) <= from; tail++",
+		new:  "tail < head && int64(rows[tail*width]) < from; tail++",
+	},
+	{
+		name: "right window edge: an event exactly the delay old does not count",
+		file: "features/advance.go",
+		old:  "int64(rows[head*width]) <= t-k.delay {",
+		new:  "int64(rows[head*width]) < t-k.delay {",
+	},
+	{
+		name: "tie order: the offset decides before the partition",
+		file: "features/engine.go",
+		old:  "return uint64(ev.Partition)<<48 | uint64(ev.Offset)",
+		new:  "return uint64(ev.Offset)<<16 | uint64(ev.Partition)",
+	},
+	{
+		name: "duplicate counted: the same id at the same time from another partition",
+		file: "features/admit.go",
+		old:  "return e.logs[l.index].holdsID(key, ev.Time, c.idHash)",
+		new:  "return false",
+	},
+	{
+		name: "tail cursor off by one after a late event exactly w old",
+		file: "features/insert.go",
+		old:  "if t <= now-k.delay-k.length { // it has left this window already",
+		new:  "if t < now-k.delay-k.length { // it has left this window already",
+	},
+	{
+		name: "late event dropped: exactly allowed_lateness is refused",
+		file: "features/admit.go",
+		old:  "p.watermark-ev.Time > src.AllowedLateness.Milliseconds()",
+		new:  "p.watermark-ev.Time >= src.AllowedLateness.Milliseconds()",
+	},
+	{
+		name: "exclude_current excludes every event of its time",
+		file: "features/read.go",
+		old:  "\tif seesCurrent {\n\t\tc.to--\n\t}\n\te.scan(",
+		new:  "\tif seesCurrent {\n\t\tc.to--\n\t}\n\tfor seesCurrent && c.to > c.from && int64(m.rows[(c.to-1)*width]) == m.t {\n\t\tc.to--\n\t}\n\te.scan(",
+	},
+	{
+		name: "min_count off by one",
+		file: "features/read.go",
+		old:  "case args.N < x.minCount:",
+		new:  "case args.N <= x.minCount:",
+	},
+	{
+		name: "ttl gap edge: a silence of exactly ttl continues the life",
+		file: "features/advance.go",
+		old:  "t-int64(w[v.state+viewNewest]) >= v.ttl",
+		new:  "t-int64(w[v.state+viewNewest]) > v.ttl",
+	},
+	{
+		name: "a row is found that is exactly ttl old", more: true,
+		file: "features/read.go",
+		old:  "m.newest == 0 || m.t-m.newest >= v.ttl",
+		new:  "m.newest == 0 || m.t-m.newest > v.ttl",
+	},
+	{
+		name: "left window edge of the slow path", more: true,
+		file: "features/scan.go",
+		old:  "return cut{l.rows.FirstAfter(rows, t-k.delay-k.length), to, false}",
+		new:  "return cut{l.rows.FirstAfter(rows, t-k.delay-k.length-1), to, false}",
+	},
+	{
+		name: "a late event that joins two lives is only counted", more: true,
+		file: "features/life.go",
+		old:  "\t\tl.see(v, w, row)\n\t\tl.rebuildLife(v, w)\n",
+		new:  "\t\tl.see(v, w, row)\n",
+	},
+	{
+		name: "a missing field counts", more: true,
+		file: "features/place.go",
+		old:  "return b.input < 0 || c.values[b.input].Has()",
+		new:  "return true",
+	},
+	{
+		name: "dedup_window one millisecond short", more: true,
+		file: "features/admit.go",
+		old:  "p.ids.expire(p.watermark - s.plan.source.DedupWindow.Milliseconds())",
+		new:  "p.ids.expire(p.watermark - s.plan.source.DedupWindow.Milliseconds() + 1)",
+	},
+	{
+		name: "a late value takes the place of a newer one in a distinct count", more: true,
+		file: "features/insert.go",
+		old:  "\t\tif note.Time() > t {\n\t\t\treturn\n\t\t}\n",
+		new:  "",
+	},
+	{
+		name: "an extreme outlives its window by a millisecond", more: true,
+		file: "features/read.go",
+		old:  "m.state[p.stack.at:], m.t-x.cursor.length)",
+		new:  "m.state[p.stack.at:], m.t-x.cursor.length-1)",
+	},
+	{
+		name: "state is not kept for the allowed lateness", more: true,
+		file: "features/insert.go",
+		old:  "newest-l.plan.span-l.plan.lateness)",
+		new:  "newest-l.plan.span)",
+	},
+	{
+		name: "an empty window ignores its default", more: true,
+		file: "features/read.go",
+		old:  "case args.N == 0 && x.hasDef:",
+		new:  "case args.N < 0 && x.hasDef:",
+	},
+}
