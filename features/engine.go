@@ -23,6 +23,9 @@ type Engine struct {
 	row      Row
 	values   []event.Value // of a row, with working values behind the columns
 	statuses []Status
+	args     aggregate.Args // of one cell
+	extreme  [2]uint64
+	env      expr.Env
 
 	overflows int64 // sums beyond int64 that were read (S13)
 }
@@ -100,10 +103,11 @@ func (e *Engine) identify(ev *event.Event) {
 // ask evaluates every condition and input of the event's source.
 func (e *Engine) ask(ev *event.Event) {
 	c, sp := &e.current, e.plan.sources[ev.Source]
-	env := expr.Env{Fields: ev.Values}
+	env := &e.env
+	*env = expr.Env{Fields: ev.Values}
 	c.conds = c.conds[:0]
 	for _, program := range sp.conds {
-		yes, ok := program.EvalBool(&env)
+		yes, ok := program.EvalBool(env)
 		switch {
 		case !ok:
 			c.conds = append(c.conds, unknown)
@@ -116,7 +120,7 @@ func (e *Engine) ask(ev *event.Event) {
 	c.values, c.words = c.values[:0], c.words[:0]
 	for i := range sp.inputs {
 		in := &sp.inputs[i]
-		v, ok := in.eval(ev, &env)
+		v, ok := in.eval(ev, env)
 		if !ok {
 			v = event.Value{}
 		}

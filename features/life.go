@@ -111,9 +111,11 @@ func (l *entityLog) rebuildLife(v *viewPlan, w []uint64) {
 }
 
 // lifeAt finds the life that a view's row is in at t: the index of its first
-// row (the number of rows where it has none), and whether it begins in the
-// base.
+// row (the number of rows where it has none), and whether the base is part of
+// it. Rows of a lagging partition may be older than what has left the log.
 func (l *entityLog) lifeAt(v *viewPlan, w, rows []uint64, t int64) (begin int, base bool) {
+	s := w[v.state:]
+	folded, first := int64(s[viewFolded]), int64(s[viewBase])
 	n := len(rows) / l.plan.width
 	begin, next := n, t
 	for i := n - 1; i >= 0; i-- {
@@ -121,13 +123,16 @@ func (l *entityLog) lifeAt(v *viewPlan, w, rows []uint64, t int64) (begin int, b
 		if !l.plan.has(row, v.entered) {
 			continue
 		}
-		if next-int64(row[0]) >= v.ttl {
-			return begin, false
+		at := int64(row[0])
+		if !base && first != 0 && at <= folded && next-folded < v.ttl {
+			base, next = true, min(next, first)
 		}
-		begin, next = i, int64(row[0])
+		if next-at >= v.ttl {
+			return begin, base
+		}
+		begin, next = i, min(next, at)
 	}
-	s := w[v.state:]
-	return begin, s[viewBase] != 0 && next-int64(s[viewFolded]) < v.ttl
+	return begin, base || (first != 0 && next-folded < v.ttl)
 }
 
 // lifeSince is the time of a life's first event; 0: there is no life.

@@ -51,7 +51,8 @@ const (
 	atNow     = 2 // the event time that the running state stands at
 	atDropped = 3 // the newest event time that has left the log; 0: none
 	atTouched = 4 // one bit for each view: its row is to be written
-	atViews   = 5
+	atBorn    = 5 // when the entity was made: up to where others had been forgotten
+	atViews   = 6
 )
 
 // bitPlan says when the bit of a row is set: every condition holds and the

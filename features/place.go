@@ -35,7 +35,8 @@ func (l *entityLog) find(e *Engine, key string, ev *event.Event, first bool) pla
 			return p
 		}
 		slot = l.entities.make(key)
-		l.entities.state(slot)[atDropped] = l.swept
+		w := l.entities.state(slot)
+		w[atDropped], w[atBorn] = l.swept, l.swept
 		l.sweep(e, sweepOnMake, e.sources[ev.Source].reference())
 	}
 	p.slot, p.state = slot, l.entities.state(slot)

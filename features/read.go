@@ -40,18 +40,19 @@ func (e *Engine) enrich(sp *sourcePlan, ev *event.Event, out *Vector) {
 		m := e.momentOf(r, c.keys[r.entity], ev)
 		e.read(r, &m, f, ev)
 	}
-	env := expr.Env{Fields: ev.Values, Features: f.values}
+	env := &e.env
+	*env = expr.Env{Fields: ev.Values, Features: f.values}
 	for i := range sp.derived {
-		sp.derived[i].settle(&env, f, Present)
+		sp.derived[i].settle(env, f, Present)
 	}
 	for i := range sp.models {
 		m := &sp.models[i]
 		for j, rule := range m.rules {
-			out.Fired[i][j], _ = rule.EvalBool(&env)
+			out.Fired[i][j], _ = rule.EvalBool(env)
 		}
 		out.Scores[i] = event.Value{}
 		if m.score != nil {
-			if v, ok := m.score.Eval(&env); ok {
+			if v, ok := m.score.Eval(env); ok {
 				out.Scores[i] = v
 			}
 		}
@@ -148,12 +149,13 @@ func (e *Engine) read(r *viewReading, m *moment, f frame, ev *event.Event) {
 	if len(r.derived) == 0 {
 		return
 	}
-	env := expr.Env{Features: f.values}
+	env := &e.env
+	*env = expr.Env{Features: f.values}
 	if ev != nil {
 		env.Fields = ev.Values
 	}
 	for i := range r.derived {
-		r.derived[i].settle(&env, f, row)
+		r.derived[i].settle(env, f, row)
 	}
 }
 
@@ -199,7 +201,7 @@ func (e *Engine) readGroup(v *viewPlan, g *cellGroup, m *moment, f frame, row St
 	default:
 		words = m.state
 	}
-	status := first(row, first(e.warming(k, m, life), m.complete(k)))
+	status := first(row, first(e.warming(k, m, life), m.complete(k, life)))
 	for i := range g.before {
 		out := g.before[i].out
 		f.statuses[out] = first(status, f.statuses[out])
@@ -249,17 +251,23 @@ func (e *Engine) carry(l *entityLog, k *cursorPlan, m *moment) {
 	l.move(k, m.rows, e.scratch, m.state[k.at], m.t, false)
 }
 
-// complete says whether the log still holds all of a window. A life needs only
-// what it was folded into, but cannot be read before that.
-func (m *moment) complete(k *cursorPlan) Status {
-	dropped := int64(m.state[atDropped])
-	if k.life != nil {
-		if m.t-k.delay < dropped || (m.standing == behind && m.t <= dropped) || m.state[k.life.state+viewLost] != 0 {
+// complete says whether the log still holds all of a window. Of a life, what
+// has left the log is in the base, but the base cannot be read as of a time
+// before that; and an entity that was forgotten and came again has no base.
+func (m *moment) complete(k *cursorPlan, life int64) Status {
+	dropped, from := int64(m.state[atDropped]), m.t-k.delay-k.length
+	if k.life == nil {
+		if from < dropped {
 			return Incomplete
 		}
 		return Present
 	}
-	if m.t-k.delay-k.length < dropped && dropped > 0 {
+	if life == 0 {
+		life = m.t
+	}
+	switch {
+	case from < dropped, m.standing == behind && m.t <= dropped, m.state[k.life.state+viewLost] != 0,
+		life-k.life.ttl < int64(m.state[atBorn]):
 		return Incomplete
 	}
 	return Present
@@ -287,15 +295,11 @@ func (e *Engine) warming(k *cursorPlan, m *moment, life int64) Status {
 
 // finish turns the parts in words into one value (S18).
 func (e *Engine) finish(x *cellOut, m *moment, words []uint64, f frame, status Status) {
-	args := aggregate.Args{
-		N:       int64(words[x.count.at]),
-		Number:  x.number,
-		Divisor: x.divisor,
-		Unit:    x.unit,
-	}
-	var extreme [2]uint64
+	args := &e.args
+	args.N, args.Seen = int64(words[x.count.at]), false
+	args.Number, args.Divisor, args.Unit = x.number, x.divisor, x.unit
 	if len(x.parts) > 0 && args.N > 0 {
-		args.A = e.part(x, x.parts[0], m, words, &extreme)
+		args.A = e.part(x, x.parts[0], m, words)
 		switch x.parts[0].part {
 		case aggregate.Newest:
 			args.Since = m.t - int64(args.A[0])
@@ -303,16 +307,16 @@ func (e *Engine) finish(x *cellOut, m *moment, words []uint64, f frame, status S
 			args.Seen = x.agg.TrueWhenEmpty && e.seen(x, m, words)
 		}
 		if len(x.parts) > 1 {
-			args.B = e.part(x, x.parts[1], m, words, &extreme)
+			args.B = e.part(x, x.parts[1], m, words)
 		}
 	}
-	v, own := e.settle(x.cell, &args)
+	v, own := e.settle(x.cell, args)
 	f.values[x.out], f.statuses[x.out] = v, first(status, own)
 }
 
 // part is the words of a part of a cell, from the words of its window or from
 // the structures of the log.
-func (e *Engine) part(x *cellOut, p *partPlan, m *moment, words []uint64, extreme *[2]uint64) []uint64 {
+func (e *Engine) part(x *cellOut, p *partPlan, m *moment, words []uint64) []uint64 {
 	scanned := m.standing == behind || x.cursor.scanned
 	switch {
 	case scanned || p.runs(x.cursor):
@@ -324,8 +328,8 @@ func (e *Engine) part(x *cellOut, p *partPlan, m *moment, words []uint64, extrem
 	if !ok {
 		panic("features: a window has events and no extreme")
 	}
-	extreme[0], extreme[1] = 1, code
-	return extreme[:]
+	e.extreme[0], e.extreme[1] = 1, code
+	return e.extreme[:]
 }
 
 // seen reports whether the value of the event at hand occurs in a window: what

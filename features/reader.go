@@ -17,6 +17,7 @@ type Reader struct {
 	decoder   *event.Decoder
 	rejection event.Rejection
 	missing   []int64 // by field: optional fields without a value
+	env       expr.Env
 }
 
 // ReadCounts are by field name: values outside an enum that were accepted
@@ -61,19 +62,20 @@ func (r *Reader) judge(ev *event.Event) *event.Rejection {
 	if ev.RecordTime != event.NoTime && ev.Time > ev.RecordTime+src.MaxAhead.Milliseconds() {
 		return r.refuse(event.Future, src.TimestampField.Name, "later than the record's own timestamp by more than max_ahead")
 	}
-	env := expr.Env{Fields: ev.Values}
+	env := &r.env
+	*env = expr.Env{Fields: ev.Values}
 	for _, c := range r.source.computed {
-		v, ok := c.program.Eval(&env)
+		v, ok := c.program.Eval(env)
 		if !ok {
 			v = event.Value{}
 		}
 		ev.Values[c.field.Index] = computedValue(v, c.field)
 	}
-	if rej := r.checkSums(ev, &env); rej != nil {
+	if rej := r.checkSums(ev, env); rej != nil {
 		return rej
 	}
 	if r.source.filter != nil {
-		if holds, ok := r.source.filter.EvalBool(&env); !ok || !holds {
+		if holds, ok := r.source.filter.EvalBool(env); !ok || !holds {
 			return r.refuse(event.Filtered, "", "the source's filter does not hold")
 		}
 	}

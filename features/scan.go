@@ -30,11 +30,11 @@ func (l *entityLog) cutAt(k *cursorPlan, w, rows []uint64, t int64) cut {
 }
 
 // newestAt is the time of the newest event that entered a view, among rows or
-// before them; 0: none.
+// among what has left the log; 0: none.
 func (l *entityLog) newestAt(v *viewPlan, w, rows []uint64) int64 {
 	for i := len(rows) - l.plan.width; i >= 0; i -= l.plan.width {
 		if l.plan.has(rows[i:], v.entered) {
-			return int64(rows[i])
+			return int64(max(rows[i], w[v.state+viewFolded]))
 		}
 	}
 	return int64(w[v.state+viewFolded])

@@ -1,0 +1,165 @@
+package features_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/freshet-dev/freshet/config/spec"
+	"github.com/freshet-dev/freshet/features"
+	"github.com/freshet-dev/freshet/features/event"
+)
+
+// plainSpec is the yardstick of issue 4: 5 entities x 6 windows x count, sum,
+// mean and stddev, 120 features.
+const plainSpec = `
+version: 1
+namespace: bench
+sources:
+  payments:
+    type: kafka
+    topic: payments
+    format: json
+    timestamp_field: at
+    allowed_lateness: 1m
+    fields:
+      at: {type: timestamp}
+      card: {type: string}
+      user: {type: string}
+      device: {type: string}
+      ip: {type: string}
+      merchant: {type: string}
+      amount: {type: decimal(2)}
+entities:
+  card: {key: card}
+  user: {key: user}
+  device: {key: device}
+  ip: {key: ip}
+  merchant: {key: merchant}
+feature_views:
+  "{entity}_velocity":
+    version: 1
+    source: payments
+    entities: [card, user, device, ip, merchant]
+    ttl: 31d
+    features:
+      n:   {aggregation: count, windows: [1m, 10m, 1h, 24h, 7d, 30d]}
+      sum: {aggregation: sum, field: amount, windows: [1m, 10m, 1h, 24h, 7d, 30d]}
+      avg: {aggregation: mean, field: amount, windows: [1m, 10m, 1h, 24h, 7d, 30d]}
+      dev: {aggregation: stddev, field: amount, windows: [1m, 10m, 1h, 24h, 7d, 30d]}
+`
+
+// compile makes the plan of a spec written in a test.
+func compile(t testing.TB, text string) *features.Plan {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "test.freshet.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	specs, diagnostics, err := spec.Load([]string{path})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diagnostics.HasErrors() {
+		t.Fatal(diagnostics)
+	}
+	plan, err := features.Compile(specs[0], features.Served)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plan
+}
+
+// payments makes events of plainSpec with Zipf keys, in order, step ms apart.
+func payments(n int, step int64) []event.Event {
+	r := rand.New(rand.NewPCG(1, 2))
+	kinds := []struct {
+		name string
+		keys uint64
+	}{{"c", 200_000}, {"u", 160_000}, {"d", 240_000}, {"i", 400_000}, {"m", 20_000}}
+	zipf := make([]*rand.Zipf, len(kinds))
+	for i, k := range kinds {
+		zipf[i] = rand.NewZipf(r, 1.1, 20, k.keys-1)
+	}
+	events := make([]event.Event, n)
+	for i := range events {
+		ev := &events[i]
+		ev.Time = 1_767_000_000_000 + int64(i)*step
+		ev.Offset, ev.RecordTime = int64(i), event.NoTime
+		ev.Values = []event.Value{event.OfTimestamp(ev.Time)}
+		for j, k := range kinds {
+			ev.Values = append(ev.Values, event.OfString(fmt.Sprintf("%s%d", k.name, zipf[j].Uint64())))
+		}
+		ev.Values = append(ev.Values, event.OfDecimal(int64(100+r.IntN(100_000))))
+	}
+	return events
+}
+
+// BenchmarkApply is one event in, 120 features out, warm: keys are known, and
+// every window both fills and empties.
+func BenchmarkApply(b *testing.B) {
+	plan := compile(b, plainSpec)
+	events := payments(400_000, 25_920) // 120 days
+	engine := features.NewEngine(plan, features.Options{})
+	out := plan.NewVector(0)
+	apply := func(i int) {
+		ev := &events[i%len(events)]
+		if i >= len(events) { // the next lap lies behind the last
+			ev.Time += int64(len(events)) * 25_920
+			ev.Offset += int64(len(events))
+		}
+		if rej := engine.Admit(ev); rej != nil {
+			b.Fatal(rej)
+		}
+		engine.Apply(ev, out)
+		if i%1000 == 0 {
+			engine.DropTouches()
+		}
+	}
+	for i := range events {
+		apply(i)
+	}
+	at := len(events)
+	b.ReportAllocs()
+	for b.Loop() {
+		apply(at)
+		at++
+	}
+	b.ReportMetric(float64(len(plan.Layout(0).Columns)), "features")
+}
+
+// TestWarmApplyAllocatesNothing holds the hot path to zero allocations: known
+// keys, every aggregation of plain velocity, rows read.
+func TestWarmApplyAllocatesNothing(t *testing.T) {
+	plan := compile(t, plainSpec)
+	events := payments(2_000, 60_000)
+	engine := features.NewEngine(plan, features.Options{})
+	out := plan.NewVector(0)
+	at := 0
+	var ev event.Event
+	apply := func() {
+		ev = events[at%len(events)]
+		lap := int64(at / len(events))
+		ev.Time += lap * int64(len(events)) * 60_000
+		ev.Offset += lap * int64(len(events))
+		if rej := engine.Admit(&ev); rej != nil {
+			t.Fatal(rej)
+		}
+		engine.Apply(&ev, out)
+		if at%100 == 0 {
+			engine.Rows(func(*features.Row) {})
+		}
+		at++
+	}
+	for at < 20*len(events) {
+		apply()
+	}
+	if got := len(plan.Layout(0).Columns); got != 120 {
+		t.Fatalf("%d features, want 120", got)
+	}
+	if n := testing.AllocsPerRun(2_000, apply); n != 0 {
+		t.Errorf("a warm Apply allocates %v times, want 0", n)
+	}
+}
