@@ -27,6 +27,7 @@ const (
 	partitions   = 4
 	secret       = "the-secret-of-the-proof"
 	dedupPercent = 2
+	inStep       = 4000 // events after which the writers wait for each other
 )
 
 // proofSpec is the quickstart under a namespace of its own, so that runs do
@@ -113,10 +114,10 @@ func TestTwoRestarts(t *testing.T) {
 	began := time.Now()
 	verdict := checks.Check(srv.collect(t, s))
 	t.Logf("killed at %d of %d; %v; judged in %v", atKill, total, verdict, time.Since(began).Round(time.Millisecond))
-	t.Attr("counted", verdict.String())
 	if !verdict.OK() {
 		t.Fatal("the run does not equal the oracle")
 	}
+	t.Attr("counted", verdict.String())
 	if verdict.Owners != 3 || verdict.Drops[oracle.Duplicate] < proofEvents/100 || verdict.Compared < proofEvents*9/10 {
 		t.Fatalf("the run was too easy to prove anything: %v", verdict)
 	}
@@ -131,7 +132,7 @@ func (s *servers) produce(t *testing.T, sp *spec.Spec) {
 	}
 	gen := generate.New(proofTraffic())
 	feeds := make([]chan *kgo.Record, writers)
-	var wg sync.WaitGroup
+	var wg, flushed sync.WaitGroup
 	for w := range feeds {
 		feeds[w] = make(chan *kgo.Record, 1000)
 		client, err := kgo.NewClient(kgo.SeedBrokers(s.brokers), kgo.ProducerLinger(5*time.Millisecond))
@@ -142,6 +143,13 @@ func (s *servers) produce(t *testing.T, sp *spec.Spec) {
 		wg.Go(func() {
 			defer client.Close()
 			for r := range feeds[w] {
+				if r == nil {
+					if err := client.Flush(context.Background()); err != nil {
+						t.Errorf("flush: %v", err)
+					}
+					flushed.Done()
+					continue
+				}
 				client.Produce(context.Background(), r, func(_ *kgo.Record, err error) {
 					if err != nil {
 						t.Errorf("produce: %v", err)
@@ -154,6 +162,13 @@ func (s *servers) produce(t *testing.T, sp *spec.Spec) {
 		})
 	}
 	for n := range proofEvents {
+		if n%inStep == 0 {
+			flushed.Wait()
+			flushed.Add(writers)
+			for _, f := range feeds {
+				f <- nil
+			}
+		}
 		ev := gen.Next()
 		feeds[n%writers] <- &kgo.Record{Topic: topicOf[ev.Source], Key: append([]byte(nil), ev.Key...), Value: append([]byte(nil), ev.Value...)}
 	}
@@ -229,9 +244,10 @@ func number(t *testing.T, s string) int64 {
 	return n
 }
 
-// proofTraffic spreads the events over about eleven hours, with everything
-// that a bad day brings.
+// proofTraffic spreads the events over the last two hours, with everything that
+// a bad day brings. It ends about now, because a record from the future is one
+// only beside the log's own clock (S11).
 func proofTraffic() generate.Options {
-	return generate.Options{Seed: 7, Rate: 5, Cards: 20_000, Users: 15_000,
+	return generate.Options{Seed: 7, Start: time.Now().Add(-2 * time.Hour), Rate: 30, Cards: 20_000, Users: 15_000,
 		OutOfOrder: 0.2, Duplicates: 0.01 * dedupPercent, Late: 0.005, Bad: 0.005, Fraud: 0.001}
 }
