@@ -177,7 +177,7 @@ func TestS11FutureInFiles(t *testing.T) {
 		times []int64
 		want  []int // indexes marked as future
 	}{
-		{"exactly a day ahead is not", []int64{base, base + day, base}, nil},
+		{"exactly a day ahead is not", []int64{base, base + day, base - 1}, nil},
 		{"a ms more, and none comes near", []int64{base, base + day + 1, base}, []int{1}},
 		{"the next one comes to within a day", []int64{base, base + 3*day, base + 2*day}, nil},
 		{"the next one stays a ms short", []int64{base, base + 3*day, base + 2*day - 1}, []int{1}},

@@ -363,7 +363,7 @@ func TestSecretsAreNeverPrinted(t *testing.T) {
 		fmt.Fprintf(&b, format+"\n", c.SASL.Password)
 		fmt.Fprintf(&b, format+"\n", *c.SASL.OAuth)
 	}
-	text, err := json.Marshal(c.SASL.OAuth)
+	text, err := json.Marshal(c.SASL.OAuth.ClientSecret)
 	if err != nil {
 		t.Fatal(err)
 	}
