@@ -33,30 +33,36 @@ func wantLast(t *testing.T, text, want string) {
 
 func TestPassesAndSkipsAreCounted(t *testing.T) {
 	text, ok := fold(t, `
-{"Action":"start","Package":"github.com/freshet-dev/freshet/a"}
-{"Action":"run","Package":"github.com/freshet-dev/freshet/a","Test":"TestOne"}
-{"Action":"attr","Package":"github.com/freshet-dev/freshet/a","Test":"TestOne","Key":"rows","Value":"134288"}
-{"Action":"output","Package":"github.com/freshet-dev/freshet/a","Test":"TestOne","Output":"    one_test.go:5: 14 days, 0 differ\n"}
-{"Action":"output","Package":"github.com/freshet-dev/freshet/a","Test":"TestOne","Output":"    one_test.go:6: [rapid] OK, passed 100 tests (1ms)\n"}
-{"Action":"pass","Package":"github.com/freshet-dev/freshet/a","Test":"TestOne","Elapsed":0.1}
-{"Action":"output","Package":"github.com/freshet-dev/freshet/a","Test":"TestTwo","Output":"=== RUN   TestTwo\n"}
-{"Action":"output","Package":"github.com/freshet-dev/freshet/a","Test":"TestTwo","Output":"    two_test.go:9: no data: ../shared/data\n"}
-{"Action":"output","Package":"github.com/freshet-dev/freshet/a","Test":"TestTwo","Output":"--- SKIP: TestTwo (0.00s)\n"}
-{"Action":"skip","Package":"github.com/freshet-dev/freshet/a","Test":"TestTwo"}
-{"Action":"pass","Package":"github.com/freshet-dev/freshet/a","Elapsed":0.2}
+{"Action":"start","Package":"github.com/freshet-dev/freshet/verify/a"}
+{"Action":"run","Package":"github.com/freshet-dev/freshet/verify/a","Test":"TestOne"}
+{"Action":"attr","Package":"github.com/freshet-dev/freshet/verify/a","Test":"TestOne","Key":"rows","Value":"134288"}
+{"Action":"output","Package":"github.com/freshet-dev/freshet/verify/a","Test":"TestOne","Output":"    one_test.go:5: 14 days, 0 differ\n"}
+{"Action":"output","Package":"github.com/freshet-dev/freshet/verify/a","Test":"TestOne","Output":"    one_test.go:6: [rapid] OK, passed 100 tests (1ms)\n"}
+{"Action":"pass","Package":"github.com/freshet-dev/freshet/verify/a","Test":"TestOne","Elapsed":0.1}
+{"Action":"output","Package":"github.com/freshet-dev/freshet/verify/a","Test":"TestTwo","Output":"=== RUN   TestTwo\n"}
+{"Action":"output","Package":"github.com/freshet-dev/freshet/verify/a","Test":"TestTwo","Output":"    two_test.go:9: no data: ../shared/data\n"}
+{"Action":"output","Package":"github.com/freshet-dev/freshet/verify/a","Test":"TestTwo","Output":"--- SKIP: TestTwo (0.00s)\n"}
+{"Action":"skip","Package":"github.com/freshet-dev/freshet/verify/a","Test":"TestTwo"}
+{"Action":"pass","Package":"github.com/freshet-dev/freshet/verify/a","Elapsed":0.2}
+{"Action":"start","Package":"github.com/freshet-dev/freshet/sources/b"}
+{"Action":"output","Package":"github.com/freshet-dev/freshet/sources/b","Test":"TestThree","Output":"    three_test.go:5: a trace\n"}
+{"Action":"pass","Package":"github.com/freshet-dev/freshet/sources/b","Test":"TestThree"}
+{"Action":"pass","Package":"github.com/freshet-dev/freshet/sources/b"}
 {"Action":"start","Package":"github.com/freshet-dev/freshet/empty"}
 {"Action":"skip","Package":"github.com/freshet-dev/freshet/empty"}`)
 	if !ok {
 		t.Error("a run without failures is not ok")
 	}
-	wantLast(t, text, "1 passed, 0 failed, 1 skipped")
-	for _, want := range []string{"a TestTwo: no data: ../shared/data\n", "a TestOne: rows 134288\n", "a TestOne: 14 days, 0 differ\n"} {
+	wantLast(t, text, "2 passed, 0 failed, 1 skipped")
+	for _, want := range []string{"verify/a TestTwo: no data: ../shared/data\n", "verify/a TestOne: rows 134288\n", "verify/a TestOne: 14 days, 0 differ\n"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}
 	}
-	if strings.Contains(text, "rapid") {
-		t.Errorf("a library's report is in\n%s", text)
+	for _, noise := range []string{"rapid", "a trace"} {
+		if strings.Contains(text, noise) {
+			t.Errorf("%q is in\n%s", noise, text)
+		}
 	}
 }
 
