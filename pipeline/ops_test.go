@@ -51,30 +51,30 @@ func TestHealthOverALife(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- r.Run(ctx) }()
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		expect("without partitions", "/livez", 200, "alive")
 		expect("without partitions", "/readyz", 503, "owner of all partitions")
 		c.silent = true // holds the rebuild up
 		w.broker.assign(c)
-		time.Sleep(3 * time.Second)
+		pass(3 * time.Second)
 		expect("in the rebuild", "/startupz", 503, "0 of 4 records, 0 %")
 		expect("in the rebuild", "/readyz", 503, "rebuilding")
 		w.broker.mu.Lock()
 		c.silent = false
 		w.broker.mu.Unlock()
 		w.broker.append(transactions, 0, clock0, txn("t4", "c1", 4, "1.00"))
-		time.Sleep(3 * time.Second)
+		pass(3 * time.Second)
 		expect("when running", "/readyz", 200, "active")
 		expect("when running", "/startupz", 200, "4 records")
 		w.store.mu.Lock()
 		w.store.aliveFault = errors.New("READONLY You can't write against a read only replica")
 		w.store.mu.Unlock()
-		time.Sleep(3 * time.Second)
+		pass(3 * time.Second)
 		expect("without a sign of life", "/readyz", 503, "READONLY")
 		w.store.mu.Lock()
 		w.store.aliveFault = nil
 		w.store.mu.Unlock()
-		time.Sleep(3 * time.Second)
+		pass(3 * time.Second)
 		expect("healed", "/readyz", 200, "active")
 		cancel()
 		if err := <-done; err != nil {
@@ -98,11 +98,11 @@ func TestALoopThatStandsStillIsNotLive(t *testing.T) {
 		h := NewHealth()
 		h.start(30*time.Second, nil)
 		h.phase(running, "running")
-		time.Sleep(29 * time.Second)
+		pass(29 * time.Second)
 		if live, why := h.Live(); !live {
 			t.Error(why)
 		}
-		time.Sleep(2 * time.Second)
+		pass(2 * time.Second)
 		if live, why := h.Live(); live || !strings.Contains(why, "31s") {
 			t.Errorf("live %v: %s", live, why)
 		}

@@ -166,7 +166,7 @@ func TestNothingIsCommittedWhileASinkIsSilent(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				done := make(chan error)
 				go func() { done <- r.Run(ctx) }()
-				time.Sleep(5 * time.Minute) // the bubble's clock: no real time passes
+				pass(5 * time.Minute) // the bubble's clock: no real time passes
 				if n := len(w.broker.commits); n != 0 {
 					t.Errorf("%d commits while the sink is silent", n)
 				}
@@ -209,7 +209,7 @@ func TestPassingFailuresAreTriedAgainAndNothingIsLost(t *testing.T) {
 			t.Fatalf("not ready: %s", why)
 		}
 		w.broker.append(transactions, 0, clock0, txn("t1", "c1", 1, "1.00"))
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if ready, why := r.Health().Ready(); ready || !strings.Contains(why, "LOADING") {
 			t.Errorf("ready %v: %s", ready, why)
 		}
@@ -224,7 +224,7 @@ func TestPassingFailuresAreTriedAgainAndNothingIsLost(t *testing.T) {
 		}
 		down.Store(false)
 		w.broker.append(transactions, 0, clock0, txn("t2", "c1", 2, "1.00"))
-		time.Sleep(5 * time.Second)
+		pass(5 * time.Second)
 		if ready, why := r.Health().Ready(); !ready {
 			t.Errorf("not ready after the store came back: %s", why)
 		}
