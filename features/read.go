@@ -355,7 +355,7 @@ func (e *Engine) settle(x *cell, args *aggregate.Args) (event.Value, Status) {
 		return x.defawlt, Default // nothing to ask about
 	case args.N < x.minCount:
 		return x.defawlt, Default
-	case args.N == 0 && x.hasDef:
+	case args.N == 0 && x.hasDef && !x.agg.TrueWhenEmpty:
 		return x.defawlt, Default
 	case args.N == 0 && x.agg.ZeroWhenEmpty:
 		return event.OfDouble(0), Present

@@ -1,0 +1,239 @@
+package aggregate
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// state is what an aggregation keeps of a set of inputs: n, the words of its
+// parts, and where it counts different values, the values. It is put together
+// from the operations that the engine uses, so that the laws are about them.
+type state struct {
+	agg    *Aggregation
+	number Number
+	n      int64
+	words  [][]uint64
+	set    *Set
+}
+
+func empty(a *Aggregation, n Number) *state {
+	s := &state{agg: a, number: n, set: NewSet()}
+	for _, p := range a.Parts(n) {
+		s.words = append(s.words, make([]uint64, p.Words()))
+	}
+	return s
+}
+
+func (s *state) add(in Input) *state {
+	s.n++
+	for i, p := range s.agg.Parts(s.number) {
+		switch p {
+		case Distinct:
+			s.set.Add(in.Word)
+			s.words[i][0] = uint64(s.set.Len())
+		case Matches:
+			if in.Hit {
+				p.Add(s.words[i], in, s.number)
+			}
+		default:
+			p.Add(s.words[i], in, s.number)
+		}
+	}
+	return s
+}
+
+func (s *state) remove(in Input) *state {
+	s.n--
+	for i, p := range s.agg.Parts(s.number) {
+		switch p {
+		case Distinct:
+			s.set.Remove(in.Word)
+			s.words[i][0] = uint64(s.set.Len())
+		case Matches:
+			if in.Hit {
+				p.Remove(s.words[i], in, s.number)
+			}
+		default:
+			p.Remove(s.words[i], in, s.number)
+		}
+	}
+	return s
+}
+
+func (s *state) merge(from *state) *state {
+	s.n += from.n
+	s.set.Merge(from.set)
+	for i, p := range s.agg.Parts(s.number) {
+		if p == Distinct {
+			s.words[i][0] = uint64(s.set.Len())
+		} else {
+			p.Merge(s.words[i], from.words[i])
+		}
+	}
+	return s
+}
+
+func of(a *Aggregation, n Number, inputs []Input) *state {
+	s := empty(a, n)
+	for _, in := range inputs {
+		s.add(in)
+	}
+	return s
+}
+
+// print is the whole state as text: two states are equal when theirs are.
+func (s *state) print() string {
+	var values []uint64
+	for i, n := range s.set.times {
+		for range n {
+			values = append(values, s.set.words[i])
+		}
+	}
+	slices.Sort(values)
+	return fmt.Sprint(s.n, s.words, values)
+}
+
+// numbers are the kinds of input that an aggregation is tried with.
+func numbers(a *Aggregation) []Number {
+	switch {
+	case a.Hashed:
+		return []Number{Opaque}
+	case a.Input:
+		return []Number{Integer, Double}
+	}
+	return []Number{Nothing}
+}
+
+func drawInputs(t *rapid.T, n Number) []Input {
+	list := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Input {
+		in := Input{
+			Time:  rapid.Int64Range(1, 6).Draw(t, "time"),
+			Place: rapid.Uint64Range(0, 1000).Draw(t, "place"),
+			Hit:   rapid.Bool().Draw(t, "hit"),
+		}
+		switch n {
+		case Integer:
+			in.Word = uint64(rapid.OneOf(rapid.Int64Range(-3, 3), rapid.Int64()).Draw(t, "int"))
+		case Double:
+			f := rapid.OneOf(rapid.Float64Range(-2, 2), rapid.Float64Range(-1e15, 1e15),
+				rapid.SampledFrom([]float64{1e15, -1e15, 1e-6, 0, 5e-324})).Draw(t, "double")
+			in.Word = math.Float64bits(f + 0)
+		default:
+			in.Word = rapid.Uint64Range(0, 4).Draw(t, "word")
+		}
+		return in
+	}), 0, 12).Draw(t, "inputs")
+	slices.SortStableFunc(list, func(a, b Input) int { return int(a.Place) - int(b.Place) })
+	return slices.CompactFunc(list, func(a, b Input) bool { return a.Place == b.Place })
+}
+
+// laws checks one law for every aggregation of the table.
+func laws(t *testing.T, law func(*rapid.T, *Aggregation, Number, []Input)) {
+	for _, a := range Table {
+		for _, n := range numbers(a) {
+			t.Run(fmt.Sprintf("%s/%d", a.Name, n), func(t *testing.T) {
+				rapid.Check(t, func(t *rapid.T) { law(t, a, n, drawInputs(t, n)) })
+			})
+		}
+	}
+}
+
+func equal(t *rapid.T, what string, got, want *state) {
+	if g, w := got.print(), want.print(); g != w {
+		t.Fatalf("%s: %s, want %s", what, g, w)
+	}
+}
+
+func shuffled(t *rapid.T, inputs []Input) []Input { return rapid.Permutation(inputs).Draw(t, "order") }
+
+func TestLawOrderDoesNotMatter(t *testing.T) {
+	laws(t, func(t *rapid.T, a *Aggregation, n Number, inputs []Input) {
+		equal(t, "in another order", of(a, n, shuffled(t, inputs)), of(a, n, inputs))
+	})
+}
+
+func TestLawEmptyIsTheIdentity(t *testing.T) {
+	laws(t, func(t *rapid.T, a *Aggregation, n Number, inputs []Input) {
+		equal(t, "state + empty", of(a, n, inputs).merge(empty(a, n)), of(a, n, inputs))
+		equal(t, "empty + state", empty(a, n).merge(of(a, n, inputs)), of(a, n, inputs))
+	})
+}
+
+func TestLawMergeIsAssociativeAndCommutative(t *testing.T) {
+	laws(t, func(t *rapid.T, a *Aggregation, n Number, inputs []Input) {
+		i := rapid.IntRange(0, len(inputs)).Draw(t, "i")
+		j := rapid.IntRange(i, len(inputs)).Draw(t, "j")
+		x := func() *state { return of(a, n, inputs[:i]) }
+		y := func() *state { return of(a, n, inputs[i:j]) }
+		z := func() *state { return of(a, n, inputs[j:]) }
+		all := of(a, n, inputs)
+		equal(t, "(x + y) + z", x().merge(y()).merge(z()), all)
+		equal(t, "x + (y + z)", x().merge(y().merge(z())), all)
+		equal(t, "z + (y + x)", z().merge(y().merge(x())), all)
+	})
+}
+
+func TestLawUpdateIsMergeWithOne(t *testing.T) {
+	laws(t, func(t *rapid.T, a *Aggregation, n Number, inputs []Input) {
+		if len(inputs) == 0 {
+			return
+		}
+		one, rest := inputs[0], inputs[1:]
+		equal(t, "update", of(a, n, rest).add(one), of(a, n, rest).merge(empty(a, n).add(one)))
+	})
+}
+
+func TestLawRemoveUndoesAdd(t *testing.T) {
+	laws(t, func(t *rapid.T, a *Aggregation, n Number, inputs []Input) {
+		if !a.Retractable && !a.Past {
+			return
+		}
+		k := rapid.IntRange(0, len(inputs)).Draw(t, "k")
+		s := of(a, n, inputs)
+		for _, in := range shuffled(t, inputs[k:]) {
+			s.remove(in)
+		}
+		equal(t, "after removing", s, of(a, n, inputs[:k]))
+	})
+}
+
+// A retractable aggregation is one whose parts all are, and says so.
+func TestRetractableIsWhatTheTableSays(t *testing.T) {
+	for _, a := range Table {
+		for _, n := range numbers(a) {
+			all := true
+			for _, p := range a.Parts(n) {
+				all = all && p.Retractable()
+			}
+			if all != a.Retractable && !a.Past {
+				t.Errorf("%s: retractable is %v, its parts say %v", a.Name, a.Retractable, all)
+			}
+		}
+	}
+}
+
+// The reference page is made from the table: every entry says everything.
+func TestTableIsComplete(t *testing.T) {
+	seen := map[string]bool{}
+	for _, a := range Table {
+		if a.Name == "" || a.Formula == "" || a.Memory == "" || a.Exact == "" || a.Empty == "" || a.Result == "" {
+			t.Errorf("%q leaves something unsaid", a.Name)
+		}
+		if a.Parts == nil || a.Finish == nil || seen[a.Name] || Find(a.Name) != a {
+			t.Errorf("%q cannot be used", a.Name)
+		}
+		for _, n := range numbers(a) {
+			if len(a.Parts(n)) > 2 {
+				t.Errorf("%q has more than two parts", a.Name)
+			}
+		}
+		seen[a.Name] = true
+	}
+	if Find("zscore") != nil {
+		t.Error("found an aggregation that is not there")
+	}
+}
