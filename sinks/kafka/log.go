@@ -32,6 +32,9 @@ const (
 	// linger lets records gather into batches while a call hands them over; the
 	// flush at its end does not wait for it.
 	linger = 10 * time.Millisecond
+	// metadataMinAge is how soon the client may ask again who leads a topic. At
+	// its default the first record to a new topic waits for 5 s.
+	metadataMinAge = 100 * time.Millisecond
 )
 
 // Compressions are the names that Config.Compression takes.
@@ -82,6 +85,7 @@ func NewLog(ctx context.Context, config Config) (*Log, error) {
 		kgo.ProducerBatchCompression(codec),
 		kgo.ProducerLinger(linger),
 		kgo.ProducerBatchMaxBytesFn(l.limit),
+		kgo.MetadataMinAge(metadataMinAge),
 	)
 	if err != nil {
 		return nil, err

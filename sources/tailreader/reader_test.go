@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/segmentio/kafka-go/protocol"
+	"github.com/segmentio/kafka-go/protocol/fetch"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -159,11 +161,13 @@ func TestReadCommittedOfInterleavedTransactions(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("got  %v\nwant %v", got, want)
 		}
-		// Beginning in the middle of an aborted transaction hides its rest too.
-		offset := int64(4)
-		late := all(t, Config{Client: client, Topic: topic, From: From{Where: Exact, Offset: offset}})[0]
-		if len(late) == 0 || !slices.Equal(late, want[len(want)-len(late):]) {
-			t.Errorf("from %d: got %v", offset, late)
+		// Beginning within a batch leaves out what is before; beginning within an
+		// aborted transaction hides its rest too.
+		for offset, first := range map[int64]string{6: "0.0.1b", 8: "plain 0.1"} {
+			late := all(t, Config{Client: client, Topic: topic, From: From{Where: Exact, Offset: offset}})[0]
+			if !slices.Equal(late, want[slices.Index(want, first):]) {
+				t.Errorf("from %d: got %v, want what begins at %s", offset, late, first)
+			}
 		}
 		raw := all(t, Config{Client: client, Topic: topic, From: From{Where: Start}, Uncommitted: true})[0]
 		if len(raw) != len(ends)*15 {
@@ -324,5 +328,22 @@ func TestLeadersMove(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+	}
+}
+
+// What came after a NoFollow reader was opened is not part of it, although it
+// is in the same answer.
+func TestNoFollowEndsWhereItWasOpened(t *testing.T) {
+	batch := &protocol.RecordBatch{Records: protocol.NewRecordReader(
+		protocol.Record{Offset: 0, Value: protocol.NewBytes([]byte("a"))}, protocol.Record{Offset: 1, Value: protocol.NewBytes([]byte("b"))},
+		protocol.Record{Offset: 2, Value: protocol.NewBytes([]byte("new"))})}
+	p := &partition{until: 2}
+	r := &Reader{messages: make(chan Message, 9), partitions: map[int]*partition{0: p}}
+	answer := &fetch.ResponsePartition{RecordSet: protocol.RecordSet{Records: &protocol.RecordStream{Records: []protocol.RecordReader{batch}}}}
+	if err := r.answer(t.Context(), answer); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.messages) != 2 || !p.done() {
+		t.Errorf("%d records, done %v", len(r.messages), p.done())
 	}
 }
