@@ -49,6 +49,9 @@ func (r *run) record(source string, partition int, at string, fields string) str
 		r.t.Fatal(err)
 	}
 	text := fmt.Sprintf(`{"at":%d`, start.Add(d).UnixMilli())
+	if !strings.Contains(fields, `"id"`) {
+		text += fmt.Sprintf(`,"id":"auto %d/%d"`, partition, r.offsets[[2]int{r.last, partition}])
+	}
 	if fields != "" {
 		text += "," + fields
 	}
@@ -163,7 +166,7 @@ sources:
     id_field: id
     allowed_lateness: 1m
     fields:
-      id: {type: string, optional: true}
+      id: {type: string}
       at: {type: timestamp}
       card: {type: string, optional: true}
       user: {type: string, optional: true}
