@@ -34,7 +34,7 @@ var table = []mutant{
 		name: "duplicate counted: the same id at the same time from another partition",
 		file: "features/admit.go",
 		old:  "return e.logs[l.index].holdsID(key, ev.Time, c.idHash)",
-		new:  "return false",
+		new:  "return e.logs[l.index].holdsID(key, ev.Time+1, c.idHash)",
 	},
 	{
 		name: "tail cursor off by one after a late event exactly w old",
@@ -97,10 +97,10 @@ var table = []mutant{
 		new:  "p.ids.expire(p.watermark - s.plan.source.DedupWindow.Milliseconds() + 1)",
 	},
 	{
-		name: "a late value takes the place of a newer one in a distinct count", more: true,
+		name: "a value that comes again is counted twice while its first is the oldest of the window", more: true,
 		file: "features/insert.go",
-		old:  "\t\tif note.Time() > t {\n\t\t\treturn\n\t\t}\n",
-		new:  "",
+		old:  "if j >= int(uint32(w[c.cursor.at])) {",
+		new:  "if j > int(uint32(w[c.cursor.at])) {",
 	},
 	{
 		name: "an extreme outlives its window by a millisecond", more: true,

@@ -71,9 +71,9 @@ func formula(f *spec.Feature, w window) Result {
 				return Result{Value: false, Status: Present}
 			}
 		}
-		// Without an earlier event, and without a default, what has never been
-		// seen is new (the first example of spec-language.md).
-		return counted(n, d, true)
+		// What has never been seen is new, without any earlier event too
+		// (docs/decisions/0001): here S18 does not ask for n.
+		return Result{Value: true, Status: Present}
 	}
 	if n == 0 {
 		return Result{}
@@ -111,9 +111,9 @@ func formula(f *spec.Feature, w window) Result {
 	panic("oracle: no formula for " + d.Aggregation)
 }
 
-// counted is the value of an aggregation that has one without events: there its
+// counted is the value of an aggregation that is 0 without events: there its
 // default stands instead, if it has one (S18).
-func counted(n int, d *spec.Definition, value any) Result {
+func counted(n int, d *spec.Definition, value float64) Result {
 	if n == 0 && d.HasDefault {
 		return Result{}
 	}
