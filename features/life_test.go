@@ -1,6 +1,9 @@
 package features_test
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
 // A lagging partition feeds events into a life that has left the log: what is
 // read behind it is exact.
@@ -49,4 +52,83 @@ feature_views:
 	if got := r.get("v.cards"); got != "2" && got != "2 INCOMPLETE" && got != "1 INCOMPLETE" {
 		t.Errorf("cards is %s, want 2", got)
 	}
+}
+
+const lives = `
+  v:
+    version: 1
+    source: pay
+    entity: card
+    ttl: 10s
+    filter: 'ok'
+    features:
+      n:     {aggregation: count}
+      past:  {aggregation: count, exclude_current: true}
+      sum:   {aggregation: sum, field: x}
+      low:   {aggregation: min, field: qty}
+      mccs:  {aggregation: count_distinct, field: mcc}
+      new:   {aggregation: is_new, field: mcc}
+      mcc:   {aggregation: last, field: mcc}
+      since: {aggregation: time_since_last, exclude_current: true}
+      old:   {aggregation: count, delay: 5s}
+`
+
+func TestS22SilenceOfExactlyTTLBeginsANewLife(t *testing.T) {
+	r := newRun(t, specOf(lives))
+	r.pay("0s", `"card":"a","ok":true,"qty":1,"mcc":"x"`)
+	r.pay("9999ms", `"card":"a","ok":true,"qty":5,"mcc":"y"`)
+	r.want("v.n", "2", "v.low", "1", "v.mccs", "2", "v.since", "9.999")
+	r.pay("19999ms", `"card":"a","ok":true,"qty":7,"mcc":"x"`)
+	r.want("v.n", "1", "v.low", "7", "v.mccs", "1", "v.new", "true", "v.since", "null DEFAULT", "v.past", "0")
+}
+
+func TestS22FilteredEventsReadALifeAndDoNotKeepIt(t *testing.T) {
+	r := newRun(t, specOf(lives))
+	r.pay("0s", `"card":"a","ok":true,"mcc":"x"`)
+	r.pay("5s", `"card":"a","ok":false,"mcc":"x"`)
+	r.want("v.n", "1", "v.new", "false", "v.since", "5")
+	r.pay("10s", `"card":"a","ok":false,"mcc":"x"`)
+	r.want("v.n", "0 NOT_FOUND", "v.new", "true NOT_FOUND", "v.mcc", "null NOT_FOUND")
+}
+
+func TestS22LateEventJoinsTwoLives(t *testing.T) {
+	r := newRun(t, specOf(lives))
+	r.pay("0s", `"card":"a","ok":true,"qty":1,"x":1,"mcc":"x"`)
+	r.pay("1s", `"card":"a","ok":true,"qty":2,"x":2,"mcc":"y"`)
+	r.pay("15s", `"card":"a","ok":true,"qty":4,"x":4,"mcc":"x"`)
+	r.want("v.n", "1", "v.sum", "4")
+	r.pay("8s", `"card":"a","ok":true,"qty":3,"x":8,"mcc":"z"`)
+	r.want("v.n", "3", "v.sum", "11", "v.mccs", "3")
+	r.pay("16s", `"card":"a","ok":true,"x":16,"mcc":"z"`)
+	r.want("v.n", "5", "v.sum", "31", "v.mccs", "3", "v.low", "1", "v.new", "false")
+}
+
+// What leaves the log stays in the life.
+func TestS22LifeOutlivesItsLog(t *testing.T) {
+	r := newRun(t, specOf(lives))
+	mccs := []string{"a", "b", "c", "d", "e"}
+	for i := range 500 {
+		r.pay(fmt.Sprintf("%ds", 3*i), fmt.Sprintf(`"card":"a","ok":true,"qty":%d,"x":0.5,"mcc":%q`, 1000-i%7, mccs[min(i/100, 4)]))
+	}
+	r.want("v.n", "500", "v.sum", "250", "v.low", "994", "v.mccs", "5", "v.new", "false", "v.since", "3", "v.past", "499", "v.old", "498")
+	r.pay("1480s", `"card":"a","ok":true,"qty":1,"mcc":"b"`) // late, and "b" left the log long ago
+	r.want("v.n", "495", "v.new", "false", "v.mccs", "5", "v.low", "1")
+	r.wantRead("v.n", "a", "1506s", "501")
+	r.wantRead("v.old", "a", "1506s", "501")
+	r.wantRead("v.mcc", "a", "1506s", "e")
+	r.wantRead("v.n", "a", "1507s", "0 NOT_FOUND")
+}
+
+// An entity that is idle for long enough is forgotten, with all it held.
+func TestIdleEntitiesAreSwept(t *testing.T) {
+	r := newRun(t, specOf(lives))
+	for i := range 300 {
+		r.pay(fmt.Sprintf("%ds", i), fmt.Sprintf(`"card":"c%d","ok":true,"qty":1,"mcc":"m%d"`, i, i))
+		r.engine.DropTouches()
+	}
+	if keys := r.engine.Stats().Views[0].Keys; keys > 200 {
+		t.Errorf("%d entities are kept", keys)
+	}
+	r.wantRead("v.n", "c0", "300s", "0 NOT_FOUND")
+	r.wantRead("v.mcc", "c299", "300s", "m299")
 }
