@@ -202,7 +202,9 @@ func (d *duel) behindSource(r oracle.Record) bool {
 func (d *duel) compare(name string, f *spec.Feature, value event.Value, scale int, status features.Status, want oracle.Result, behind bool) error {
 	d.counts.values++
 	d.counts.statuses[want.Status]++
-	if behind && status == features.Incomplete {
+	// What needs an event says so before it says that it is incomplete (S19).
+	unknowable := status == features.Incomplete || status == features.NeedsEvent && want.Status == oracle.NotFound
+	if behind && unknowable {
 		d.counts.lagging++
 		return nil
 	}
