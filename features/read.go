@@ -70,7 +70,7 @@ func (e *Engine) momentOf(r *viewReading, key string, ev *event.Event) moment {
 	m := moment{log: l, t: ev.Time, state: p.state, standing: p.standing}
 	if p.state == nil {
 		m.state = l.nobody
-		m.state[atDropped] = l.swept
+		m.state[atDropped], m.state[atBorn] = l.swept, l.swept
 		return m
 	}
 	m.rows = l.rows.All(p.state[atRows:])
@@ -92,7 +92,7 @@ func (l *entityLog) look(key string, t int64) moment {
 	slot, ok := l.entities.find(key)
 	if !ok {
 		m.state = l.nobody
-		m.state[atDropped] = l.swept
+		m.state[atDropped], m.state[atBorn] = l.swept, l.swept
 		return m
 	}
 	m.state = l.entities.state(slot)
@@ -163,25 +163,22 @@ func (e *Engine) read(r *viewReading, m *moment, f frame, ev *event.Event) {
 // ttl. Of what has left the log, or of an entity that was forgotten, that is
 // not known for times before it left.
 func (e *Engine) found(v *viewPlan, m *moment) Status {
-	dropped := int64(m.state[atDropped])
 	switch {
-	case m.unknown() && dropped > 0 && m.t-v.ttl < dropped:
-		return Incomplete
-	case m.standing == behind && m.t <= dropped:
-		return Incomplete
-	case m.standing == behind:
-		m.newest = m.log.newestAt(v, m.state, m.rows)
-	default:
+	case m.standing != behind:
 		m.newest = int64(m.state[v.state+viewNewest])
+	case m.t <= int64(m.state[atDropped]):
+		return Incomplete
+	default:
+		m.newest = m.log.newestAt(v, m.state, m.rows)
 	}
-	if m.newest == 0 || m.t-m.newest >= v.ttl {
-		return NotFound
+	switch {
+	case m.newest != 0 && m.t-m.newest < v.ttl:
+		return Present
+	case m.state[atBorn] != 0 && m.t-v.ttl < int64(m.state[atBorn]):
+		return Incomplete
 	}
-	return Present
+	return NotFound
 }
-
-// unknown reports whether the entity is not known.
-func (m *moment) unknown() bool { return &m.state[0] == &m.log.nobody[0] }
 
 // readGroup evaluates the columns of one window.
 func (e *Engine) readGroup(v *viewPlan, g *cellGroup, m *moment, f frame, row Status) {
