@@ -20,7 +20,7 @@ const (
 	demoLines      = 5  // ordinary lines a second: more cannot be read
 	demoAlertLines = 12 // lines a second of records that are not in the lowest band
 	demoChanges    = 4  // steps of a feature that a watch line shows
-	demoPoll       = 200 * time.Millisecond
+	demoPoll       = 100 * time.Millisecond
 	watchFrom      = 3 // payments of one card within a minute make it worth watching
 	watched        = "card_velocity.txn_count_1m"
 	watchedSum     = "card_velocity.amount_sum_1h"
@@ -35,8 +35,9 @@ type demoScreen struct {
 	columns *tailColumns
 	rate    *rateLine
 
-	second        time.Time
-	lines, alerts int // shown in this second
+	last   time.Time // an ordinary line was shown
+	second time.Time
+	alerts int // shown in this second
 
 	history map[string][]change // card token -> how the watched feature changed
 	hottest string              // the card that was used most within a minute
@@ -68,7 +69,7 @@ func (s *demoScreen) header(d *demo, flags demoFlags) {
 	}
 	end := "until Ctrl-C"
 	if flags.duration > 0 {
-		end = "for " + shortDuration(flags.duration) + ", or until Ctrl-C"
+		end = "for " + spec.FormatDuration(flags.duration) + ", or until Ctrl-C"
 	}
 	metrics := ""
 	if d.listener != nil {
@@ -78,7 +79,7 @@ func (s *demoScreen) header(d *demo, flags demoFlags) {
 	fmt.Fprintf(s.out, "  %s %s   %s %s%s\n", s.ink.dim("Kafka"), strings.Join(d.cluster.ListenAddrs(), ","), s.ink.dim("Redis"), d.redis.Addr(), metrics)
 	fmt.Fprintf(s.out, "  %s %s %s %s (%d served) %s %s\n", strings.Join(sourceNames(s.spec), " + "), s.ink.dim("→"),
 		plural(served.Views, "view"), plural(served.Features, "feature"), served.Served, s.ink.dim("→"), strings.Join(models, ", "))
-	fmt.Fprintf(s.out, "  %.0f events/s %s; after %s somebody tests stolen cards\n\n", flags.rate, end, shortDuration(demoBurstAfter))
+	fmt.Fprintf(s.out, "  %.0f events/s %s; after %s somebody tests stolen cards\n\n", flags.rate, end, spec.FormatDuration(demoBurstAfter))
 }
 
 func sourceNames(s *spec.Spec) []string {
@@ -152,6 +153,7 @@ func (s *demoScreen) take(message *kgo.Record, now time.Time) error {
 	if wide := width(s.out); wide > 0 {
 		text = clip(strings.TrimSuffix(text, "\n"), wide) + "\n"
 	}
+	defer s.rate.draw()
 	return writeAll(s.out, text+changed)
 }
 
@@ -167,17 +169,20 @@ func (s *demoScreen) count(score *record.ModelScore) {
 }
 
 // room spends one line of this second's: alerts have their own, so that they
-// are not lost among ordinary payments.
+// are not lost among ordinary payments, which come evenly.
 func (s *demoScreen) room(alert bool, now time.Time) bool {
-	if now.Sub(s.second) >= time.Second {
-		s.second, s.lines, s.alerts = now, 0, 0
-	}
 	if alert {
+		if now.Sub(s.second) >= time.Second {
+			s.second, s.alerts = now, 0
+		}
 		s.alerts++
 		return s.alerts <= demoAlertLines
 	}
-	s.lines++
-	return s.lines <= demoLines
+	if now.Sub(s.last) < time.Second/demoLines {
+		return false
+	}
+	s.last = now
+	return true
 }
 
 // watch follows the feature of each card, and gives the line that shows its

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"syscall"
 
@@ -69,9 +70,12 @@ func (a *app) report(cmd *cobra.Command, err error) int {
 	}
 	p := &problem{code: exitFailed, err: err}
 	if !errors.As(err, &p) {
+		var network net.Error
 		switch {
 		case errors.Is(err, context.Canceled):
 			p.code = exitInterrupted
+		case errors.As(err, &network), errors.Is(err, context.DeadlineExceeded):
+			p.code = exitUnreachable
 		case strings.HasPrefix(err.Error(), "unknown command"):
 			p.code, p.next = exitUsage, "freshet --help"
 		}

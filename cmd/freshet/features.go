@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -154,7 +153,7 @@ func describeDefinition(line *featureLine, f *spec.Feature) {
 		line.Window = f.Window.Text
 	}
 	if def.Delay > 0 {
-		line.Delay = shortDuration(def.Delay)
+		line.Delay = spec.FormatDuration(def.Delay)
 	}
 }
 
@@ -266,31 +265,4 @@ func literalValue(l spec.Literal) any {
 		return l.Str
 	}
 	return l.Num
-}
-
-// shortDuration writes a duration in the spec's own form: 90s, 1h, 7d.
-func shortDuration(d time.Duration) string {
-	sign := ""
-	if d < 0 {
-		sign, d = "-", -d
-	}
-	for _, unit := range []struct {
-		of   time.Duration
-		name string
-	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "m"}, {time.Second, "s"}} {
-		if d >= unit.of && d%unit.of == 0 {
-			return fmt.Sprintf("%s%d%s", sign, d/unit.of, unit.name)
-		}
-	}
-	if d == 0 {
-		return "0s"
-	}
-	if d%time.Second == 0 { // 1h2m3s reads better than 3723s
-		text := strings.TrimSuffix(d.String(), "m0s")
-		if text != d.String() {
-			text += "m"
-		}
-		return sign + text
-	}
-	return fmt.Sprintf("%s%dms", sign, d.Milliseconds())
 }

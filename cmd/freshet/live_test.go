@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -32,6 +33,8 @@ func TestLive(t *testing.T) {
 			"card":   findCard,
 			"expire": expireAll,
 			"term":   terminate,
+
+			"exitcode": exitCode,
 		},
 	})
 }
@@ -98,6 +101,15 @@ func expireAll(ts *testscript.TestScript, neg bool, args []string) {
 func terminate(ts *testscript.TestScript, neg bool, args []string) {
 	for _, cmd := range ts.BackgroundCmds() {
 		ts.Check(cmd.Process.Signal(syscall.SIGTERM))
+	}
+}
+
+// exitCode runs a command that must exit with a code: exitcode 5 command...
+func exitCode(ts *testscript.TestScript, neg bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || fmt.Sprint(exit.ExitCode()) != args[0] {
+		ts.Fatalf("%s: %v, want exit code %s", strings.Join(args[1:], " "), err, args[0])
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"time"
 
@@ -85,6 +84,9 @@ func (p *plant) run(ctx context.Context) error {
 		}
 		defer l.stop()
 		p.log.Info("metrics and health", "url", "http://"+l.address)
+	}
+	if p.settings.StateDir != "" {
+		p.log.Warn("state_dir is not used: this build has no checkpoints and rebuilds its state from the log", "state_dir", p.settings.StateDir)
 	}
 	runner, err := p.build(ctx, registry)
 	if err != nil {
@@ -318,10 +320,6 @@ func (p *plant) judge(err error) error {
 	var panicked *pipeline.PanicError
 	if errors.As(err, &panicked) {
 		return &problem{code: exitInternal, err: err, next: "please report this; the record is named above, its content is not"}
-	}
-	var network net.Error
-	if errors.As(err, &network) || errors.Is(err, context.DeadlineExceeded) {
-		return &problem{code: exitUnreachable, err: err}
 	}
 	return err
 }

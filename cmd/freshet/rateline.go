@@ -28,6 +28,7 @@ type rateLine struct {
 	began   time.Time
 	written time.Time
 	visible bool
+	text    string // as it was last written on a terminal
 }
 
 func newRateLine(w io.Writer, ink ink, lag func() string) *rateLine {
@@ -74,13 +75,22 @@ func (r *rateLine) show(now time.Time) {
 	}
 	text := "─ " + strings.Join(words, "  ")
 	if r.terminal {
-		fmt.Fprint(r.w, r.ink.dim(clip(text, width(r.w))))
-		r.visible = true
+		r.text = text
+		r.draw()
 	} else {
 		fmt.Fprintln(r.w, text)
 	}
 	r.seen, r.matched, r.shown, r.skipped, r.top = 0, 0, 0, 0, 0
 	r.delays, r.written = r.delays[:0], now
+}
+
+// draw puts the line back under what was written above it.
+func (r *rateLine) draw() {
+	if r.terminal && !r.quiet && r.text != "" {
+		// One column is left free, so that the cursor stays on the line.
+		fmt.Fprint(r.w, r.ink.dim(clip(r.text, width(r.w)-1)))
+		r.visible = true
+	}
 }
 
 // clear makes room for a line of data.

@@ -198,6 +198,7 @@ func (t *tail) print(l *tailLine) error {
 	if !t.flags.wide {
 		text = clip(text, width(t.app.out))
 	}
+	defer t.rate.draw()
 	return writeAll(t.app.out, text+"\n")
 }
 
