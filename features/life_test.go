@@ -132,3 +132,31 @@ func TestIdleEntitiesAreSwept(t *testing.T) {
 	r.wantRead("v.n", "c0", "300s", "0 NOT_FOUND")
 	r.wantRead("v.mcc", "c299", "300s", "m299")
 }
+
+// Behind the state, a life is found by a scan: with the same edges.
+func TestS22LateReadingFindsTheLifeOfItsTime(t *testing.T) {
+	r := newRun(t, specOf(lives))
+	for _, at := range []string{"0s", "10s", "19s", "30s"} {
+		r.pay(at, `"card":"a","ok":true`)
+	}
+	r.pay("9999ms", `"card":"a","ok":false`)
+	r.want("v.n", "1", "v.since", "9.999")
+	r.pay("11s", `"card":"a","ok":false`)
+	r.want("v.n", "1", "v.since", "1")
+	r.pay("28999ms", `"card":"a","ok":false`)
+	r.want("v.n", "2")
+	r.pay("29s", `"card":"a","ok":false`)
+	r.want("v.n", "0 NOT_FOUND")
+}
+
+// An entity is kept as long as a late event may join its life, and no longer.
+func TestS22IdleEntitiesAreKeptForLateEvents(t *testing.T) {
+	r := newRun(t, specOf(lives))
+	r.pay("0s", `"card":"a","ok":true`)
+	for i := range 68 {
+		r.pay(fmt.Sprintf("%ds", 1+i), fmt.Sprintf(`"card":"c%d","ok":true`, i))
+		r.engine.DropTouches()
+	}
+	r.pay("9s", `"card":"a","ok":true`)
+	r.want("v.n", "2")
+}

@@ -1,6 +1,7 @@
 package features_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/freshet-dev/freshet/features"
@@ -377,4 +378,55 @@ feature_services:
 			t.Errorf("%s leaves in the record: %v", c.Name, c.Emit)
 		}
 	}
+}
+
+// A late event may have left the short windows of the state already, and still
+// be in the long ones.
+func TestS01LateEventBehindAShortWindow(t *testing.T) {
+	r := newRun(t, specOf(`
+  v:
+    version: 1
+    source: pay
+    entity: card
+    ttl: 1h
+    features:
+      n: {aggregation: count, windows: [2s, 10s]}
+      d: {aggregation: count, windows: [2s], delay: 5s}
+`))
+	r.pay("0s", `"card":"a"`)
+	r.pay("8s", `"card":"a"`)
+	r.pay("3s", `"card":"a"`)
+	r.want("v.n_2s", "1", "v.n_10s", "2")
+	r.wantRead("v.d_2s", "a", "8s", "1")
+	r.pay("9s", `"card":"a"`)
+	r.want("v.n_2s", "2", "v.n_10s", "4", "v.d_2s", "1")
+	r.pay("10s", `"card":"a"`)
+	r.want("v.n_2s", "2", "v.n_10s", "4", "v.d_2s", "0")
+}
+
+// The log keeps what the latest acceptable event needs.
+func TestS09LateEventIsItselfEnrichedExactly(t *testing.T) {
+	r := newRun(t, specOf(counting))
+	for i := range 300 {
+		r.pay(fmt.Sprintf("%ds", i), `"card":"a","amt":1`)
+	}
+	r.pay("239s", `"card":"a","amt":1`)
+	r.want("v.n_10s", "11", "v.sum_10s", "11", "v.old_10s", "10")
+}
+
+// A partition that lags by more than the lateness may need what is gone: the
+// value says so.
+func TestS09LaggingPartitionIsIncomplete(t *testing.T) {
+	r := newRun(t, specOf(counting))
+	for i := range 300 {
+		r.pay(fmt.Sprintf("%ds", i), `"card":"a","amt":1`)
+	}
+	if got := r.record("pay", 1, "100s", `"card":"a"`); got != "accepted" {
+		t.Fatal(got)
+	}
+	if got := r.get("v.n_10s"); got != "1 INCOMPLETE" {
+		t.Errorf("100s: %s", got)
+	}
+	r.pay("300s", `"card":"a","amt":1`)
+	r.want("v.n_10s", "10", "v.sum_10s", "10")
 }
