@@ -153,8 +153,8 @@ func TestS22LateReadingFindsTheLifeOfItsTime(t *testing.T) {
 func TestS22IdleEntitiesAreKeptForLateEvents(t *testing.T) {
 	r := newRun(t, specOf(lives))
 	r.pay("0s", `"card":"a","ok":true`)
-	for i := range 68 {
-		r.pay(fmt.Sprintf("%ds", 1+i), fmt.Sprintf(`"card":"c%d","ok":true`, i))
+	for i := range 80 {
+		r.pay(fmt.Sprintf("%dms", 61_000+100*i), fmt.Sprintf(`"card":"c%d","ok":true`, i))
 		r.engine.DropTouches()
 	}
 	r.pay("9s", `"card":"a","ok":true`)
