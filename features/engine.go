@@ -27,7 +27,7 @@ type Engine struct {
 	extreme  [2]uint64
 	env      expr.Env
 
-	overflows int64 // sums beyond int64 that were read (S13)
+	counts []viewCounts // by spec.View.Index
 }
 
 // Options of an engine.
@@ -37,7 +37,7 @@ type Options struct {
 
 // NewEngine is an engine that has seen nothing.
 func NewEngine(p *Plan, o Options) *Engine {
-	e := &Engine{plan: p, hash: newHasher(o.Seed), texts: newInterner()}
+	e := &Engine{plan: p, hash: newHasher(o.Seed), texts: newInterner(), counts: make([]viewCounts, len(p.views))}
 	for _, sp := range p.sources {
 		e.sources = append(e.sources, newSourceState(sp))
 	}
@@ -213,13 +213,21 @@ func (e *Engine) SetCoverage(source int, c Coverage) { e.sources[source].coverag
 // Stats is what an engine holds.
 type Stats struct{ Views []ViewStats }
 
-// ViewStats is what one view holds. The entities and their logs are shared by
-// all views of one entity over one source, and counted in each of them.
+// ViewStats is what one view holds and has counted. The entities and their logs
+// are shared by all views of one entity over one source, and counted in each of
+// them.
 type ViewStats struct {
 	View  *spec.View
 	Keys  int64
 	Bytes int64
+
+	// Since the engine was made:
+	NoEntity   int64 // enriched events that had no such entity (S15)
+	Incomplete int64 // values read behind what is kept (S9)
+	Overflows  int64 // sums beyond int64 (S13)
 }
+
+type viewCounts struct{ noEntity, incomplete, overflows int64 }
 
 // Stats counts what the engine holds.
 func (e *Engine) Stats() Stats {
@@ -229,7 +237,15 @@ func (e *Engine) Stats() Stats {
 			continue
 		}
 		l := e.logs[v.log.index]
-		s.Views = append(s.Views, ViewStats{View: v.view, Keys: l.entities.live(), Bytes: l.bytes()})
+		c := e.counts[v.view.Index]
+		s.Views = append(s.Views, ViewStats{
+			View:       v.view,
+			Keys:       l.entities.live(),
+			Bytes:      l.bytes(),
+			NoEntity:   c.noEntity,
+			Incomplete: c.incomplete,
+			Overflows:  c.overflows,
+		})
 	}
 	return s
 }

@@ -35,6 +35,9 @@ func (e *Engine) enrich(sp *sourcePlan, ev *event.Event, out *Vector) {
 	for _, r := range sp.readings {
 		if r.entity < 0 || c.keys[r.entity] == "" {
 			r.fillAll(f, NoEntity)
+			if r.view != nil {
+				e.counts[r.view.view.Index].noEntity++
+			}
 			continue
 		}
 		m := e.momentOf(r, c.keys[r.entity], ev)
@@ -198,7 +201,11 @@ func (e *Engine) readGroup(v *viewPlan, g *cellGroup, m *moment, f frame, row St
 	default:
 		words = m.state
 	}
-	status := first(row, first(e.warming(k, m, life), m.complete(k, life)))
+	complete := m.complete(k, life)
+	if complete == Incomplete {
+		e.counts[v.view.Index].incomplete += int64(len(g.before) + len(g.after))
+	}
+	status := first(row, first(e.warming(k, m, life), complete))
 	for i := range g.before {
 		out := g.before[i].out
 		f.statuses[out] = first(status, f.statuses[out])
@@ -368,7 +375,7 @@ func (e *Engine) settle(x *cell, args *aggregate.Args) (event.Value, Status) {
 	case aggregate.Word:
 		return x.input.value(r.Word, e.texts), Present
 	case aggregate.Overflow:
-		e.overflows++
+		e.counts[x.feature.View.Index].overflows++
 		return event.Value{}, Error
 	}
 	return x.defawlt, Default

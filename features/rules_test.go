@@ -427,6 +427,9 @@ func TestS09LaggingPartitionIsIncomplete(t *testing.T) {
 	if got := r.get("v.n_10s"); got != "1 INCOMPLETE" {
 		t.Errorf("100s: %s", got)
 	}
+	if n := r.engine.Stats().Views[0].Incomplete; n != 4 {
+		t.Errorf("%d INCOMPLETE values were counted, want 4", n)
+	}
 	r.pay("300s", `"card":"a","amt":1`)
 	r.want("v.n_10s", "10", "v.sum_10s", "10")
 }
