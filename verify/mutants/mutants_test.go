@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -59,7 +60,7 @@ func TestMutantsAreCaught(t *testing.T) {
 			}
 		})
 	}
-	t.Logf("%d of %d mutants planted", planted, len(table))
+	t.Attr("counted", fmt.Sprintf("%d of %d mutants planted, each to be caught", planted, len(table)))
 }
 
 // plant writes the changed file beside the repository and returns the overlay

@@ -37,12 +37,12 @@ func valueOf(d *spec.Definition, e *event) any {
 	return nil
 }
 
-// window is what an aggregation works on: the inputs that reach it and their
-// times, in event order, the time that it is read at, and the value that
-// is_new asks about.
+// window is what an aggregation works on: the inputs that reach it in event
+// order, the event of the last of them, the time that it is read at, and the
+// value that is_new asks about.
 type window struct {
 	inputs []input
-	times  []int64
+	last   *event
 	at     int64
 	asked  any
 }
@@ -106,7 +106,7 @@ func formula(f *spec.Feature, w window) Result {
 		if unit == 0 {
 			unit = time.Second
 		}
-		return Result{Value: float64(w.at-w.times[n-1]) / float64(unit.Milliseconds()), Status: Present}
+		return Result{Value: float64(w.at-w.last.time) / float64(unit.Milliseconds()), Status: Present}
 	}
 	panic("oracle: no formula for " + d.Aggregation)
 }
@@ -131,52 +131,54 @@ func scaleOf(d *spec.Definition) int {
 // int64 (S13); doubles by compensated addition, which errs by one rounding of
 // the result and not by the order of the events.
 func sum(inputs []input, scale int) Result {
-	total := new(big.Int)
-	var doubles []float64
-	for _, in := range inputs {
-		switch x := in.value.(type) {
-		case int64:
-			total.Add(total, big.NewInt(x))
-		case decimal:
-			total.Add(total, big.NewInt(int64(x)))
-		case float64:
-			doubles = append(doubles, x)
-		}
-	}
+	whole, doubles := split(inputs)
 	if doubles != nil {
 		s, mass := add(doubles)
 		return Result{Value: s, Status: Present, Mass: mass}
 	}
-	if !total.IsInt64() {
+	if !whole.IsInt64() {
 		return Result{Status: Error}
 	}
-	return Result{Value: major(total.Int64(), scale), Status: Present}
+	return Result{Value: major(whole.Int64(), scale), Status: Present}
 }
 
 // mean is the exact sum over n, rounded once.
 func mean(inputs []input, scale int) Result {
-	total := new(big.Rat)
-	mass := 0.0
-	var doubles []float64
+	whole, doubles := split(inputs)
+	if doubles != nil {
+		s, mass := add(doubles)
+		n := float64(len(inputs))
+		return Result{Value: s / n, Status: Present, Mass: mass / n}
+	}
+	units := new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(scale)), nil)
+	return Result{Value: ratio64(whole, units.Mul(units, big.NewInt(int64(len(inputs))))), Status: Present}
+}
+
+// split is the sum of the whole numbers and decimals among inputs, and the
+// doubles.
+func split(inputs []input) (whole *big.Int, doubles []float64) {
+	whole = new(big.Int)
+	part := int64(0) // of the sum, far from overflow
 	for _, in := range inputs {
-		switch x := in.value.(type) {
+		x := int64(0)
+		switch v := in.value.(type) {
 		case int64:
-			total.Add(total, new(big.Rat).SetInt64(x))
+			x = v
 		case decimal:
-			total.Add(total, new(big.Rat).SetInt64(int64(x)))
+			x = int64(v)
 		case float64:
-			doubles = append(doubles, x)
+			doubles = append(doubles, v)
+		}
+		if x > math.MaxInt64/4 || x < -math.MaxInt64/4 {
+			whole.Add(whole, big.NewInt(x))
+			continue
+		}
+		if part += x; part > math.MaxInt64/2 || part < -math.MaxInt64/2 {
+			whole.Add(whole, big.NewInt(part))
+			part = 0
 		}
 	}
-	n := float64(len(inputs))
-	if doubles != nil {
-		s, m := add(doubles)
-		return Result{Value: s / n, Status: Present, Mass: m / n}
-	}
-	total.Quo(total, new(big.Rat).SetInt64(int64(len(inputs))))
-	total.Quo(total, new(big.Rat).SetInt(new(big.Int).Exp(big.NewInt(10), big.NewInt(int64(scale)), nil)))
-	m, _ := total.Float64()
-	return Result{Value: m, Status: Present, Mass: mass}
+	return whole.Add(whole, big.NewInt(part)), doubles
 }
 
 // stddev is the sample standard deviation, null under 2 (S20). Two passes, the

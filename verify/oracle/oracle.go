@@ -49,7 +49,7 @@ type event struct {
 	// newest is the newest event time of the partition once this event was
 	// accepted (S10 b).
 	newest int64
-	inputs map[*spec.Definition]input
+	inputs []input // by Oracle.numbers; of other sources' definitions, none
 }
 
 // input is what one event gives to one definition, from its own fields alone.
@@ -72,6 +72,7 @@ type Oracle struct {
 	newest   map[partition]int64
 	newestOf []int64             // by source: newest accepted of all partitions
 	rows     map[rowKey][]*event // events that entered the view, in event order
+	numbers  map[*spec.Definition]int
 	coverage []coverage
 	summed   [][]*spec.Definition // by source: what S20 bounds
 }
@@ -100,11 +101,17 @@ func New(s *spec.Spec) *Oracle {
 		newest:   map[partition]int64{},
 		newestOf: make([]int64, len(s.Sources)),
 		rows:     map[rowKey][]*event{},
+		numbers:  map[*spec.Definition]int{},
 		coverage: make([]coverage, len(s.Sources)),
 	}
 	for i, src := range s.Sources {
 		o.newestOf[i] = NoTime
 		o.summed = append(o.summed, sums(s, src))
+	}
+	for _, v := range s.Views {
+		for _, d := range v.Definitions {
+			o.numbers[d] = len(o.numbers)
+		}
 	}
 	return o
 }
@@ -152,13 +159,13 @@ func (o *Oracle) remember(src *spec.Source, e *event) {
 		k := idKey{e.record.Source, e.id}
 		o.byID[k] = append(o.byID[k], e)
 	}
-	e.inputs = map[*spec.Definition]input{}
+	e.inputs = make([]input, len(o.numbers))
 	for _, v := range o.spec.Views {
 		if v.Source != src {
 			continue
 		}
 		for _, d := range v.Definitions {
-			e.inputs[d] = inputOf(d, e)
+			e.inputs[o.numbers[d]] = inputOf(d, e)
 		}
 		key, has := keyOf(src, v.Entity, e)
 		if !has || (v.Filter != nil && !holds(v.Filter, e)) {

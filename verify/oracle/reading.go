@@ -179,41 +179,32 @@ func (r *reading) seen(v *spec.View, key string) []*event {
 }
 
 // window cuts from what the reader has seen of a row what a feature's window
-// holds (S20 to S24).
+// holds (S20 to S24), the current event not excluded yet.
 func (r *reading) window(f *spec.Feature, entered []*event) []*event {
-	d, t := f.Def, r.at.time-f.Def.Delay.Milliseconds()
-	var inside []*event
-	switch f.Window.Kind {
-	case spec.Sliding:
-		for i := len(entered) - 1; i >= 0 && entered[i].time > t-f.Window.Length.Milliseconds(); i-- {
-			inside = append(inside, entered[i])
-		}
-	case spec.Lifetime:
-		inside = r.life(f.View, entered)
-	}
-	var kept []*event
-	for i := len(inside) - 1; i >= 0; i-- {
-		e := inside[i]
-		tooNew := e.time > t
-		excluded := e == r.current && (d.ExcludeCurrent || d.Aggregation == "is_new")
-		if !tooNew && !excluded {
-			kept = append(kept, e)
+	t := r.at.time - f.Def.Delay.Milliseconds()
+	from, to := len(entered), len(entered)
+	if f.Window.Kind == spec.Lifetime {
+		from -= len(r.life(f.View, entered))
+	} else {
+		for from > 0 && entered[from-1].time > t-f.Window.Length.Milliseconds() {
+			from--
 		}
 	}
-	return kept
+	for to > from && entered[to-1].time > t {
+		to--
+	}
+	return entered[from:to]
 }
 
-// life are the events of the row's present life, newest first: the chain of
-// silences shorter than ttl that reaches up to the reader (S22).
+// life are the events of the row's present life: the chain of silences shorter
+// than ttl that reaches up to the reader (S22).
 func (r *reading) life(v *spec.View, entered []*event) []*event {
-	ttl := v.TTL.Milliseconds()
-	next := r.at.time
-	var chain []*event
-	for i := len(entered) - 1; i >= 0 && next-entered[i].time < ttl; i-- {
-		chain = append(chain, entered[i])
-		next = entered[i].time
+	from, next := len(entered), r.at.time
+	for from > 0 && next-entered[from-1].time < v.TTL.Milliseconds() {
+		from--
+		next = entered[from].time
 	}
-	return chain
+	return entered[from:]
 }
 
 // warming reports whether the source was not read far enough back for a
@@ -228,7 +219,7 @@ func (r *reading) warming(f *spec.Feature, entered []*event) bool {
 	if f.Window.Kind == spec.Lifetime {
 		needed = r.at.time - f.View.TTL.Milliseconds()
 		if life := r.life(f.View, entered); len(life) > 0 {
-			needed = life[len(life)-1].time - f.View.TTL.Milliseconds()
+			needed = life[0].time - f.View.TTL.Milliseconds()
 		}
 	}
 	return c.since > needed
@@ -239,11 +230,15 @@ func (r *reading) warming(f *spec.Feature, entered []*event) bool {
 func (r *reading) aggregate(f *spec.Feature, entered []*event) Result {
 	d := f.Def
 	var inputs []input
-	var times []int64
+	var last *event
+	number := r.oracle.numbers[d]
 	for _, e := range r.window(f, entered) {
-		if in := e.inputs[d]; in.reaches {
+		if e == r.current && (d.ExcludeCurrent || d.Aggregation == "is_new") {
+			continue
+		}
+		if in := e.inputs[number]; in.reaches {
 			inputs = append(inputs, in)
-			times = append(times, e.time)
+			last = e
 		}
 	}
 	var result Result
@@ -252,7 +247,7 @@ func (r *reading) aggregate(f *spec.Feature, entered []*event) Result {
 	case len(inputs) < d.MinCount || !answerable:
 		result.Status = Default
 	default:
-		result = formula(f, window{inputs: inputs, times: times, at: r.at.time, asked: asked})
+		result = formula(f, window{inputs: inputs, last: last, at: r.at.time, asked: asked})
 	}
 	if result.Value == nil && result.Status != Error {
 		result.Status = Default
