@@ -291,6 +291,7 @@ func (l *logPlan) finish() {
 			l.order = i
 		}
 	}
+	l.span = max(l.span, 1) // an event that is late by just the lateness finds its peers
 	l.flagsAt = 2
 	if l.hasID {
 		l.flagsAt = 3
