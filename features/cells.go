@@ -1,6 +1,7 @@
 package features
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -34,6 +35,10 @@ func (c *compiler) log(sp *sourcePlan, entity *spec.Entity) *logPlan {
 	return l
 }
 
+// maxViews is how many views of one entity may share a log: each has a bit in
+// the word that notes which rows are to be written.
+const maxViews = 64
+
 // view is a view's plan, made when first asked for.
 func (c *compiler) view(v *spec.View) *viewPlan {
 	if vp := c.plan.views[v.Index]; vp != nil {
@@ -41,8 +46,9 @@ func (c *compiler) view(v *spec.View) *viewPlan {
 	}
 	sp := c.plan.sources[v.Source.Index]
 	l := c.log(sp, v.Entity)
-	if len(l.views) == 64 {
-		panic("features: more than 64 views of one entity over one source")
+	if len(l.views) >= maxViews && c.failed == nil {
+		c.failed = fmt.Errorf("%s:%d: more than %d views of %s over %s; split the namespace",
+			v.Pos.File, v.Pos.Line, maxViews, v.Entity.Name, v.Source.Name)
 	}
 	vp := &viewPlan{
 		view:  v,

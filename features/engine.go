@@ -80,7 +80,8 @@ const (
 	holds
 )
 
-// placeOf is the order of events of equal time: partition, then offset (S3).
+// placeOf is the order of events of equal time: partition, then offset (S3). It
+// has room for 65,536 partitions and 2^48 records in each.
 func placeOf(ev *event.Event) uint64 {
 	return uint64(ev.Partition)<<48 | uint64(ev.Offset)
 }

@@ -401,8 +401,9 @@ func (d *derivedOut) settle(env *expr.Env, f frame, status Status) {
 func first(a, b Status) Status { return min(a, b) }
 
 // ReadRow is the read of now of one entity's row of a view at t, which is at or
-// after its newest event (S6). Keys are as JoinKey makes them. out's slices
-// belong to the engine and live until its next call.
+// after its newest event (S6). The view has a row in Plan.Rows; keys are as
+// JoinKey makes them. out's slices belong to the engine and live until its next
+// call.
 func (e *Engine) ReadRow(view *spec.View, key string, t int64, out *Row) {
 	v := e.plan.views[view.Index]
 	if v == nil || v.row == nil {
