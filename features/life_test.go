@@ -160,3 +160,22 @@ func TestS22IdleEntitiesAreKeptForLateEvents(t *testing.T) {
 	r.pay("9s", `"card":"a","ok":true`)
 	r.want("v.n", "2")
 }
+
+// A ttl or a window may be longer than the time since 1970.
+func TestS22LifeWithoutEnd(t *testing.T) {
+	r := newRun(t, specOf(`
+  v:
+    version: 1
+    source: pay
+    entity: card
+    ttl: 36500d
+    features:
+      n:   {aggregation: count}
+      new: {aggregation: is_new, field: mcc, windows: [36500d]}
+      all: {aggregation: count, windows: [36500d]}
+`))
+	r.pay("0s", `"card":"a","mcc":"x"`)
+	r.want("v.n", "1", "v.new_36500d", "true", "v.all_36500d", "1")
+	r.pay("1s", `"card":"a","mcc":"x"`)
+	r.want("v.n", "2", "v.new_36500d", "false", "v.all_36500d", "2")
+}

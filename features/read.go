@@ -259,9 +259,12 @@ func (e *Engine) carry(l *entityLog, k *cursorPlan, m *moment) {
 // has left the log is in the base, but the base cannot be read as of a time
 // before that; and an entity that was forgotten and came again has no base.
 func (m *moment) complete(k *cursorPlan, life int64) Status {
-	dropped, from := int64(m.state[atDropped]), m.t-k.delay-k.length
+	dropped, born := int64(m.state[atDropped]), int64(m.state[atBorn])
+	if dropped == 0 {
+		return Present // nothing was; and a window may reach behind 1970
+	}
 	if k.life == nil {
-		if from < dropped {
+		if m.t-k.delay-k.length < dropped {
 			return Incomplete
 		}
 		return Present
@@ -270,8 +273,8 @@ func (m *moment) complete(k *cursorPlan, life int64) Status {
 		life = m.t
 	}
 	switch {
-	case from < dropped, m.standing == behind && m.t <= dropped, m.state[k.life.state+viewLost] != 0,
-		life-k.life.ttl < int64(m.state[atBorn]):
+	case m.t-k.delay < dropped, m.standing == behind && m.t <= dropped, m.state[k.life.state+viewLost] != 0,
+		born != 0 && life-k.life.ttl < born:
 		return Incomplete
 	}
 	return Present
@@ -343,12 +346,12 @@ func (e *Engine) seen(x *cellOut, m *moment, words []uint64) bool {
 	if m.standing == behind || x.cursor.scanned {
 		return e.sets[p.set].Has(word)
 	}
-	from := m.t - x.cursor.length + 1
-	if v := x.cursor.life; v != nil {
-		from = int64(m.state[v.state+viewLife])
-	}
 	n := m.log.tables.Get(m.state[p.table.at:], word)
-	return n != 0 && from > 0 && n.Time() >= from
+	if v := x.cursor.life; v != nil {
+		life := int64(m.state[v.state+viewLife])
+		return life != 0 && n.Time() >= life
+	}
+	return n != 0 && n.Time() > m.t-x.cursor.length
 }
 
 // settle is S18: too few inputs, no inputs, then the formula. The status is the
