@@ -29,9 +29,7 @@ type moment struct {
 func (e *Engine) enrich(sp *sourcePlan, ev *event.Event, out *Vector) {
 	c := &e.current
 	f := frame{out.Values, out.Statuses}
-	for i, key := range c.keys {
-		out.Keys[i] = key
-	}
+	copy(out.Keys, c.keys)
 	for _, r := range sp.readings {
 		if r.entity < 0 || c.keys[r.entity] == "" {
 			r.fillAll(f, NoEntity)

@@ -2,6 +2,7 @@ package features
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/freshet-dev/freshet/config/spec"
@@ -22,10 +23,14 @@ func (m Missing) String() string {
 }
 
 // CannotRun lists what the engine of this build lacks for a spec, in the order
-// of the spec. Connectors and model kinds are cmd's to check.
+// of the spec and each place once, however many views it was expanded to. Connectors and model kinds are cmd's to check.
 func CannotRun(s *spec.Spec) []Missing {
 	var list []Missing
-	miss := func(what string, pos spec.Position) { list = append(list, Missing{what, pos}) }
+	miss := func(what string, pos spec.Position) {
+		if m := (Missing{what, pos}); !slices.Contains(list, m) {
+			list = append(list, m)
+		}
+	}
 	for _, src := range s.Sources {
 		if src.Retracts != nil {
 			miss("retracts", src.Pos)
