@@ -249,10 +249,10 @@ func number(t *testing.T, s string) int64 {
 	return n
 }
 
-// proofTraffic spreads the events over the last four hours, with everything that
+// proofTraffic spreads the events over the last two hours, with everything that
 // a bad day brings. It ends about now, because a record from the future is one
 // only beside the log's own clock (S11).
 func proofTraffic() generate.Options {
-	return generate.Options{Seed: 7, Start: time.Now().Add(-4 * time.Hour), Rate: 15, Cards: 20_000, Users: 15_000,
+	return generate.Options{Seed: 7, Start: time.Now().Add(-2 * time.Hour), Rate: 30, Cards: 20_000, Users: 15_000,
 		OutOfOrder: 0.2, Duplicates: 0.01 * dedupPercent, Late: 0.005, Bad: 0.005, Fraud: 0.001}
 }
