@@ -11,7 +11,7 @@ import (
 
 // kinds are the result types of `last` over each field.
 var kinds = map[string]string{"card": "string", "user": "number", "amt": "number", "qty": "number", "x": "number",
-	"ok": "bool", "mcc": "string", "seen": "time", "big": "bool", "num": "number", "txt": "string", "at": "time"}
+	"pts": "number", "wei": "number", "ok": "bool", "mcc": "string", "seen": "time", "big": "bool", "num": "number", "txt": "string", "at": "time"}
 
 // drawFeature is one definition, and how far back from now it reaches.
 func drawFeature(t *rapid.T, name string) (genFeature, time.Duration) {
@@ -26,14 +26,14 @@ func drawFeature(t *rapid.T, name string) (genFeature, time.Duration) {
 		if chance(t, "value", 4) {
 			add("value: '%s'", pick(t, "number", numbers...))
 		} else {
-			add("field: %s", pick(t, "field", "amt", "amt", "qty", "x", "num"))
+			add("field: %s", pick(t, "field", "amt", "amt", "qty", "x", "num", "pts", "wei"))
 		}
 	case "count_distinct", "is_new", "last":
 		if chance(t, "value", 5) {
 			add("value: '%s'", pick(t, "number", numbers...))
 			break
 		}
-		field := pick(t, "field", "card", "user", "amt", "qty", "x", "ok", "mcc", "seen", "big", "num", "txt")
+		field := pick(t, "field", "card", "user", "amt", "qty", "pts", "wei", "x", "ok", "mcc", "seen", "big", "num", "txt")
 		add("field: %s", field)
 		if aggregation == "last" {
 			f.kind = kinds[field]

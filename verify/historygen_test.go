@@ -213,14 +213,15 @@ func (h *historian) value(f genField) string {
 		return fmt.Sprintf("%q", pick(t, "card", cards...))
 	case f.name == "mcc":
 		return pick(t, "mcc", `"a"`, `"b"`, `"c"`, `"a"`, `"\u0061"`, `"z"`)
+	case f.name == "pts":
+		return pick(t, "pts", "0", "1", "2", "9007199254740992", "-9007199254740992", "9007199254740991")
+	case f.name == "wei":
+		return pick(t, "wei", "0", "1.25", "-3", "92233720368547758.07", `"-92233720368547758.07"`, "46116860184273879")
 	case f.name == "user":
 		return strconv.Itoa(rapid.IntRange(1, 2).Draw(t, "user"))
 	}
 	switch f.kind {
 	case "int":
-		if chance(t, "large", 40) {
-			return "9007199254740992"
-		}
 		return pick(t, "int", "0", "1", "2", "3", "-1", "-0")
 	case "bool":
 		return pick(t, "bool", "true", "false")

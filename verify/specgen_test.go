@@ -181,6 +181,8 @@ func drawSource(t *rapid.T, g *genSpec, name string) genSource {
 		genField{name: "user", kind: "int", optional: optional("user")},
 		genField{name: "amt", kind: "decimal", scale: rapid.IntRange(0, 3).Draw(t, "scale"), optional: optional("amt")},
 		genField{name: "qty", kind: "int", optional: optional("qty")},
+		genField{name: "pts", kind: "int", optional: true},
+		genField{name: "wei", kind: "decimal", scale: 2, optional: true},
 		genField{name: "x", kind: "double", optional: optional("x")},
 		genField{name: "ok", kind: "bool", optional: optional("ok")},
 		genField{name: "mcc", kind: "string", optional: optional("mcc"), strict: chance(t, "strict", 4)},
