@@ -44,8 +44,9 @@ func (r *Runner) deliver(work context.Context) error {
 	return nil
 }
 
-// await waits for the group and says meanwhile that the loop lives: it depends
-// on nothing outside.
+// await waits for the group and says meanwhile that the loop lives, which
+// depends on nothing outside, and how far behind it falls: a store that is away
+// must not look like a stream without events.
 func (r *Runner) await(group *errgroup.Group) error {
 	done := make(chan error, 1)
 	go func() { done <- group.Wait() }()
@@ -57,6 +58,9 @@ func (r *Runner) await(group *errgroup.Group) error {
 			return err
 		case <-ticker.C:
 			r.Config.Health.beat()
+			if r.own != nil && !r.own.rebuilding {
+				r.metrics.behind(r, r.Consumer.Lag())
+			}
 		}
 	}
 }
@@ -194,7 +198,7 @@ func (r *Runner) retry(ctx context.Context, which blocker, what string, do func(
 		if err == nil {
 			if tries > 1 {
 				r.Config.Health.unblock(which)
-				r.Log.Info("it works again", "what", what, "tries", tries, "after", time.Since(since).Round(time.Millisecond))
+				r.Log.Info("it works again", "what", what, "tries", tries, "after", time.Since(since).Round(time.Millisecond).String())
 			}
 			return nil
 		}

@@ -75,6 +75,7 @@ func newMetrics(r *Runner) *metrics {
 	m.counters()
 	m.histograms()
 	m.specInfo.WithLabelValues(r.spec.Namespace, record.SpecRef(r.spec)).Set(1)
+	m.begin(r)
 	for _, s := range r.spec.Sources {
 		m.sourceSeries = append(m.sourceSeries, m.endToEnd.series(s.Name))
 	}
@@ -91,6 +92,30 @@ func newMetrics(r *Runner) *metrics {
 	m.batch.statuses = make([][features.Present + 1]int, len(r.spec.Views))
 	m.batch.bands = map[bandKey]int{}
 	return m
+}
+
+// begin puts the counters of what goes wrong at 0. A counter that appears with
+// its first failure hides that failure from whoever asks for a rate.
+func (m *metrics) begin(r *Runner) {
+	for _, s := range r.spec.Sources {
+		for reason := event.Decode; int(reason) < event.NumReasons; reason++ {
+			if reason.DeadLetter() {
+				m.dead.WithLabelValues(s.Name, reason.String())
+			} else {
+				m.dropped.WithLabelValues(s.Name, reason.String())
+			}
+		}
+		m.dead.WithLabelValues(s.Name, record.ReasonTooLarge)
+	}
+	if r.Store != nil {
+		m.onlineErrors.WithLabelValues(r.Backend)
+	}
+	for _, log := range []blocker{outputLog, deadLetterLog} {
+		m.produceErrors.WithLabelValues(log.String())
+	}
+	for _, result := range []string{"committed", "lost", "failed"} {
+		m.transactions.WithLabelValues(result)
+	}
 }
 
 func (m *metrics) gaugeVec(name, help string, labels ...string) *prometheus.GaugeVec {
@@ -265,9 +290,8 @@ func (m *metrics) skip(worker, source int, c features.ReadCounts) {
 	}
 }
 
-// tick sets what is asked of the engine, the readers and the consumer once a
-// second.
-func (m *metrics) tick(r *Runner, lag map[sources.PartitionID]int64) {
+// behind sets how far every partition is behind its log.
+func (m *metrics) behind(r *Runner, lag map[sources.PartitionID]int64) {
 	wall := r.Clock().UnixMilli()
 	for _, id := range r.own.ids {
 		p, src, part := r.own.parts[id], r.spec.Sources[id.Source].Name, strconv.Itoa(int(id.Partition))
@@ -284,6 +308,12 @@ func (m *metrics) tick(r *Runner, lag map[sources.PartitionID]int64) {
 			m.processed.WithLabelValues(src, part).Set(float64(p.processed) / 1000)
 		}
 	}
+}
+
+// tick sets what is asked of the engine, the readers and the consumer once a
+// second.
+func (m *metrics) tick(r *Runner, lag map[sources.PartitionID]int64) {
+	m.behind(r, lag)
 	for _, v := range r.engine.Stats().Views {
 		m.stateKeys.WithLabelValues(v.View.Ref()).Set(float64(v.Keys))
 		m.stateBytes.WithLabelValues(v.View.Ref()).Set(float64(v.Bytes))

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -160,6 +161,72 @@ func TestMetricsSayWhatHappened(t *testing.T) {
 		if name, _, _ := strings.Cut(line, "{"); !strings.HasPrefix(line, "#") && !regexp.MustCompile(`^freshet_[a-z_]+$`).MatchString(strings.Fields(name)[0]) {
 			t.Errorf("odd metric %s", line)
 		}
+	}
+}
+
+// A store that is away holds the loop up, and the records that pile up behind it
+// are what on-call looks for: they must show as lag.
+func TestAnOutageOfTheStoreShowsAsLag(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var back atomic.Bool
+		w.store.writeFault = func([]sinks.VersionedRow) error {
+			if !back.Load() {
+				return errors.New("connection refused")
+			}
+			return nil
+		}
+		c := w.broker.consumer()
+		w.broker.assign(c)
+		r := w.runner(c, func(c *Config) { c.Metrics = w.metrics })
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- r.Run(ctx) }()
+		w.broker.append(transactions, 0, clock0, txn("t0", "c1", 0, "1.00"))
+		pass(2 * time.Second)
+		for i := range 7 {
+			w.broker.append(transactions, 0, clock0, txn(fmt.Sprint("u", i), "c1", i, "1.00"))
+		}
+		pass(20 * time.Second)
+		if lag := w.counter("freshet_source_lag_records", "0", "transactions"); lag != 7 {
+			t.Errorf("in the outage the lag is %v records", lag)
+		}
+		if ready, why := r.Health().Ready(); ready || !strings.Contains(why, "connection refused") {
+			t.Errorf("ready %v: %s", ready, why)
+		}
+		back.Store(true)
+		pass(10 * time.Second)
+		if lag := w.counter("freshet_source_lag_records", "0", "transactions"); lag != 0 {
+			t.Errorf("after it the lag is %v records", lag)
+		}
+		if line := `"after":"2`; !strings.Contains(w.logs.String(), line) {
+			t.Errorf("the log does not say for how long: want %s", line)
+		}
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestCountersOfWhatGoesWrongBeginAtZero(t *testing.T) {
+	w := newWorld(t)
+	w.runner(w.broker.consumer(), func(c *Config) { c.Metrics = w.metrics })
+	_, body := ask(NewHealth().Handler(promhttp.HandlerFor(w.metrics, promhttp.HandlerOpts{})), "/metrics")
+	for _, line := range []string{
+		`freshet_dlq_records_total{reason="late",source="logins"} 0`,
+		`freshet_dlq_records_total{reason="too_large",source="transactions"} 0`,
+		`freshet_records_dropped_total{reason="duplicate",source="transactions"} 0`,
+		`freshet_online_write_errors_total{backend="fake"} 0`,
+		`freshet_output_errors_total{log="dead-letter log"} 0`,
+		`freshet_transactions_total{result="failed"} 0`,
+	} {
+		if !strings.Contains(body, line+"\n") {
+			t.Errorf("no %s", line)
+		}
+	}
+	if strings.Contains(body, `reason="accepted"`) {
+		t.Error("accepted records are counted as refused")
 	}
 }
 

@@ -344,8 +344,10 @@ func (q *quantile) String() string {
 // counted is "late 3, schema 12", in the order of the names.
 func counted(counts map[string]float64) string {
 	var names, words []string
-	for name := range counts {
-		names = append(names, name)
+	for name, n := range counts {
+		if n > 0 {
+			names = append(names, name)
+		}
 	}
 	sort.Strings(names)
 	for _, name := range names {
