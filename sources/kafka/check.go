@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/freshet-dev/freshet/sources"
 	"github.com/freshet-dev/freshet/sources/kafkaclient"
 )
 
@@ -82,6 +83,49 @@ func (c *Consumer) watch(ctx context.Context) {
 			}
 		}
 	}
+}
+
+// measure asks now and then how far the log reaches. Fetches tell it too, but
+// while a write is tried again nobody polls, and the lag that grows meanwhile
+// is what on-call looks for.
+func (c *Consumer) measure(ctx context.Context) {
+	names := make([]string, 0, len(c.topics))
+	for name := range c.topics {
+		names = append(names, name)
+	}
+	for wait(ctx, c.config.LagCheck) == nil {
+		c.mu.Lock()
+		admin, held, session := c.admin, c.own.held, c.own.session
+		c.mu.Unlock()
+		if !held {
+			continue
+		}
+		asking, cancel := context.WithTimeout(ctx, c.config.LagCheck)
+		stable, err := list(asking, admin.ListCommittedOffsets, names)
+		cancel()
+		if err != nil {
+			continue // that Kafka does not answer is Poll's to say
+		}
+		c.reaches(session, stable)
+	}
+}
+
+// reaches notes the ends of the partitions, as asked for in a session.
+func (c *Consumer) reaches(session int, stable kadm.ListedOffsets) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.own.held || c.own.session != session {
+		return
+	}
+	stable.Each(func(o kadm.ListedOffset) {
+		t := c.topics[o.Topic]
+		if t == nil {
+			return
+		}
+		if p := c.lag[sources.PartitionID{Source: t.source, Partition: o.Partition}]; p != nil {
+			p.end = max(p.end, o.Offset)
+		}
+	})
 }
 
 func changed(name string, was *topic, is kadm.TopicDetail) error {

@@ -31,6 +31,7 @@ const (
 	DefaultUnreachableAfter = time.Minute
 	DefaultFetchMaxWait     = 100 * time.Millisecond
 	DefaultTopicCheck       = 30 * time.Second
+	DefaultLagCheck         = 5 * time.Second
 )
 
 // Bounds of the client's memory.
@@ -67,6 +68,7 @@ type Config struct {
 	FetchMinBytes    int32         // the broker waits for so much, but at most FetchMaxWait; 1 if 0
 	FetchMaxWait     time.Duration
 	TopicCheck       time.Duration // how often the topics are looked at: deleted, made anew, grown
+	LagCheck         time.Duration // how often the ends of the topics are asked for
 
 	// Observe is called once per state change (joined, owner, lost, retrying),
 	// from the client's goroutines. nil: nobody is told.
@@ -90,6 +92,7 @@ func (c Config) withDefaults() Config {
 	setDuration(&c.UnreachableAfter, DefaultUnreachableAfter)
 	setDuration(&c.FetchMaxWait, DefaultFetchMaxWait)
 	setDuration(&c.TopicCheck, DefaultTopicCheck)
+	setDuration(&c.LagCheck, DefaultLagCheck)
 	if c.FetchMinBytes == 0 {
 		c.FetchMinBytes = 1
 	}
@@ -170,6 +173,7 @@ func NewConsumer(ctx context.Context, config Config) (*Consumer, error) {
 	watching, stop := context.WithCancel(context.Background())
 	c.stop = stop
 	c.closing.Go(func() { c.watch(watching) })
+	c.closing.Go(func() { c.measure(watching) })
 	return c, nil
 }
 

@@ -275,3 +275,28 @@ func TestPausedPartitionsWait(t *testing.T) {
 		}
 	})
 }
+
+// While a write is tried again for minutes nobody polls: the lag must grow all
+// the same.
+func TestLagGrowsWhileNobodyPolls(t *testing.T) {
+	both(t, func(t *testing.T, client kafkaclient.Config) {
+		f := begin(t, client, 2)
+		f.adjust = func(c *Config) { c.LagCheck = 20 * time.Millisecond }
+		c := f.open(t)
+		defer shut(c)
+		if err := until(t, c, isOwned); err != nil {
+			t.Fatal(err)
+		}
+		f.append(t, 0, 1, "a", "b", "c")
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		for c.Lag()[sources.PartitionID{Partition: 1}] != 3 {
+			if wait(ctx, 5*time.Millisecond) != nil {
+				t.Fatalf("the lag is %v", c.Lag())
+			}
+		}
+		if lag := c.Lag()[sources.PartitionID{}]; lag != 0 {
+			t.Errorf("the lag of the other partition is %d", lag)
+		}
+	})
+}

@@ -106,9 +106,27 @@ func begin(t *testing.T, client kafkaclient.Config, partitions ...int) *fixture 
 		if _, err := f.admin.CreateTopic(t.Context(), int32(n), 1, nil, name); err != nil {
 			t.Fatal(err)
 		}
+		f.appears(t, name)
 		f.topics = append(f.topics, Topic{Source: source, Name: name})
 	}
 	return f
+}
+
+// appears waits until a new topic is known to whoever asks: a real broker
+// answers the creation a moment before.
+func (f *fixture) appears(t *testing.T, name string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for {
+		found, err := f.admin.ListTopics(ctx, name)
+		if err == nil && found[name].Err == nil && len(found[name].Partitions) > 0 {
+			return
+		}
+		if wait(ctx, 5*time.Millisecond) != nil {
+			t.Fatalf("topic %s does not appear: %v %v", name, err, found[name].Err)
+		}
+	}
 }
 
 func (f *fixture) append(t *testing.T, source int, partition int32, values ...string) {
