@@ -67,8 +67,8 @@ func (e *Engine) duplicate(s *sourceState, p *partition, ev *event.Event) bool {
 		}
 	}
 	for i, l := range s.plan.logs {
-		if key := c.keys[s.plan.entity[i]]; key != "" {
-			return e.logs[l.index].holdsID(key, ev.Time, c.idHash)
+		if entity := s.plan.entity[i]; c.keys[entity] != "" {
+			return e.logs[l.index].holdsID(c.hashes[entity], ev.Time, c.idHash)
 		}
 	}
 	return s.orphans.has(c.idHash ^ uint64(ev.Time))
@@ -86,7 +86,7 @@ func (e *Engine) orphan(s *sourceState, _ *event.Event) bool {
 }
 
 // holdsID reports whether an entity's log has an event of this time and id.
-func (l *entityLog) holdsID(key string, t int64, idHash uint64) bool {
+func (l *entityLog) holdsID(key hash128, t int64, idHash uint64) bool {
 	slot, ok := l.entities.find(key)
 	if !ok {
 		return false

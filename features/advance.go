@@ -13,15 +13,34 @@ func (l *entityLog) advance(w []uint64, t int64) {
 		return
 	}
 	w[atNow] = uint64(t)
-	rows := l.rows.All(w[atRows:])
 	for _, k := range l.plan.sliding {
-		w[k.at] = l.move(k, rows, w, w[k.at], t, true)
+		if t >= int64(w[k.at+1]) {
+			rows := l.rows.All(w[atRows:])
+			w[k.at] = l.move(k, rows, w, w[k.at], t, true)
+			w[k.at+1] = l.due(k, rows, w[k.at])
+		}
 	}
 	for _, v := range l.plan.views {
 		if len(v.lives) > 0 && w[v.state+viewLife] != 0 && t-int64(w[v.state+viewNewest]) >= v.ttl {
 			l.endLife(v, w)
 		}
 	}
+}
+
+// never is the due time of a window that nothing will enter or leave.
+const never = 1<<63 - 1
+
+// due is when the next row enters a window at its head or leaves it at its
+// tail.
+func (l *entityLog) due(k *cursorPlan, rows []uint64, cursor uint64) uint64 {
+	at, width := uint64(never), l.plan.width
+	if tail := int(uint32(cursor)) * width; tail < len(rows) {
+		at = rows[tail] + uint64(k.delay+k.length)
+	}
+	if head := int(cursor>>32) * width; k.delay > 0 && head < len(rows) {
+		at = min(at, rows[head]+uint64(k.delay))
+	}
+	return at
 }
 
 // move moves a sliding window on to t: rows enter it at the head, where it has
@@ -34,15 +53,15 @@ func (l *entityLog) move(k *cursorPlan, rows, words []uint64, cursor uint64, t i
 	if k.delay > 0 {
 		head = int(cursor >> 32)
 		for head < n && int64(rows[head*width]) <= t-k.delay {
-			l.add(k, rows[head*width:(head+1)*width], words)
+			add(k, rows[head*width:(head+1)*width], words)
 			head++
 		}
 		entered = head
 	}
 	for from := t - k.delay - k.length; tail < head && int64(rows[tail*width]) <= from; tail++ {
 		row := rows[tail*width : (tail+1)*width]
-		l.remove(k, row, words)
-		if own {
+		remove(k, row, words)
+		if own && len(k.longest) > 0 {
 			l.forget(k, row, words)
 		}
 	}
@@ -60,35 +79,47 @@ func (l *entityLog) forget(k *cursorPlan, row, w []uint64) {
 }
 
 // add puts a row into the running parts of a window.
-func (l *entityLog) add(k *cursorPlan, row, words []uint64) {
-	for _, p := range k.running {
-		if !l.plan.has(row, p.unique) {
+func add(k *cursorPlan, row, words []uint64) {
+	for i := range k.ops {
+		o := &k.ops[i]
+		if row[o.flags]>>o.shift&1 == 0 {
 			continue
 		}
-		switch p.part {
-		case 0, aggregate.Matches:
-			words[p.at]++
-		case aggregate.Distinct:
-			if k.life == nil { // a life counts its values by the table
-				words[p.at]++
-			}
+		w := words[o.at:]
+		switch o.part {
+		case 0, aggregate.Matches, aggregate.Distinct:
+			w[0]++
+		case aggregate.Sum:
+			aggregate.AddInt(w, row[o.lane])
+		case aggregate.Squares:
+			aggregate.AddSquare(w, row[o.lane])
 		default:
-			p.part.Add(words[p.at:p.at+p.size()], l.plan.input(row, p), p.number)
+			in := aggregate.Input{Time: int64(row[0]), Place: row[1]}
+			if o.lane > 0 {
+				in.Word = row[o.lane]
+			}
+			o.part.Add(w[:o.part.Words()], in, o.number)
 		}
 	}
 }
 
 // remove takes a row out of the running parts of a sliding window.
-func (l *entityLog) remove(k *cursorPlan, row, words []uint64) {
-	for _, p := range k.running {
-		if !l.plan.has(row, p.unique) {
+func remove(k *cursorPlan, row, words []uint64) {
+	for i := range k.ops {
+		o := &k.ops[i]
+		if row[o.flags]>>o.shift&1 == 0 {
 			continue
 		}
-		switch p.part {
+		w := words[o.at:]
+		switch o.part {
 		case 0, aggregate.Matches, aggregate.Distinct:
-			words[p.at]--
+			w[0]--
+		case aggregate.Sum:
+			aggregate.SubInt(w, row[o.lane])
+		case aggregate.Squares:
+			aggregate.SubSquare(w, row[o.lane])
 		default:
-			p.part.Remove(words[p.at:p.at+p.size()], l.plan.input(row, p), p.number)
+			o.part.Remove(w[:o.part.Words()], aggregate.Input{Word: row[o.lane]}, o.number)
 		}
 	}
 }

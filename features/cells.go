@@ -323,17 +323,14 @@ func (l *logPlan) finish() {
 
 // finishState gives every word of an entity's state its offset.
 func (l *logPlan) finishState() int {
-	at := atViews
+	at := atFirst
 	take := func(n int) int {
 		at += n
 		return at - n
 	}
-	for _, v := range l.views {
-		v.state = take(v.words())
-	}
 	for _, k := range l.cursors {
 		if !k.scanned && k.life == nil {
-			k.at = take(1)
+			k.at = take(2)
 			l.sliding = append(l.sliding, k)
 		}
 		if !k.scanned && k.delay == 0 {
@@ -343,11 +340,15 @@ func (l *logPlan) finishState() int {
 			if !k.scanned && p.runs(k) {
 				k.running = append(k.running, p)
 				p.at = take(p.size())
+				l.addOp(k, p)
 			}
 			if k.life != nil {
 				p.base = take(p.size())
 			}
 		}
+	}
+	for _, v := range l.views {
+		v.state = take(v.words())
 	}
 	for _, x := range l.newests {
 		x.at = take(aggregate.Newest.Words())
@@ -362,6 +363,25 @@ func (l *logPlan) finishState() int {
 	}
 	l.words = at
 	return at
+}
+
+// addOp notes what a row does to a running part. A life counts its values by
+// the table.
+func (l *logPlan) addOp(k *cursorPlan, p *partPlan) {
+	if k.life != nil && p.part == aggregate.Distinct {
+		return
+	}
+	o := op{
+		part:   p.part,
+		number: p.number,
+		shift:  uint8(p.unique & 63),
+		flags:  uint16(l.flagsAt + p.unique>>6),
+		at:     int32(p.at),
+	}
+	if p.lane >= 0 {
+		o.lane = uint16(l.lanesAt + p.lane)
+	}
+	k.ops = append(k.ops, o)
 }
 
 // finish finds the longest window that counts a table's values: what leaves it

@@ -48,7 +48,26 @@ func Compile(s *spec.Spec, what What) (*Plan, error) {
 	for _, l := range c.plan.logs {
 		l.finish()
 	}
+	for _, src := range c.plan.sources {
+		placeCells(src.readings)
+	}
+	for _, row := range c.rows {
+		placeCells([]*viewReading{row.reading})
+	}
 	return c.plan, nil
+}
+
+func placeCells(readings []*viewReading) {
+	for _, r := range readings {
+		for _, g := range r.groups {
+			for i := range g.before {
+				g.before[i].place()
+			}
+			for i := range g.after {
+				g.after[i].place()
+			}
+		}
+	}
 }
 
 // compiler holds what is needed while a plan is made.

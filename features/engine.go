@@ -27,7 +27,8 @@ type Engine struct {
 	extreme  [2]uint64
 	env      expr.Env
 
-	counts []viewCounts // by spec.View.Index
+	counts  []viewCounts // by spec.View.Index
+	touched uint64       // keeps warm's loads
 }
 
 // Options of an engine.
@@ -60,13 +61,15 @@ func NewEngine(p *Plan, o Options) *Engine {
 // fields say to every condition and input of its source.
 type current struct {
 	ev       *event.Event
-	keys     []string // by Layout.Entities
+	keys     []string  // by Layout.Entities
+	hashes   []hash128 // of keys
 	buffer   keyBuffer
 	idHash   uint64 // 0: no id
 	conds    []condition
 	values   []event.Value // by input
 	words    []uint64      // by input
 	places   []placed      // by the source's logs
+	states   [][]uint64    // what warm has found, by the source's logs
 	place    uint64
 	prepared bool
 }
@@ -91,9 +94,10 @@ func (e *Engine) identify(ev *event.Event) {
 	c, sp := &e.current, e.plan.sources[ev.Source]
 	c.ev, c.place, c.prepared = ev, placeOf(ev), true
 	c.buffer.reset()
-	c.keys = c.keys[:0]
+	c.keys, c.hashes = c.keys[:0], c.hashes[:0]
 	for i := range sp.keys {
-		c.keys = append(c.keys, sp.keys[i].keyText(ev, &c.buffer))
+		key := sp.keys[i].keyText(ev, &c.buffer)
+		c.keys, c.hashes = append(c.keys, key), append(c.hashes, e.hash.key(key))
 	}
 	c.idHash = 0
 	if id := sp.source.IDField; id != nil && ev.Values[id.Index].Has() {
@@ -165,14 +169,14 @@ func (e *Engine) Apply(ev *event.Event, out *Vector) {
 	e.ask(ev)
 	first := true
 	c.places = c.places[:0]
+	e.warm(sp)
 	for i, plan := range sp.logs {
-		key := c.keys[sp.entity[i]]
-		if key == "" {
+		if c.keys[sp.entity[i]] == "" {
 			c.places = append(c.places, placed{})
 			continue
 		}
 		l := e.logs[plan.index]
-		p := l.find(e, key, ev, first)
+		p := l.find(e, sp.entity[i], ev, first)
 		if out != nil && p.standing == at {
 			e.readBefore(sp, l, &p, ev, out)
 		}
@@ -184,6 +188,33 @@ func (e *Engine) Apply(ev *event.Event, out *Vector) {
 		e.enrich(sp, ev, out)
 	}
 	e.sweep(sp)
+}
+
+// warm touches what Apply is about to need of each of the event's entities, one
+// level of memory after the other: the loads of one level do not wait for each
+// other, those of an entity would.
+func (e *Engine) warm(sp *sourcePlan) {
+	c, sum := &e.current, uint64(0)
+	for i, plan := range sp.logs {
+		s := &e.logs[plan.index].entities
+		sum += s.index[s.home(c.hashes[sp.entity[i]].hi)]
+	}
+	c.states = c.states[:0]
+	for i, plan := range sp.logs {
+		l := e.logs[plan.index]
+		w := l.nobody
+		if slot, ok := l.entities.find(c.hashes[sp.entity[i]]); ok {
+			w = l.entities.state(slot)
+		}
+		for at := 0; at < len(w); at += 8 {
+			sum += w[at]
+		}
+		c.states = append(c.states, w)
+	}
+	for i, plan := range sp.logs {
+		sum += e.logs[plan.index].rows.Last(c.states[i][atRows:])
+	}
+	e.touched = sum
 }
 
 // sweep looks whether an entity of one of the source's logs can be forgotten;

@@ -23,6 +23,16 @@ func (h hasher) of(text string) uint64 {
 	return 1
 }
 
+// hash128 is a key as the index knows it: two texts have the same one with
+// probability 2^-128.
+type hash128 struct{ hi, lo uint64 }
+
+// key is the hash of an entity's key.
+func (h hasher) key(text string) hash128 {
+	hi, lo := siphash.Hash128(h.k0, h.k1, unsafe.Slice(unsafe.StringData(text), len(text)))
+	return hash128{hi, lo}
+}
+
 // spread maps a number's word to another one, each to its own: equal words are
 // equal numbers, and where they fall in a table cannot be chosen by who does
 // not know the key.

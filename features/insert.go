@@ -21,8 +21,14 @@ func (l *entityLog) insert(e *Engine, w []uint64, i int, ev *event.Event, first 
 		if t <= now-k.delay-k.length { // it has left this window already
 			w[k.at]++
 		}
-		if k.delay > 0 && t <= now-k.delay { // its delay is over
+		switch {
+		case t > now-k.delay:
+			w[k.at+1] = min(w[k.at+1], uint64(t+k.delay))
+		case k.delay > 0: // its delay is over
 			w[k.at] += 1 << 32
+			fallthrough
+		default:
+			w[k.at+1] = min(w[k.at+1], uint64(t+k.delay+k.length))
 		}
 	}
 	for _, x := range l.plan.tables {
@@ -32,7 +38,7 @@ func (l *entityLog) insert(e *Engine, w []uint64, i int, ev *event.Event, first 
 	}
 	for _, k := range l.plan.sliding {
 		if t > now-k.delay-k.length && t <= now-k.delay {
-			l.add(k, row, w)
+			add(k, row, w)
 		}
 	}
 	for _, x := range l.plan.stacks {
@@ -177,8 +183,11 @@ func (l *entityLog) sweep(e *Engine, steps int, reference int64) {
 // forgetIdle forgets an entity whose last life has ended, lateness included.
 func (l *entityLog) forgetIdle(e *Engine, slot uint32, reference int64) {
 	w := l.entities.state(slot)
+	if w[atTouched] != 0 || int64(w[atNow])+l.plan.ttl+l.plan.lateness >= reference {
+		return // the state stands at or after the newest row
+	}
 	rows := l.rows.All(w[atRows:])
-	if len(rows) == 0 || w[atTouched] != 0 {
+	if len(rows) == 0 {
 		return
 	}
 	newest := rows[len(rows)-l.plan.width]

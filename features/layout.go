@@ -168,7 +168,7 @@ func (c *compiler) readings(cols *columns, place func(*spec.View) (own bool, ent
 		case f.Expr != nil:
 			r.derived = append(r.derived, derivedOut{feature: f, out: out})
 		default:
-			r.add(cellOut{cell: c.cell(f), out: out})
+			r.add(newCellOut(c.cell(f), out))
 		}
 	}
 	return list

@@ -36,7 +36,7 @@ func (l *entityLog) enter(v *viewPlan, w, row []uint64) {
 		return
 	}
 	for _, k := range v.lives {
-		l.add(k, row, w)
+		add(k, row, w)
 	}
 	for _, x := range v.tables {
 		if l.plan.has(row, x.bit) && l.note(x, w, row).Time() < life {
@@ -92,7 +92,7 @@ func (l *entityLog) rebuildLife(v *viewPlan, w []uint64) {
 			}
 		}
 		for i := begin; i*width < len(rows); i++ {
-			l.add(k, rows[i*width:(i+1)*width], w)
+			add(k, rows[i*width:(i+1)*width], w)
 		}
 	}
 	for _, x := range v.tables {

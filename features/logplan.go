@@ -52,7 +52,8 @@ const (
 	atDropped = 3 // the newest event time that has left the log; 0: none
 	atTouched = 4 // one bit for each view: its row is to be written
 	atBorn    = 5 // when the entity was made: up to where others had been forgotten
-	atViews   = 6
+	atKey     = 6 // the hash of its key
+	atFirst   = 8 // where windows, views and structures begin
 )
 
 // bitPlan says when the bit of a row is set: every condition holds and the
@@ -80,9 +81,12 @@ type cursorPlan struct {
 	scanned bool
 	parts   []*partPlan
 	running []*partPlan  // those that are words of the state
+	ops     []op         // what a row does to them
 	longest []*tablePlan // the tables that forget what leaves this window
-	at      int          // offset of tail (low half) and head (high half)
-	sets    int          // how many Distinct parts it has
+	// at is the offset of a sliding window's words: tail (low half) and head
+	// (high half), and the time at which it changes next without an event.
+	at   int
+	sets int // how many Distinct parts it has
 }
 
 // partPlan is one accumulator of one cursor.
@@ -117,6 +121,16 @@ func (p *partPlan) runs(k *cursorPlan) bool {
 		return k.life != nil // nothing leaves a life
 	}
 	return true
+}
+
+// op is what one row does to one running part, as flat as the hot path wants it.
+type op struct {
+	part   aggregate.Part
+	number aggregate.Number
+	shift  uint8  // of the bit in its word
+	flags  uint16 // the word of the row with the bit
+	lane   uint16 // the word of the row with the value; 0: none
+	at     int32  // offset in the state
 }
 
 // newestPlan is the newest event with a bit: its time, place and lane.

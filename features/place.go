@@ -25,27 +25,30 @@ type placed struct {
 // counts it, the entity is made if it is new, and the row is to be inserted. The
 // log of the record's first entity keeps a row even where no view counts it:
 // its id is found there again (S10 a).
-func (l *entityLog) find(e *Engine, key string, ev *event.Event, first bool) placed {
+func (l *entityLog) find(e *Engine, entity int, ev *event.Event, first bool) placed {
 	c := &e.current
 	p := placed{views: l.plan.counted(c), standing: at}
 	p.in = p.views != 0 || (first && l.plan.hasID && c.idHash != 0)
-	slot, known := l.entities.find(key)
+	slot, known := l.entities.find(c.hashes[entity])
 	if !known {
 		if !p.in {
 			return p
 		}
-		slot = l.entities.make(key)
+		slot = l.entities.make(c.keys[entity], c.hashes[entity])
 		w := l.entities.state(slot)
 		w[atDropped], w[atBorn] = l.swept, l.swept
 		l.sweep(e, sweepOnMake, e.sources[ev.Source].reference())
 	}
 	p.slot, p.state = slot, l.entities.state(slot)
+	if ev.Time > int64(p.state[atNow]) { // the newest of the log: nothing to look for
+		p.index = l.rows.Len(p.state[atRows:])
+		l.advance(p.state, ev.Time)
+		return p
+	}
 	rows := l.rows.All(p.state[atRows:])
 	p.index = l.rows.FirstBehind(rows, ev.Time, c.place)
 	if ev.Time < int64(p.state[atNow]) || p.index*l.plan.width < len(rows) {
 		p.standing = behind
-	} else {
-		l.advance(p.state, ev.Time)
 	}
 	return p
 }

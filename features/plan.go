@@ -148,9 +148,51 @@ type cellGroup struct {
 	after  []cellOut // read with it
 }
 
+// cellOut is a cell and where its value goes, with what the hot path needs of
+// it close together.
 type cellOut struct {
 	*cell
-	out int
+	out   int
+	plain plain
+	least int64 // the smallest n that the formula holds for
+	count int   // offsets in the words of the window
+	a, b  int
+}
+
+// plain is one of the formulas over integers that most features are, computed
+// without the table of aggregations.
+type plain uint8
+
+const (
+	notPlain plain = iota
+	plainCount
+	plainSum
+	plainMean
+	plainDev
+)
+
+// newCellOut finds out whether a cell is plain.
+func newCellOut(x *cell, out int) cellOut {
+	c := cellOut{cell: x, out: out, least: max(1, x.minCount)}
+	kinds := map[string]plain{"count": plainCount, "sum": plainSum, "mean": plainMean, "stddev": plainDev}
+	if c.plain = kinds[x.agg.Name]; c.plain > plainCount && x.number != aggregate.Integer {
+		c.plain = notPlain
+	}
+	if c.plain == plainDev {
+		c.least = max(2, c.least)
+	}
+	return c
+}
+
+// place notes the offsets, once they are known.
+func (x *cellOut) place() {
+	x.count = x.cell.count.at
+	if len(x.parts) > 0 {
+		x.a = x.parts[0].at
+	}
+	if len(x.parts) > 1 {
+		x.b = x.parts[1].at
+	}
 }
 
 // derivedOut is one derived value: its program, and the columns it reads,

@@ -38,7 +38,7 @@ func (e *Engine) enrich(sp *sourcePlan, ev *event.Event, out *Vector) {
 			}
 			continue
 		}
-		m := e.momentOf(r, c.keys[r.entity], ev)
+		m := e.momentOf(r, c.hashes[r.entity], ev)
 		e.read(r, &m, f, ev)
 	}
 	env := &e.env
@@ -62,7 +62,7 @@ func (e *Engine) enrich(sp *sourcePlan, ev *event.Event, out *Vector) {
 
 // momentOf is what the event at hand sees in a view: of its own source what is
 // at or before its place, of another all events of its time (S3, S4).
-func (e *Engine) momentOf(r *viewReading, key string, ev *event.Event) moment {
+func (e *Engine) momentOf(r *viewReading, key hash128, ev *event.Event) moment {
 	l := e.logs[r.view.log.index]
 	if !r.own {
 		return l.look(key, ev.Time)
@@ -88,7 +88,7 @@ func (e *Engine) momentOf(r *viewReading, key string, ev *event.Event) moment {
 }
 
 // look is what an entity has at t, all events of that time among it.
-func (l *entityLog) look(key string, t int64) moment {
+func (l *entityLog) look(key hash128, t int64) moment {
 	m := moment{log: l, t: t, standing: at}
 	slot, ok := l.entities.find(key)
 	if !ok {
@@ -194,7 +194,7 @@ func (e *Engine) readGroup(v *viewPlan, g *cellGroup, m *moment, f frame, row St
 		if life = int64(m.state[v.state+viewLife]); m.t-m.newest >= v.ttl {
 			words, life = l.nobody, 0
 		}
-	case m.standing == forward:
+	case m.standing == forward && m.t >= int64(m.state[k.at+1]):
 		e.carry(l, k, m)
 	default:
 		words = m.state
@@ -300,8 +300,11 @@ func (e *Engine) warming(k *cursorPlan, m *moment, life int64) Status {
 
 // finish turns the parts in words into one value (S18).
 func (e *Engine) finish(x *cellOut, m *moment, words []uint64, f frame, status Status) {
+	if x.plain != notPlain && x.finishPlain(words, f, status) {
+		return
+	}
 	args := &e.args
-	args.N, args.Seen = int64(words[x.count.at]), false
+	args.N, args.Seen = int64(words[x.count]), false
 	args.Number, args.Divisor, args.Unit = x.number, x.divisor, x.unit
 	if len(x.parts) > 0 && args.N > 0 {
 		args.A = e.part(x, x.parts[0], m, words)
@@ -317,6 +320,36 @@ func (e *Engine) finish(x *cellOut, m *moment, words []uint64, f frame, status S
 	}
 	v, own := e.settle(x.cell, args)
 	f.values[x.out], f.statuses[x.out] = v, first(status, own)
+}
+
+// finishPlain is finish for the formulas that most features are. It reports
+// false where there is more to say than the formula.
+func (x *cellOut) finishPlain(words []uint64, f frame, status Status) bool {
+	n := int64(words[x.count])
+	if n < x.least {
+		return false
+	}
+	var v float64
+	switch x.plain {
+	case plainCount:
+		v = float64(n)
+	case plainSum:
+		sum, ok := aggregate.SumOfInts(words[x.a : x.a+2])
+		if !ok {
+			return false
+		}
+		v = aggregate.Major(sum, x.divisor)
+	case plainMean:
+		sum, ok := aggregate.SumOfInts(words[x.a : x.a+2])
+		if !ok {
+			return false
+		}
+		v = float64(sum) / (float64(n) * float64(x.divisor))
+	case plainDev:
+		v = aggregate.DeviationOfInts(n, words[x.a:x.a+2], words[x.b:x.b+3], x.divisor)
+	}
+	f.values[x.out], f.statuses[x.out] = event.OfDouble(v), status
+	return true
 }
 
 // part is the words of a part of a cell, from the words of its window or from
@@ -417,7 +450,7 @@ func (e *Engine) readRow(v *viewPlan, key string, t int64, out *Row) {
 	for len(e.values) < v.row.width {
 		e.values, e.statuses = append(e.values, event.Value{}), append(e.statuses, 0)
 	}
-	m := e.logs[v.log.index].look(key, t)
+	m := e.logs[v.log.index].look(e.hash.key(key), t)
 	e.read(v.row.reading, &m, frame{e.values, e.statuses}, nil)
 	n := len(v.row.layout.Columns)
 	*out = Row{Layout: v.row.layout, Key: key, AsOf: t, Values: e.values[:n], Statuses: e.statuses[:n]}

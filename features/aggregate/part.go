@@ -36,12 +36,12 @@ func (p Part) Add(w []uint64, in Input, n Number) {
 	case Matches, Distinct:
 		w[0]++
 	case Sum:
-		add128(w, in.Word, signOf(in.Word))
+		AddInt(w, in.Word)
 	case SumFixed:
 		hi, lo := fixed(in.Word)
 		add128(w, lo, hi)
 	case Squares:
-		addSquare(w, in.Word)
+		AddSquare(w, in.Word)
 	case SquaresFixed:
 		addFixedSquare(w, in.Word)
 	case Smallest:
@@ -65,12 +65,12 @@ func (p Part) Remove(w []uint64, in Input, _ Number) {
 	case Matches, Distinct:
 		w[0]--
 	case Sum:
-		sub128(w, in.Word, signOf(in.Word))
+		SubInt(w, in.Word)
 	case SumFixed:
 		hi, lo := fixed(in.Word)
 		sub128(w, lo, hi)
 	case Squares:
-		subSquare(w, in.Word)
+		SubSquare(w, in.Word)
 	case SquaresFixed:
 		subFixedSquare(w, in.Word)
 	default:

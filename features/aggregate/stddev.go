@@ -21,10 +21,16 @@ func finishStddev(a *Args) Result {
 	if a.N < 2 {
 		return Result{}
 	}
-	s := spread(uint64(a.N), a.A, a.B)
-	if a.Number == Double {
-		s = math.Ldexp(s, -2*fixedPoint)
+	if a.Number == Integer {
+		return Result{Verdict: Figure, Num: DeviationOfInts(a.N, a.A, a.B, a.Divisor)}
 	}
-	variance := s / float64(a.N) / float64(a.N-1)
-	return Result{Verdict: Figure, Num: math.Sqrt(variance) / float64(a.Divisor)}
+	s := math.Ldexp(spread(uint64(a.N), a.A, a.B), -2*fixedPoint)
+	return Result{Verdict: Figure, Num: math.Sqrt(s / float64(a.N) / float64(a.N-1))}
+}
+
+// DeviationOfInts is the standard deviation of n integers, two or more, in the
+// unit of divisor, from their Sum and Squares parts.
+func DeviationOfInts(n int64, sum, squares []uint64, divisor int64) float64 {
+	s := spread(uint64(n), sum, squares)
+	return math.Sqrt(s/float64(n)/float64(n-1)) / float64(divisor)
 }

@@ -21,5 +21,5 @@ func finishSum(a *Args) Result {
 	if !fitsInt64(a.A) {
 		return Result{Verdict: Overflow}
 	}
-	return Result{Verdict: Figure, Num: major(int64(a.A[0]), a.Divisor)}
+	return Result{Verdict: Figure, Num: Major(int64(a.A[0]), a.Divisor)}
 }

@@ -27,6 +27,12 @@ func sub128(w []uint64, lo, hi uint64) {
 	w[1], _ = bits.Sub64(w[1], hi, b)
 }
 
+// AddInt adds an integer to a Sum part.
+func AddInt(w []uint64, word uint64) { add128(w, word, signOf(word)) }
+
+// SubInt takes an integer out of a Sum part.
+func SubInt(w []uint64, word uint64) { sub128(w, word, signOf(word)) }
+
 // addWide adds numbers of equal width, lowest word first.
 func addWide(w, from []uint64) {
 	var c uint64
@@ -79,7 +85,8 @@ func magnitude(word uint64) uint64 {
 	return word
 }
 
-func addSquare(w []uint64, word uint64) {
+// AddSquare adds the square of an integer to a Squares part.
+func AddSquare(w []uint64, word uint64) {
 	m := magnitude(word)
 	hi, lo := bits.Mul64(m, m)
 	var c uint64
@@ -88,7 +95,8 @@ func addSquare(w []uint64, word uint64) {
 	w[2] += c
 }
 
-func subSquare(w []uint64, word uint64) {
+// SubSquare takes the square of an integer out of a Squares part.
+func SubSquare(w []uint64, word uint64) {
 	m := magnitude(word)
 	hi, lo := bits.Mul64(m, m)
 	var b uint64
@@ -162,11 +170,14 @@ func sumOf(w []uint64, n Number) float64 {
 // int64.
 func fitsInt64(w []uint64) bool { return w[1] == signOf(w[0]) }
 
+// SumOfInts is the sum that a Sum part holds; false beyond int64.
+func SumOfInts(w []uint64) (int64, bool) { return int64(w[0]), fitsInt64(w) }
+
 // exactInts is the range in which every int64 is a double.
 const exactInts = 1 << 53
 
-// major is minor / divisor, rounded once (S13).
-func major(minor, divisor int64) float64 {
+// Major is minor / divisor, rounded once (S13).
+func Major(minor, divisor int64) float64 {
 	if divisor == 1 {
 		return float64(minor)
 	}

@@ -36,6 +36,15 @@ func (r *Rows) Full(h []uint64) bool {
 	return (start+n+1)*r.Width > len(r.slab.Words(Ref(h[0])))
 }
 
+// Last is the time of the last row; 0: there is none.
+func (r *Rows) Last(h []uint64) uint64 {
+	start, n := int(h[1]>>32), int(uint32(h[1]))
+	if n == 0 {
+		return 0
+	}
+	return r.slab.Words(Ref(h[0]))[(start+n-1)*r.Width]
+}
+
 // Insert makes room for a row before row i and hands out its words, which the
 // caller fills.
 func (r *Rows) Insert(h []uint64, i int) []uint64 {
