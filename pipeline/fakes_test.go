@@ -155,7 +155,9 @@ func (c *fakeConsumer) Poll(ctx context.Context, max int) (sources.Poll, error) 
 		}
 		select {
 		case <-ctx.Done():
-			return sources.Poll{}, nil
+			c.b.mu.Lock()
+			defer c.b.mu.Unlock()
+			return sources.Poll{Standby: c.b.owner != nil && c.b.owner != c}, nil
 		case <-changed:
 		}
 	}

@@ -27,12 +27,21 @@ func TestHandOver(t *testing.T) {
 		if ready, _ := first.Health().Ready(); !ready {
 			t.Error("the owner is not ready")
 		}
-		if ready, why := second.Health().Ready(); ready {
-			t.Errorf("the standby is ready: %s", why)
+		if ready, why := second.Health().Ready(); !ready || !strings.HasPrefix(why, "standby") {
+			t.Errorf("the standby: ready %v, %s", ready, why)
+		}
+		if started, why := second.Health().Startup(); !started || !strings.HasPrefix(why, "standby") {
+			t.Errorf("the standby: started %v, %s", started, why)
 		}
 		w.broker.assign(b)
 		w.broker.append(transactions, 0, clock0, txn("t1", "c1", 1, "1.00"))
 		pass(2 * time.Second)
+		if ready, why := first.Health().Ready(); !ready || !strings.HasPrefix(why, "standby") {
+			t.Errorf("who was owner: ready %v, %s", ready, why)
+		}
+		if ready, why := second.Health().Ready(); !ready || !strings.HasPrefix(why, "active") {
+			t.Errorf("who is owner: ready %v, %s", ready, why)
+		}
 		w.broker.assign(a) // and back
 		w.broker.append(transactions, 0, clock0, txn("t2", "c1", 2, "1.00"))
 		pass(2 * time.Second)

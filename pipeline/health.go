@@ -15,7 +15,8 @@ type state uint8
 
 const (
 	starting state = iota
-	waiting        // for the partitions: also a standby
+	waiting        // for the partitions, or for the group
+	standby        // another instance owns them, this one takes over from it
 	rebuilding
 	running
 	draining
@@ -102,10 +103,10 @@ func (h *Health) unblock(b blocker) {
 // often, so that it is one line per change.
 func (h *Health) tell() {
 	ready, why := h.ready()
-	if ready {
-		why = ""
-	}
 	key := why
+	if ready {
+		key = "ready: " + why
+	}
 	for b, text := range h.blocked {
 		if text != "" && h.state == running {
 			key = blockerNames[b] // its errors may differ from try to try
@@ -117,7 +118,7 @@ func (h *Health) tell() {
 	}
 	h.told = key
 	if ready {
-		h.log.Info("ready")
+		h.log.Info("ready", "as", why)
 		return
 	}
 	h.log.Info("not ready", "why", why)
@@ -137,7 +138,9 @@ func (h *Health) Live() (bool, string) {
 }
 
 // Ready reports whether this instance owns all partitions, has its state and
-// can write; if not, why.
+// can write, or is the standby of one that does: without checkpoints there is
+// nothing that a standby could do ahead, so it is as ready as it will be, and
+// whoever rolls out instances one after the other need not wait for it in vain.
 func (h *Health) Ready() (bool, string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -146,7 +149,7 @@ func (h *Health) Ready() (bool, string) {
 
 func (h *Health) ready() (bool, string) {
 	if h.state != running {
-		return false, h.text
+		return h.state == standby, h.text
 	}
 	var why []string
 	for _, text := range h.blocked {
@@ -161,12 +164,15 @@ func (h *Health) ready() (bool, string) {
 }
 
 // Startup reports whether the state is there, and the progress of its rebuild.
+// A standby has started: it rebuilds when its turn comes.
 func (h *Health) Startup() (bool, string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch h.state {
 	case rebuilding:
 		return false, fmt.Sprintf("%s: %d of %d records, %.0f %%", h.text, h.done, h.total, 100*ratio(h.done, h.total))
+	case standby:
+		return true, h.text
 	case running, draining:
 		return true, fmt.Sprintf("rebuilt from %d records", h.total)
 	}

@@ -184,7 +184,7 @@ func (r *Runner) drop(why string) {
 	r.in.reset()
 	r.out.reset()
 	r.metrics.lost()
-	r.Config.Health.phase(waiting, "standby: another instance owns the partitions; this one rebuilds its state when it takes over")
+	r.Config.Health.phase(waiting, "waiting to become the owner of all partitions again")
 }
 
 func (r *Runner) close() error {

@@ -108,6 +108,9 @@ type Poll struct {
 	// Lost is true when the ownership is gone: everything not committed is
 	// void, and the state must be dropped.
 	Lost bool
+	// Standby is true while another instance owns everything and this one waits
+	// for its turn. Such a Poll has nothing else.
+	Standby bool
 	// Ended is true when every input has ended: files only.
 	Ended bool
 }

@@ -9,7 +9,7 @@ import (
 // group, and none to the others: the state of a run is one machine's, and the
 // others wait to take it over. The coordinator keeps the leader until it
 // leaves, so a standby that joins disturbs nothing.
-type oneOwner struct{}
+type oneOwner struct{ assigned func(partitions int) }
 
 // protocolName is what members must agree on: one with another balancer is
 // refused by the coordinator.
@@ -28,8 +28,18 @@ func (oneOwner) JoinGroupMetadata(topics []string, _ map[string][]int32, _ int32
 	return meta.AppendTo(nil)
 }
 
-func (oneOwner) ParseSyncAssignment(assignment []byte) (map[string][]int32, error) {
-	return kgo.ParseConsumerSyncAssignment(assignment)
+// ParseSyncAssignment is where a member learns what the leader gave it: a
+// standby learns here that it got nothing.
+func (o oneOwner) ParseSyncAssignment(assignment []byte) (map[string][]int32, error) {
+	topics, err := kgo.ParseConsumerSyncAssignment(assignment)
+	if err == nil && o.assigned != nil {
+		n := 0
+		for _, partitions := range topics {
+			n += len(partitions)
+		}
+		o.assigned(n)
+	}
+	return topics, err
 }
 
 func (oneOwner) MemberBalancer(members []kmsg.JoinGroupResponseMember) (kgo.GroupMemberBalancer, map[string]struct{}, error) {

@@ -141,6 +141,7 @@ type ownership struct {
 	held    bool
 	gained  []sources.Assigned // not yet told
 	lost    bool               // not yet told
+	waits   bool               // the group has given everything to another member
 	session int                // number of gains so far
 	all     []sources.Assigned // of the current session
 	member  string             // whom the group gave it to
@@ -202,6 +203,7 @@ func (c *Consumer) abandon() {
 	defer c.mu.Unlock()
 	c.number++
 	c.loseLocked("replaced")
+	c.own.waits = false
 	old := c.client
 	c.client = nil
 	c.closing.Go(old.CloseAllowingRebalance) // it may wait for brokers; Close waits for it
@@ -215,7 +217,7 @@ func (c *Consumer) options(number int) []kgo.Opt {
 	opts := []kgo.Opt{
 		kgo.ConsumerGroup(c.config.Group),
 		kgo.ConsumeTopics(names...),
-		kgo.Balancers(oneOwner{}),
+		kgo.Balancers(oneOwner{func(partitions int) { c.assigned(number, partitions) }}),
 		kgo.DisableAutoCommit(),
 		kgo.MetadataMinAge(metadataMinAge),
 		kgo.BlockRebalanceOnPoll(),

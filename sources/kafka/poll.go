@@ -27,7 +27,7 @@ func (c *Consumer) Poll(ctx context.Context, max int) (sources.Poll, error) {
 			return sources.Poll{Records: batch, Passed: passed}, nil
 		}
 		if ctx.Err() != nil {
-			return sources.Poll{}, nil
+			return sources.Poll{Standby: c.waits()}, nil
 		}
 		if err := c.unreachable(); err != nil {
 			return sources.Poll{}, err

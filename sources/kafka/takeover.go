@@ -104,6 +104,23 @@ func (c *Consumer) lose(number int, partitions map[string][]int32, how string) {
 	}
 }
 
+// assigned is told how much the group gives to this member, whenever it has
+// balanced.
+func (c *Consumer) assigned(number, partitions int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.number == number {
+		c.own.waits = partitions == 0
+	}
+}
+
+// waits reports whether another member owns everything.
+func (c *Consumer) waits() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.own.waits && !c.own.held
+}
+
 func (c *Consumer) loseLocked(how string) {
 	if !c.own.held {
 		return

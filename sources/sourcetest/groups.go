@@ -79,8 +79,16 @@ func (s Suite) standby(t *testing.T) {
 
 	second := run.Open(t)
 	defer closed(t, second)
-	nothing(t, second)
-	nothing(t, first) // a standby's join takes nothing from the owner
+	joining, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for !nothing(t, second) { // until the group has told it that it is a standby
+		if joining.Err() != nil {
+			t.Fatal("the standby does not say that it is one")
+		}
+	}
+	if nothing(t, first) { // a standby's join takes nothing from the owner
+		t.Error("the owner says that it is a standby")
+	}
 	if err := commit(t, first, "batch 1", at(0, 10)); err != nil {
 		t.Fatalf("the owner's commit while a standby is there: %v", err)
 	}

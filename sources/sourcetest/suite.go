@@ -152,7 +152,9 @@ func collect(t *testing.T, c sources.Consumer, n, max int) map[sources.Partition
 	return got
 }
 
-func nothing(t *testing.T, c sources.Consumer) {
+// nothing watches Polls that must bring nothing, and returns whether the last
+// one says that this instance is a standby.
+func nothing(t *testing.T, c sources.Consumer) (standby bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), glance)
 	defer cancel()
@@ -164,7 +166,9 @@ func nothing(t *testing.T, c sources.Consumer) {
 		if len(p.Records) > 0 || p.Owned != nil || p.Lost {
 			t.Fatalf("unexpected: %+v", p)
 		}
+		standby = p.Standby
 	}
+	return standby
 }
 
 func closed(t *testing.T, c sources.Consumer) {
