@@ -33,8 +33,8 @@ var table = []mutant{
 	{
 		name: "duplicate counted: the same id at the same time from another partition",
 		file: "features/admit.go",
-		old:  "return e.logs[l.index].holdsID(key, ev.Time, c.idHash)",
-		new:  "return e.logs[l.index].holdsID(key, ev.Time+1, c.idHash)",
+		old:  "rows[i*w+2] == idHash {",
+		new:  "rows[i*w+2] == idHash+1 {",
 	},
 	{
 		name: "tail cursor off by one after a late event exactly w old",
@@ -69,8 +69,8 @@ var table = []mutant{
 	{
 		name: "a row is found that is exactly ttl old", more: true,
 		file: "features/read.go",
-		old:  "m.newest == 0 || m.t-m.newest >= v.ttl",
-		new:  "m.newest == 0 || m.t-m.newest > v.ttl",
+		old:  "m.newest != 0 && m.t-m.newest < v.ttl",
+		new:  "m.newest != 0 && m.t-m.newest <= v.ttl",
 	},
 	{
 		name: "left window edge of the slow path", more: true,
@@ -117,7 +117,7 @@ var table = []mutant{
 	{
 		name: "an empty window ignores its default", more: true,
 		file: "features/read.go",
-		old:  "case args.N == 0 && x.hasDef:",
-		new:  "case args.N < 0 && x.hasDef:",
+		old:  "case args.N == 0 && x.hasDef",
+		new:  "case args.N < 0 && x.hasDef",
 	},
 }
