@@ -1,0 +1,44 @@
+package features
+
+import (
+	"fmt"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// The index finds what was made and not removed, also where hashes begin at the
+// same place.
+func TestIndexAgreesWithAMap(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := newEntities(atFirst)
+		want := map[hash128]uint32{}
+		for range rapid.IntRange(1, 500).Draw(t, "n") {
+			h := hash128{rapid.Uint64Range(0, 40).Draw(t, "home")<<32 | 7, rapid.Uint64Range(0, 9).Draw(t, "low")}
+			slot, known := want[h]
+			switch {
+			case !known:
+				want[h] = s.make(fmt.Sprint(h), h)
+			case rapid.Bool().Draw(t, "remove"):
+				s.remove(slot)
+				delete(want, h)
+			}
+		}
+		if int(s.live()) != len(want) {
+			t.Fatalf("%d entities, want %d", s.live(), len(want))
+		}
+		for hi := range uint64(41) {
+			for lo := range uint64(10) {
+				h := hash128{hi<<32 | 7, lo}
+				slot, ok := s.find(h)
+				wanted, known := want[h]
+				if ok != known || slot != wanted {
+					t.Fatalf("%v is %d %v, want %d %v", h, slot, ok, wanted, known)
+				}
+				if ok && s.keys[slot] != fmt.Sprint(h) {
+					t.Fatalf("%v has the key %s", h, s.keys[slot])
+				}
+			}
+		}
+	})
+}
