@@ -156,9 +156,9 @@ func (h *historian) time(id [2]int) int64 {
 	case 0, 1:
 		newest -= h.instant()
 	case 2:
-		newest -= h.spec.sources[id[0]].latenesses.Milliseconds()
+		newest -= h.spec.sources[id[0]].lateness.Milliseconds()
 	case 3:
-		newest -= h.spec.sources[id[0]].latenesses.Milliseconds() + 1
+		newest -= h.spec.sources[id[0]].lateness.Milliseconds() + 1
 	case 4, 5:
 	default:
 		newest += h.instant()
@@ -167,7 +167,7 @@ func (h *historian) time(id [2]int) int64 {
 	for p := range 3 {
 		top = max(top, h.newest[[2]int{id[0], p}])
 	}
-	lateness := h.spec.sources[id[0]].latenesses
+	lateness := h.spec.sources[id[0]].lateness
 	if lateness == 0 {
 		lateness = 5 * time.Second
 	}

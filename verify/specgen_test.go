@@ -24,12 +24,12 @@ type genSpec struct {
 }
 
 type genSource struct {
-	name       string
-	fields     []genField
-	hasID      bool
-	latenesses time.Duration // 0: the default
-	lines      []string      // settings
-	computed   []string
+	name     string
+	fields   []genField
+	hasID    bool
+	lateness time.Duration // 0: the default
+	lines    []string      // settings
+	computed []string
 }
 
 type genField struct {
@@ -193,7 +193,7 @@ func drawSource(t *rapid.T, g *genSpec, name string) genSource {
 		s.lines = append(s.lines, key+": "+text)
 		g.instants = append(g.instants, parseDuration(text))
 		if key == "allowed_lateness" {
-			s.latenesses = parseDuration(text)
+			s.lateness = parseDuration(text)
 		}
 	}
 	if !chance(t, "default lateness", 4) {
