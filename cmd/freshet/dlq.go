@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/freshet-dev/freshet/config"
+	"github.com/freshet-dev/freshet/features/event"
 	"github.com/freshet-dev/freshet/sinks/record"
 	"github.com/freshet-dev/freshet/sources/kafkaclient"
 	"github.com/freshet-dev/freshet/sources/tailreader"
@@ -46,7 +48,7 @@ func (f *dlqFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.StringArrayVar(&f.specs, "specs", nil, "spec file or folder; may repeat  [FRESHET_SPECS]")
 	flags.StringSliceVar(&f.sources, "source", nil, "dead letters of these sources (default: all)")
-	flags.StringVar(&f.reason, "reason", "", "of this reason: decode, schema, future, late, too_large, oversized")
+	flags.StringVar(&f.reason, "reason", "", "of this reason: "+strings.Join(deadReasons(), ", "))
 	flags.StringVar(&f.since, "since", "", "refused since: 15m, 12:04, RFC 3339, today, yesterday")
 	config.AddFlags(flags, "kafka.brokers")
 }
@@ -81,6 +83,17 @@ Reads the dead-letter topics of the specs' sources, without a group, and groups 
 	f.add(cmd)
 	offerOutput(cmd, &f.format, "table", "json")
 	return cmd
+}
+
+// deadReasons are those that a dead letter may have.
+func deadReasons() []string {
+	var reasons []string
+	for reason := event.Decode; int(reason) < event.NumReasons; reason++ {
+		if reason.DeadLetter() {
+			reasons = append(reasons, reason.String())
+		}
+	}
+	return append(reasons, record.ReasonTooLarge)
 }
 
 // deadGroup is the dead letters of one source and reason.
@@ -195,6 +208,9 @@ func (a *app) eachDead(cmd *cobra.Command, f dlqFlags, visit func(*dead) (enough
 	since, err := parseWhen("since", f.since, time.Now())
 	if err != nil {
 		return err
+	}
+	if reasons := deadReasons(); f.reason != "" && !slices.Contains(reasons, f.reason) {
+		return usage("--reason %s: it is one of %s", f.reason, strings.Join(reasons, ", "))
 	}
 	client, err := kafkaClient(settings.Kafka)
 	if err != nil {

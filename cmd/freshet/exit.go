@@ -68,18 +68,7 @@ func (a *app) report(cmd *cobra.Command, err error) int {
 	if err == nil || errors.Is(err, syscall.EPIPE) {
 		return exitDone // a reader that has seen enough is no failure
 	}
-	p := &problem{code: exitFailed, err: err}
-	if !errors.As(err, &p) {
-		var network net.Error
-		switch {
-		case errors.Is(err, context.Canceled):
-			p.code = exitInterrupted
-		case errors.As(err, &network), errors.Is(err, context.DeadlineExceeded):
-			p.code = exitUnreachable
-		case strings.HasPrefix(err.Error(), "unknown command"):
-			p.code, p.next = exitUsage, "freshet --help"
-		}
-	}
+	p := problemOf(err)
 	if p.done {
 		return p.code
 	}
@@ -101,6 +90,24 @@ func (a *app) report(cmd *cobra.Command, err error) int {
 		fmt.Fprintf(a.errs, "%s  %s\n", ink.dim("next:"), p.next)
 	}
 	return p.code
+}
+
+// problemOf gives an error that does not know its exit code one.
+func problemOf(err error) *problem {
+	p := &problem{code: exitFailed, err: err}
+	if errors.As(err, &p) {
+		return p
+	}
+	var network net.Error
+	switch {
+	case errors.Is(err, context.Canceled):
+		p.code = exitInterrupted
+	case errors.As(err, &network), errors.Is(err, context.DeadlineExceeded):
+		p.code = exitUnreachable
+	case strings.HasPrefix(err.Error(), "unknown command"):
+		p.code, p.next = exitUsage, "freshet --help"
+	}
+	return p
 }
 
 // indentRest sets the lines behind the first under it.

@@ -195,11 +195,11 @@ func (g *getting) read(ctx context.Context, settings *config.Settings) error {
 	ctx, cancel := context.WithTimeout(ctx, getTimeout)
 	defer cancel()
 	if g.rows, err = reader.Get(ctx, g.layouts, g.key); err != nil {
-		return unreachable(err, "freshet config view --origin   shows where online_store comes from")
+		return storeProblem(err, "freshet config view --origin   shows where online_store comes from")
 	}
 	g.stream, g.alive, err = reader.Alive(ctx)
 	if err != nil {
-		return unreachable(err, "")
+		return storeProblem(err, "")
 	}
 	return nil
 }

@@ -204,12 +204,25 @@ func (p *plant) openStore(ctx context.Context) (*redis.Store, error) {
 	warnings, err := store.Check(ctx)
 	if err != nil {
 		_ = store.Close()
-		return nil, unreachable(err, "start Redis there, or say --online-store redis://HOST:PORT, or --online-store none")
+		return nil, storeProblem(err, "start Redis there, or say --online-store redis://HOST:PORT, or --online-store none")
 	}
 	for _, warning := range warnings {
 		p.log.Warn(warning, "component", "online store")
 	}
 	return store, nil
+}
+
+// storeProblem tells a store that is away, with what to do then, from one that
+// refuses us.
+func storeProblem(err error, away string) error {
+	var refused *sinks.Fatal
+	switch {
+	case errors.As(err, &refused):
+		return failed(err, "freshet config view --origin   shows where online_store, redis.username, redis.password and redis.tls come from")
+	case errors.Is(err, context.DeadlineExceeded):
+		return unreachable(err, "does it want TLS (rediss://HOST:PORT), or none (redis://HOST:PORT)? freshet config view --origin")
+	}
+	return unreachable(err, away)
 }
 
 // openLogs opens what the records and the dead letters go to: files where they

@@ -45,7 +45,7 @@ at once. Exit 1 on a fatal error, 5 where Kafka or Redis cannot be reached, 70 o
 			if err != nil {
 				return err
 			}
-			return p.run(cmd.Context())
+			return p.logEnd(p.run(cmd.Context()))
 		},
 	}
 	f := cmd.Flags()

@@ -21,12 +21,9 @@ const (
 	HeaderAttempts  = "freshet.dlq.attempts"
 )
 
-// The reasons that are not the engine's (S8): the log refused the enriched
-// record, or the input exceeded the consumer's cap before it was looked at.
-const (
-	ReasonTooLarge  = "too_large"
-	ReasonOversized = "oversized"
-)
+// ReasonTooLarge is the reason that is not the engine's (S8): the log refused
+// the enriched record for its size.
+const ReasonTooLarge = "too_large"
 
 // DeadLetterTopic is the topic of a source's dead letters.
 func DeadLetterTopic(s *spec.Spec, src *spec.Source) string {

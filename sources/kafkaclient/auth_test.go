@@ -29,6 +29,7 @@ import (
 
 	kafkago "github.com/segmentio/kafka-go"
 	"github.com/segmentio/kafka-go/protocol/metadata"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"go.uber.org/goleak"
 )
@@ -120,6 +121,15 @@ func TestAWrongPasswordIsSaid(t *testing.T) {
 	err = clients["franz-go"](t.Context(), Config{Brokers: brokers, SASL: sasl})
 	if err == nil || !strings.Contains(err.Error(), "the user, the password or the token may be wrong") {
 		t.Errorf("the error is %v", err)
+	}
+}
+
+// A real broker answers so on a port without SASL; kfake does not.
+func TestSASLWhereNoneIsExpectedIsSaid(t *testing.T) {
+	c := Config{Brokers: []string{"b:9092"}, SASL: &SASL{Mechanism: ScramSHA256, User: "u", Password: "p"}}
+	err := c.Explain(kerr.IllegalSaslState)
+	if !strings.Contains(err.Error(), "does not expect SASL") || !errors.Is(err, kerr.IllegalSaslState) {
+		t.Error(err)
 	}
 }
 

@@ -64,6 +64,8 @@ func (c Config) Explain(err error) error {
 	switch {
 	case errors.Is(err, kerr.SaslAuthenticationFailed):
 		return fmt.Errorf("kafka at %s refused the user and password (or token) of %s: %w", c.Where(), c.SASL.Mechanism, err)
+	case errors.Is(err, kerr.IllegalSaslState):
+		return fmt.Errorf("kafka at %s does not expect SASL on this port: use the port of a SASL listener, or leave kafka.sasl.mechanism empty: %w", c.Where(), err)
 	case errors.Is(err, kerr.UnsupportedSaslMechanism):
 		return fmt.Errorf("kafka at %s does not offer SASL %s: %w", c.Where(), c.SASL.Mechanism, err)
 	case c.SASL != nil && errors.Is(err, io.EOF):

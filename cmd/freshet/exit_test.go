@@ -1,0 +1,30 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/freshet-dev/freshet/sinks"
+)
+
+// Whoever is refused by a store must not be told to start it.
+func TestStoreProblemsSayWhatToDo(t *testing.T) {
+	const away = "start it"
+	for _, c := range []struct {
+		err  error
+		code int
+		next string
+	}{
+		{&sinks.Fatal{Err: errors.New("WRONGPASS invalid username-password pair")}, exitFailed, "redis.password"},
+		{fmt.Errorf("ping: %w", context.DeadlineExceeded), exitUnreachable, "rediss://"},
+		{errors.New("connection refused"), exitUnreachable, away},
+	} {
+		p := problemOf(storeProblem(c.err, away))
+		if p.code != c.code || !strings.Contains(p.next, c.next) {
+			t.Errorf("%v: exit %d, next %q; want %d, %q", c.err, p.code, p.next, c.code, c.next)
+		}
+	}
+}
