@@ -17,7 +17,9 @@ test: PACKAGES := ./...
 test: withservices ## the whole suite, against a real Kafka and a real Redis
 
 verify: PACKAGES := ./verify/...
-verify: withservices ## the judges only: the oracle, other people's numbers, the end-to-end proof
+verify: export FRESHET_VERIFY_CASES ?= 60000
+verify: export FRESHET_VERIFY_MUTANTS ?= all
+verify: withservices ## the judges only, with more cases: the oracle, every planted bug, other people's numbers, the end-to-end proof
 
 # Without the services the tests that need them are skipped by name and counted;
 # under CI=true their absence is a failure.
