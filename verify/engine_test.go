@@ -173,7 +173,7 @@ func (d *duel) behind(v *spec.View, t int64) bool {
 // doubtful reports whether the engine may say INCOMPLETE of a value at t: the
 // reader is behind, or it is of a life that a record behind has entered.
 func (d *duel) doubtful(f *spec.Feature, key string, t int64) bool {
-	ofLife := f.Def == nil || f.Window.Kind == spec.Lifetime
+	ofLife := f.Def == nil || oracle.OfLife(f)
 	return d.behind(f.View, t) || ofLife && d.lagged[oracle.Row{View: f.View, Key: key}]
 }
 
@@ -237,9 +237,16 @@ func outside(v event.Value, scale int) any {
 	return x
 }
 
+// rounds are the aggregations whose values are rounded on their way, not only
+// at the end (S20), and what else is made of them.
+var rounds = map[string]bool{"sum": true, "mean": true, "stddev": true, "variance": true, "zscore": true, "slope": true,
+	"entropy": true, "decayed_count": true, "decayed_sum": true,
+	"interarrival_mean": true, "interarrival_stddev": true, "interarrival_cv": true}
+
 // same is equality, and 1e-9 relative for what follows from sums of doubles
-// (S20): derived values, means, deviations and those sums. Mass bounds what
-// rounding on entry can cost where such a sum cancels out.
+// (S20): derived values and what rounds names. Mass bounds what rounding on
+// entry can cost where such a sum cancels out; gaps are whole milliseconds and
+// have none.
 func same(got, want any, f *spec.Feature, mass float64) bool {
 	a, isNumber := got.(float64)
 	b, wantNumber := want.(float64)
@@ -249,18 +256,19 @@ func same(got, want any, f *spec.Feature, mass float64) bool {
 	if a == b {
 		return true
 	}
-	if f != nil && f.Def != nil {
-		switch f.Def.Aggregation {
-		case "sum", "mean", "stddev":
-		default:
-			return false
-		}
-		if f.Def.Aggregation == "sum" && f.Def.Field != nil && f.Def.Field.Type != spec.Double {
-			return false
-		}
-		return math.Abs(a-b) <= 1e-9*math.Abs(b)+1e-14*max(1, mass)
+	if f == nil || f.Def == nil {
+		return math.Abs(a-b) <= 1e-9*math.Abs(b)+1e-9
 	}
-	return math.Abs(a-b) <= 1e-9*math.Abs(b)+1e-9
+	name := f.Def.Aggregation
+	switch {
+	case !rounds[name]:
+		return false
+	case name == "sum" && f.Def.Field != nil && f.Def.Field.Type != spec.Double:
+		return false
+	case strings.HasPrefix(name, "interarrival"):
+		return math.Abs(a-b) <= 1e-9*math.Abs(b)
+	}
+	return math.Abs(a-b) <= 1e-9*math.Abs(b)+1e-14*max(1, mass)
 }
 
 // rows reads all touched rows and compares them with the oracle's.

@@ -7,46 +7,74 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/freshet-dev/freshet/config/spec"
+	"github.com/freshet-dev/freshet/features"
 )
 
 // kinds are the result types of `last` over each field.
 var kinds = map[string]string{"card": "string", "user": "number", "amt": "number", "qty": "number", "x": "number",
 	"pts": "number", "wei": "number", "ok": "bool", "mcc": "string", "seen": "time", "big": "bool", "num": "number", "txt": "string", "at": "time"}
 
+// aggregations are those that this build can run.
+var aggregations = slices.DeleteFunc([]string{"count", "sum", "mean", "min", "max", "stddev", "count_distinct", "ratio",
+	"last", "time_since_last", "is_new", "variance", "zscore", "slope", "entropy", "top_share", "first", "time_since_first",
+	"interarrival_mean", "interarrival_stddev", "interarrival_cv", "decayed_count", "decayed_sum"}, lacking)
+
+// wild are those that leave few right digits of a huge number: nothing is
+// derived from them then.
+var wild = map[string]bool{"variance": true, "zscore": true, "slope": true, "decayed_sum": true}
+
+func lacking(aggregation string) bool {
+	d := &spec.Definition{Aggregation: aggregation, Windows: []spec.Window{{Kind: spec.Sliding}}}
+	if known, _ := spec.AggregationOf(aggregation); known.HalfLives {
+		d.Windows[0].Kind = spec.HalfLife
+	}
+	return len(features.CannotRun(&spec.Spec{Views: []*spec.View{{Definitions: []*spec.Definition{d}}}})) > 0
+}
+
 // drawFeature is one definition, and how far back from now it reaches.
 func drawFeature(t *rapid.T, name string) (genFeature, time.Duration) {
-	aggregation := pick(t, "aggregation", "count", "sum", "mean", "min", "max", "stddev", "count_distinct", "ratio",
-		"last", "time_since_last", "is_new")
+	aggregation := pick(t, "aggregation", aggregations...)
 	f := genFeature{kind: "number"}
 	keys := []string{"aggregation: " + aggregation}
 	add := func(format string, args ...any) { keys = append(keys, fmt.Sprintf(format, args...)) }
 
 	switch aggregation {
-	case "sum", "mean", "min", "max", "stddev":
+	case "sum", "mean", "min", "max", "stddev", "variance", "zscore", "slope", "decayed_sum":
 		if chance(t, "value", 4) {
 			add("value: '%s'", pick(t, "number", numbers...))
-		} else {
-			add("field: %s", pick(t, "field", "amt", "amt", "qty", "x", "num", "pts", "wei"))
+			break
 		}
-	case "count_distinct", "is_new", "last":
+		field := pick(t, "field", "amt", "amt", "qty", "x", "num", "pts", "wei")
+		add("field: %s", field)
+		if wild[aggregation] && (field == "pts" || field == "wei") {
+			f.kind = "huge" // what is derived from its rounded digits is noise
+		}
+	case "count_distinct", "is_new", "last", "first", "entropy", "top_share":
 		if chance(t, "value", 5) {
 			add("value: '%s'", pick(t, "number", numbers...))
 			break
 		}
 		field := pick(t, "field", "card", "user", "amt", "qty", "pts", "wei", "x", "ok", "mcc", "seen", "big", "num", "txt")
 		add("field: %s", field)
-		if aggregation == "last" {
+		if aggregation == "last" || aggregation == "first" {
 			f.kind = kinds[field]
 		}
 	case "ratio":
 		add("numerator: '%s'", condition(t))
-	case "time_since_last":
+	case "time_since_last", "time_since_first", "interarrival_mean", "interarrival_stddev", "interarrival_cv", "decayed_count":
 		if chance(t, "field", 2) {
 			add("field: %s", pick(t, "field", "amt", "mcc", "x"))
+		} else if chance(t, "value", 6) {
+			add("value: '%s'", pick(t, "number", numbers...))
 		}
-		if chance(t, "unit", 2) {
+		if known, _ := spec.AggregationOf(aggregation); known.Unit && chance(t, "unit", 2) {
 			add("unit: %s", pick(t, "unit", "ms", "seconds", "minutes", "hours", "days"))
 		}
+	}
+	if aggregation == "slope" {
+		add("per: %s", pick(t, "per", "1ms", "1s", "5m", "30d"))
 	}
 	if aggregation == "is_new" {
 		f.kind = "bool"
@@ -72,12 +100,21 @@ func drawFeature(t *rapid.T, name string) (genFeature, time.Duration) {
 // drawWindows draws windows, delay and exclude_current.
 func drawWindows(t *rapid.T, f *genFeature, name, aggregation string, add func(string, ...any)) time.Duration {
 	delay := time.Duration(0)
-	if aggregation != "time_since_last" && chance(t, "delayed", 4) {
+	if chance(t, "delayed", 4) {
 		text := pick(t, "delay", delayTexts...)
 		delay = parseDuration(text)
 		add("delay: %s", text)
 	} else if aggregation != "is_new" && chance(t, "exclude current", 3) {
 		add("exclude_current: true")
+	}
+	if strings.HasPrefix(aggregation, "decayed") {
+		halfLives := halfLifeTexts[rapid.IntRange(0, len(halfLifeTexts)-2).Draw(t, "first half-life"):]
+		halfLives = halfLives[:rapid.IntRange(1, 2).Draw(t, "half-lives")]
+		for _, h := range halfLives {
+			f.names = append(f.names, name+"_hl"+h)
+		}
+		add("half_lives: [%s]", strings.Join(halfLives, ", "))
+		return delay + time.Millisecond
 	}
 	if chance(t, "lifetime", 4) {
 		f.names = []string{name}

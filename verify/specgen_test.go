@@ -138,11 +138,12 @@ func pick[V any](t *rapid.T, label string, of ...V) V {
 }
 
 var (
-	windowTexts = []string{"1s", "2s", "5s", "10s", "1m"}
-	delayTexts  = []string{"1s", "2s", "5s", "1m"}
-	ttlTexts    = []string{"1s", "2s", "5s", "10s", "1m", "2m", "3m"}
-	lateTexts   = []string{"1ms", "1s", "2s", "5s", "10s", "1m"}
-	conditions  = []string{
+	windowTexts   = []string{"1s", "2s", "5s", "10s", "1m"}
+	delayTexts    = []string{"1s", "2s", "5s", "1m"}
+	halfLifeTexts = []string{"1ms", "700ms", "1s", "5s", "1m", "1h", "90d"}
+	ttlTexts      = []string{"1s", "2s", "5s", "10s", "1m", "2m", "3m"}
+	lateTexts     = []string{"1ms", "1s", "2s", "5s", "10s", "1m"}
+	conditions    = []string{
 		`amt > 2`, `amt <= 1.5`, `ok`, `!ok`, `mcc == "a"`, `mcc in ["a", "b"]`, `qty >= 2 && ok`, `present(x)`,
 		`!present(x) || amt > 1`, `x * 2 > amt`, `seen < at`, `at - seen < duration("5s")`, `qty > 1 ? ok : !ok`,
 		`card.startsWith("c1")`, `amt / qty > 1`, `mcc != "c" || x > 0`,

@@ -104,7 +104,7 @@ func sums(s *spec.Spec, src *spec.Source) []*spec.Definition {
 	for _, v := range s.Views {
 		for _, d := range v.Definitions {
 			switch d.Aggregation {
-			case "sum", "mean", "stddev":
+			case "sum", "mean", "stddev", "variance", "zscore", "slope", "decayed_sum":
 				if v.Source == src {
 					summed = append(summed, d)
 				}

@@ -38,11 +38,11 @@ func valueOf(d *spec.Definition, e *event) any {
 }
 
 // window is what an aggregation works on: the inputs that reach it in event
-// order, the event of the last of them, the time that it is read at, and the
-// value that is_new asks about.
+// order, the event of each, the time that it is read at, and the value that
+// is_new and zscore ask about.
 type window struct {
 	inputs []input
-	last   *event
+	events []*event
 	at     int64
 	asked  any
 }
@@ -78,6 +78,13 @@ func formula(f *spec.Feature, w window) Result {
 	if n == 0 {
 		return Result{}
 	}
+	return formulaOfSome(f, w)
+}
+
+// formulaOfSome is S20 for what is null over no events.
+func formulaOfSome(f *spec.Feature, w window) Result {
+	n := len(w.inputs)
+	d := f.Def
 	switch d.Aggregation {
 	case "mean":
 		return mean(w.inputs, scaleOf(d))
@@ -99,14 +106,28 @@ func formula(f *spec.Feature, w window) Result {
 			}
 		}
 		return Result{Value: float64(matching) / float64(n), Status: Present}
+	case "variance":
+		return variance(w.inputs, scaleOf(d))
+	case "zscore":
+		return zscore(w.inputs, w.asked)
+	case "slope":
+		return slope(w.inputs, w.events, d)
+	case "first":
+		return Result{Value: outside(w.inputs[0].value, scaleOf(d)), Status: Present}
 	case "last":
 		return Result{Value: outside(w.inputs[n-1].value, scaleOf(d)), Status: Present}
+	case "time_since_first":
+		return since(w.events[0], w.at, d)
 	case "time_since_last":
-		unit := d.Unit
-		if unit == 0 {
-			unit = time.Second
-		}
-		return Result{Value: float64(w.at-w.last.time) / float64(unit.Milliseconds()), Status: Present}
+		return since(w.events[n-1], w.at, d)
+	case "interarrival_mean", "interarrival_stddev", "interarrival_cv":
+		return interarrival(w.events, d)
+	case "entropy":
+		return entropy(w.inputs)
+	case "top_share":
+		return topShare(w.inputs)
+	case "decayed_count", "decayed_sum":
+		return decayed(f, w.inputs, w.events, w.at-d.Delay.Milliseconds())
 	}
 	panic("oracle: no formula for " + d.Aggregation)
 }
@@ -118,6 +139,11 @@ func counted(n int, d *spec.Definition, value float64) Result {
 		return Result{}
 	}
 	return Result{Value: value, Status: Present}
+}
+
+// since is how long ago an event was.
+func since(e *event, at int64, d *spec.Definition) Result {
+	return Result{Value: float64(at-e.time) / float64(unitOf(d).Milliseconds()), Status: Present}
 }
 
 func scaleOf(d *spec.Definition) int {

@@ -183,7 +183,7 @@ func (r *reading) seen(v *spec.View, key string) []*event {
 func (r *reading) window(f *spec.Feature, entered []*event) []*event {
 	t := r.at.time - f.Def.Delay.Milliseconds()
 	from, to := len(entered), len(entered)
-	if f.Window.Kind == spec.Lifetime {
+	if OfLife(f) {
 		from -= len(r.life(f.View, entered))
 	} else {
 		for from > 0 && entered[from-1].time > t-f.Window.Length.Milliseconds() {
@@ -194,6 +194,12 @@ func (r *reading) window(f *spec.Feature, entered []*event) []*event {
 		to--
 	}
 	return entered[from:to]
+}
+
+// OfLife reports whether a feature looks over the whole life of its row:
+// without windows, and with half-lives, which weigh and never cut.
+func OfLife(f *spec.Feature) bool {
+	return f.Window.Kind == spec.Lifetime || f.Window.Kind == spec.HalfLife
 }
 
 // life are the events of the row's present life: the chain of silences shorter
@@ -216,7 +222,7 @@ func (r *reading) warming(f *spec.Feature, entered []*event) bool {
 		return false
 	}
 	needed := r.at.time - f.Def.Delay.Milliseconds() - f.Window.Length.Milliseconds()
-	if f.Window.Kind == spec.Lifetime {
+	if OfLife(f) {
 		needed = r.at.time - f.View.TTL.Milliseconds()
 		if life := r.life(f.View, entered); len(life) > 0 {
 			needed = life[0].time - f.View.TTL.Milliseconds()
@@ -230,7 +236,7 @@ func (r *reading) warming(f *spec.Feature, entered []*event) bool {
 func (r *reading) aggregate(f *spec.Feature, entered []*event) Result {
 	d := f.Def
 	var inputs []input
-	var last *event
+	var events []*event
 	number := r.oracle.numbers[d]
 	for _, e := range r.window(f, entered) {
 		if e == r.current && (d.ExcludeCurrent || d.Aggregation == "is_new") {
@@ -238,7 +244,7 @@ func (r *reading) aggregate(f *spec.Feature, entered []*event) Result {
 		}
 		if in := e.inputs[number]; in.reaches {
 			inputs = append(inputs, in)
-			last = e
+			events = append(events, e)
 		}
 	}
 	var result Result
@@ -247,7 +253,7 @@ func (r *reading) aggregate(f *spec.Feature, entered []*event) Result {
 	case len(inputs) < d.MinCount || !answerable:
 		result.Status = Default
 	default:
-		result = formula(f, window{inputs: inputs, last: last, at: r.at.time, asked: asked})
+		result = formula(f, window{inputs: inputs, events: events, at: r.at.time, asked: asked})
 	}
 	if result.Value == nil && result.Status != Error {
 		result.Status = Default
@@ -259,10 +265,10 @@ func (r *reading) aggregate(f *spec.Feature, entered []*event) Result {
 	return result
 }
 
-// asked is the value of the current event that is_new asks about; false where
-// it has none.
+// asked is the value of the current event that is_new and zscore ask about,
+// whatever their filter says of it; false where it has none.
 func (r *reading) asked(d *spec.Definition) (any, bool) {
-	if d.Aggregation != "is_new" {
+	if d.Aggregation != "is_new" && d.Aggregation != "zscore" {
 		return nil, true
 	}
 	v := valueOf(d, r.current)
