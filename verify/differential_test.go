@@ -47,6 +47,7 @@ func TestEngineEqualsOracle(t *testing.T) {
 		cases, c.records, c.values, c.rows, c.reads))
 	t.Logf("%d refused, %d values of lagging readers INCOMPLETE, %d histories cut; %s", c.refused, c.lagging, c.cut, time.Since(start).Round(time.Second))
 	t.Logf("reasons %v, statuses %v", c.reasons, c.statuses)
+	t.Logf("present values by aggregation %v", c.present)
 }
 
 func setting(t *testing.T, name string, otherwise int) int {

@@ -40,10 +40,13 @@ var errCut = errors.New("a duplicate from behind what is kept")
 type counts struct {
 	records, refused, values, rows, reads, lagging, cut int
 	statuses, reasons                                   map[string]int
+	// present is how often each aggregation had a value that was none of its
+	// defaults: what was put to the test, and not only drawn.
+	present map[string]int
 }
 
 func newCounts() *counts {
-	return &counts{statuses: map[string]int{}, reasons: map[string]int{}}
+	return &counts{statuses: map[string]int{}, reasons: map[string]int{}, present: map[string]int{}}
 }
 
 func newDuel(plan *features.Plan, c *counts) *duel {
@@ -202,6 +205,9 @@ func (d *duel) behindSource(r oracle.Record) bool {
 func (d *duel) compare(name string, f *spec.Feature, value event.Value, scale int, status features.Status, want oracle.Result, behind bool) error {
 	d.counts.values++
 	d.counts.statuses[want.Status]++
+	if f != nil && f.Def != nil && want.Status == oracle.Present {
+		d.counts.present[f.Def.Aggregation]++
+	}
 	// What needs an event says so before it says that it is incomplete (S19).
 	unknowable := status == features.Incomplete || status == features.NeedsEvent && want.Status == oracle.NotFound
 	if behind && unknowable {
@@ -331,6 +337,11 @@ func (d *duel) online(v *spec.View) bool {
 func (d *duel) row(row *features.Row, want *oracle.Reading) error {
 	for i, c := range row.Layout.Columns {
 		name := fmt.Sprintf("%s of %s at %d", c.Feature.Full(), row.Key, row.AsOf)
+		if c.Feature.Def != nil {
+			if known, _ := spec.AggregationOf(c.Feature.Def.Aggregation); c.Moves != known.Moves {
+				return fmt.Errorf("%s: engine says moves: %v (S27)", name, c.Moves)
+			}
+		}
 		if err := d.compare(name, c.Feature, row.Values[i], c.Scale, row.Statuses[i], want.Feature(c.Feature), d.doubtful(c.Feature, row.Key, row.AsOf)); err != nil {
 			return err
 		}

@@ -356,14 +356,14 @@ func TestAbsentModelsAreSkippedByName(t *testing.T) {
 }
 
 func TestWhatTheEngineLacksIsUnavailable(t *testing.T) {
-	text := strings.Replace(shop, "{aggregation: is_new, field: shop, windows: [1h]}", "{aggregation: entropy, field: shop, windows: [1h]}", 1)
+	text := strings.Replace(shop, "{aggregation: is_new, field: shop, windows: [1h]}", "{aggregation: mode, field: shop, windows: [1h]}", 1)
 	specs, diags, err := spec.LoadFiles([]spec.File{{Name: "shop.yaml", Data: []byte(text)}})
 	if err != nil || diags.HasErrors() {
 		t.Fatal(err, diags)
 	}
 	_, err = New(specs[0])
 	var lacks *features.Unavailable
-	if !errors.As(err, &lacks) || len(lacks.Items) == 0 || lacks.Items[0].What != "entropy" {
+	if !errors.As(err, &lacks) || len(lacks.Items) == 0 || lacks.Items[0].What != "mode" {
 		t.Errorf("got %v", err)
 	}
 }
