@@ -94,7 +94,7 @@ func add(k *cursorPlan, row, words []uint64) {
 		case aggregate.Squares:
 			aggregate.AddSquare(w, row[o.lane])
 		default:
-			in := aggregate.Input{Time: int64(row[0]), Place: row[1]}
+			in := aggregate.Input{Time: int64(row[0]), Place: row[1], Half: o.half}
 			if o.lane > 0 {
 				in.Word = row[o.lane]
 			}
@@ -119,7 +119,7 @@ func remove(k *cursorPlan, row, words []uint64) {
 		case aggregate.Squares:
 			aggregate.SubSquare(w, row[o.lane])
 		default:
-			o.part.Remove(w[:o.part.Words()], aggregate.Input{Word: row[o.lane]}, o.number)
+			o.part.Remove(w[:o.part.Words()], aggregate.Input{Time: int64(row[0]), Word: row[o.lane]}, o.number)
 		}
 	}
 }

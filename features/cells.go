@@ -90,15 +90,14 @@ func (l *logPlan) lane(input int) int {
 func (l *logPlan) cursor(v *viewPlan, f *spec.Feature, agg *aggregate.Aggregation, n aggregate.Number) *cursorPlan {
 	want := cursorPlan{delay: f.Def.Delay.Milliseconds(), length: f.Window.Length.Milliseconds()}
 	reach := want.length
-	if f.Window.Kind == spec.Lifetime {
+	if f.Window.Kind == spec.Lifetime || f.Window.Kind == spec.HalfLife {
 		want.length, want.life = 0, v
 		reach = v.ttl
 	}
-	if want.delay > 0 {
-		want.scanned = want.life != nil
-		for _, p := range agg.Parts(n) {
-			want.scanned = want.scanned || p == aggregate.Distinct || !p.Retractable()
-		}
+	want.scanned = want.delay > 0 && want.life != nil
+	for _, p := range agg.Parts(n) {
+		delayed := want.delay > 0 && (p == aggregate.Distinct || !p.Retractable())
+		want.scanned = want.scanned || delayed || p.Scanned()
 	}
 	l.span = max(l.span, want.delay+reach)
 	for _, x := range l.cursors {
@@ -117,7 +116,7 @@ func (l *logPlan) cursor(v *viewPlan, f *spec.Feature, agg *aggregate.Aggregatio
 // part is the accumulator of a cursor, shared by all cells that need the same.
 func (l *logPlan) part(k *cursorPlan, p partPlan) *partPlan {
 	for _, x := range k.parts {
-		if x.part == p.part && x.bit == p.bit && x.lane == p.lane {
+		if x.part == p.part && x.bit == p.bit && x.lane == p.lane && x.half == p.half {
 			return x
 		}
 	}
@@ -128,6 +127,17 @@ func (l *logPlan) part(k *cursorPlan, p partPlan) *partPlan {
 		k.sets++
 		if k.life != nil || !k.scanned {
 			p.table = l.table(k, &p)
+		}
+	case aggregate.Counts:
+		p.set = k.sets
+		k.sets++
+		if k.life != nil {
+			p.census = &censusPlan{}
+			l.censuses = append(l.censuses, p.census)
+		}
+	case aggregate.Gaps:
+		if k.life != nil {
+			k.life.ordered = true
 		}
 	case aggregate.Newest:
 		if !k.scanned {
@@ -213,6 +223,7 @@ func (c *compiler) cell(f *spec.Feature) *cell {
 		past:     d.ExcludeCurrent || agg.Past,
 		hasDef:   f.HasDefault,
 		unit:     unitOf(d),
+		per:      float64(d.Per.Milliseconds()),
 	}
 	b := bitPlan{filter: c.cond(sp, vp.view.Filter), cond: c.cond(sp, d.Filter), numerator: -1, input: -1}
 	if d.Field != nil || d.Value != nil {
@@ -242,7 +253,11 @@ func (c *compiler) cell(f *spec.Feature) *cell {
 			hit.hit = true
 			bit = l.bit(hit)
 		}
-		x.parts = append(x.parts, l.part(x.cursor, partPlan{part: p, bit: bit, lane: x.lane, number: x.number}))
+		pp := partPlan{part: p, bit: bit, lane: x.lane, number: x.number}
+		if p.Decays() {
+			pp.half = float64(f.Window.Length.Milliseconds())
+		}
+		x.parts = append(x.parts, l.part(x.cursor, pp))
 	}
 	if f.HasDefault {
 		x.defawlt = literal(f.Default, f.Type, f.Scale)
@@ -267,7 +282,7 @@ func (c *compiler) limits(sp *sourcePlan) {
 			if d.Field == nil && d.Filter != nil {
 				key += " where " + d.Filter.Text
 			}
-			if seen[key] || !slices.Contains(agg.Parts(limit.number()), aggregate.SumFixed) {
+			if seen[key] || !slices.ContainsFunc(agg.Parts(limit.number()), aggregate.Part.SumsDoubles) {
 				continue
 			}
 			seen[key] = true
@@ -361,6 +376,9 @@ func (l *logPlan) finishState() int {
 		x.at = take(window.HandleWords)
 		x.finish()
 	}
+	for _, x := range l.censuses {
+		x.at = take(window.HandleWords)
+	}
 	l.words = at
 	return at
 }
@@ -377,6 +395,7 @@ func (l *logPlan) addOp(k *cursorPlan, p *partPlan) {
 		shift:  uint8(p.unique & 63),
 		flags:  uint16(l.flagsAt + p.unique>>6),
 		at:     int32(p.at),
+		half:   p.half,
 	}
 	if p.lane >= 0 {
 		o.lane = uint16(l.lanesAt + p.lane)

@@ -25,6 +25,7 @@ type Engine struct {
 	statuses []Status
 	args     aggregate.Args // of one cell
 	extreme  [2]uint64
+	oldest   [3]uint64
 	env      expr.Env
 
 	counts  []viewCounts // by spec.View.Index

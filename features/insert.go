@@ -212,6 +212,9 @@ func (l *entityLog) forgetIdle(e *Engine, slot uint32, reference int64) {
 	for _, x := range l.plan.tables {
 		l.tables.Free(w[x.at:])
 	}
+	for _, x := range l.plan.censuses {
+		l.tables.Free(w[x.at:])
+	}
 	l.swept = max(l.swept, newest)
 	l.entities.remove(slot)
 }

@@ -225,7 +225,8 @@ func (c *compiler) row(v *spec.View, what What) {
 // that enter and leave its windows (S27).
 func moves(f *spec.Feature, seen map[*spec.Feature]bool) bool {
 	if f.Def != nil {
-		return f.Def.Aggregation == "time_since_last"
+		agg, _ := spec.AggregationOf(f.Def.Aggregation)
+		return agg.Moves
 	}
 	if seen[f] {
 		return false

@@ -18,7 +18,7 @@ func (l *entityLog) enter(v *viewPlan, w, row []uint64) {
 	if len(v.lives) == 0 {
 		return
 	}
-	if base := int64(s[viewBase]); t <= int64(w[atDropped]) && t < base && base-t < v.ttl {
+	if t <= int64(w[atDropped]) && v.misses(s, t) {
 		s[viewLost] = 1
 	}
 	life, now := int64(s[viewLife]), int64(w[atNow])
@@ -48,6 +48,17 @@ func (l *entityLog) enter(v *viewPlan, w, row []uint64) {
 		}
 	}
 	l.see(v, w, row)
+}
+
+// misses reports whether a row that came too late for the log cannot be put
+// into the base any more: it joins another life to it, or belongs between the
+// events of a part that is put together in the order of time.
+func (v *viewPlan) misses(s []uint64, t int64) bool {
+	base := int64(s[viewBase])
+	if t < base {
+		return base-t < v.ttl
+	}
+	return base != 0 && v.ordered && t < int64(s[viewFolded])
 }
 
 // note is what a table says about a row's value.
@@ -169,7 +180,7 @@ func (l *entityLog) fold(e *Engine, v *viewPlan, w, row []uint64) {
 	for _, k := range v.lives {
 		for _, p := range k.parts {
 			if l.plan.has(row, p.bit) {
-				l.foldPart(e, p, w[p.base:p.base+p.size()], row)
+				l.foldPart(e, p, w, row)
 			}
 		}
 	}
@@ -182,12 +193,16 @@ func (l *entityLog) fold(e *Engine, v *viewPlan, w, row []uint64) {
 }
 
 // foldPart puts a row into one part of a base.
-func (l *entityLog) foldPart(e *Engine, p *partPlan, base, row []uint64) {
+func (l *entityLog) foldPart(e *Engine, p *partPlan, w, row []uint64) {
+	base := w[p.base : p.base+p.size()]
 	switch p.part {
 	case 0, aggregate.Matches:
 		base[0]++
 	case aggregate.Distinct: // the table says which values are in the base
-	case aggregate.Newest:
+	case aggregate.Counts:
+		word := row[l.plan.lanesAt+p.lane]
+		l.tables.Put(w[p.census.at:], word, l.tables.Get(w[p.census.at:], word)+1)
+	case aggregate.Newest, aggregate.Oldest:
 		old := [3]uint64{base[0], base[1], base[2]}
 		p.part.Add(base, l.plan.input(row, p), p.number)
 		if l.plan.isText(p.lane) && (base[0] != old[0] || base[1] != old[1]) {
@@ -210,6 +225,9 @@ func (l *entityLog) dropBase(e *Engine, v *viewPlan, w []uint64) {
 	for _, k := range v.lives {
 		for _, p := range k.parts {
 			clear(w[p.base : p.base+p.size()])
+			if p.census != nil {
+				l.tables.Free(w[p.census.at:])
+			}
 		}
 	}
 	for _, x := range v.tables {
@@ -227,7 +245,7 @@ func (l *entityLog) dropBase(e *Engine, v *viewPlan, w []uint64) {
 func (l *entityLog) releaseBase(e *Engine, v *viewPlan, w []uint64) {
 	for _, k := range v.lives {
 		for _, p := range k.parts {
-			if p.part == aggregate.Newest && l.plan.isText(p.lane) && w[p.base] != 0 {
+			if (p.part == aggregate.Newest || p.part == aggregate.Oldest) && l.plan.isText(p.lane) && w[p.base] != 0 {
 				e.texts.release(w[p.base+2])
 			}
 		}

@@ -31,14 +31,15 @@ type logPlan struct {
 	texts []int // the lanes that hold numbers of texts
 	views []*viewPlan
 
-	cursors []*cursorPlan
-	sliding []*cursorPlan // those with a running state over a sliding window
-	enters  []*cursorPlan // those that a new event enters at once
-	newests []*newestPlan
-	stacks  []*stackPlan
-	tables  []*tablePlan
-	words   int // of an entity's state
-	scratch int // of what a scan fills
+	cursors  []*cursorPlan
+	sliding  []*cursorPlan // those with a running state over a sliding window
+	enters   []*cursorPlan // those that a new event enters at once
+	newests  []*newestPlan
+	stacks   []*stackPlan
+	tables   []*tablePlan
+	censuses []*censusPlan
+	words    int // of an entity's state
+	scratch  int // of what a scan fills
 
 	span     int64 // ms behind an entity's newest event that something reads
 	lateness int64 // ms
@@ -72,8 +73,9 @@ type bitPlan struct {
 //
 // A sliding window without delay has a tail: how many rows have left it. With
 // a delay it has a head too: how many rows have entered it. A life begins at a
-// view's lifeFirst. Where a part cannot be kept up to date (extremes, newest
-// and distinct of a delayed window; a delayed life) the window is scanned.
+// view's lifeFirst. Where a part cannot be kept up to date (extremes,
+// oldest, newest and distinct of a delayed window; a delayed life) the window is
+// scanned; what no window keeps up to date (aggregate.Part.Scanned) always is.
 type cursorPlan struct {
 	delay   int64 // ms
 	length  int64 // ms, of a sliding window
@@ -96,9 +98,11 @@ type partPlan struct {
 	unique int            // of the rows that the running state adds
 	lane   int            // -1: none
 	number aggregate.Number
-	at     int // offset in the state, and in what a scan fills
-	base   int // of a life: offset in the state of the same over the events that have left the log
-	set    int // of Distinct: which of the scan's sets
+	half   float64     // ms, of a decayed part
+	at     int         // offset in the state, and in what a scan fills
+	base   int         // of a life: offset in the state of the same over the events that have left the log
+	set    int         // of Distinct and Counts: which of the scan's sets
+	census *censusPlan // of Counts of a life
 	newest *newestPlan
 	stack  *stackPlan
 	table  *tablePlan
@@ -117,7 +121,7 @@ func (p *partPlan) runs(k *cursorPlan) bool {
 	switch p.part {
 	case aggregate.Newest:
 		return false
-	case aggregate.Smallest, aggregate.Largest:
+	case aggregate.Smallest, aggregate.Largest, aggregate.Oldest:
 		return k.life != nil // nothing leaves a life
 	}
 	return true
@@ -131,6 +135,7 @@ type op struct {
 	flags  uint16 // the word of the row with the bit
 	lane   uint16 // the word of the row with the value; 0: none
 	at     int32  // offset in the state
+	half   float64
 }
 
 // newestPlan is the newest event with a bit: its time, place and lane.
@@ -161,6 +166,10 @@ type tablePlan struct {
 	at        int
 }
 
+// censusPlan is how often each value of a life's Counts part occurs among the
+// events that have left the log.
+type censusPlan struct{ at int }
+
 // tableCount is a Distinct part that counts a table's values.
 type tableCount struct {
 	cursor *cursorPlan
@@ -177,6 +186,7 @@ type viewPlan struct {
 	state   int    // offset of its words
 	lives   []*cursorPlan
 	tables  []*tablePlan // of its life
+	ordered bool         // a part of its life is put together in the order of time
 	row     *rowPlan
 	cells   map[*spec.Feature]*cell
 }
@@ -220,6 +230,7 @@ type cell struct {
 	parts   []*partPlan
 
 	unit     float64 // ms
+	per      float64 // ms
 	minCount int64
 	defawlt  event.Value
 	hasDef   bool

@@ -21,7 +21,7 @@ type moment struct {
 	rows     []uint64 // what is seen of the log
 	t        int64
 	standing standing
-	current  bool  // behind: the last row that is seen is the event at hand
+	current  bool  // the last row that is seen is the event at hand
 	newest   int64 // when the view's newest event was; 0: never
 }
 
@@ -75,13 +75,13 @@ func (e *Engine) momentOf(r *viewReading, key hash128, ev *event.Event) moment {
 		return m
 	}
 	m.rows = l.rows.All(p.state[atRows:])
+	m.current = p.in
 	if p.standing == at {
 		return m
 	}
 	end := p.index
 	if p.in {
 		end++
-		m.current = true
 	}
 	m.rows = m.rows[:end*l.plan.width]
 	return m
@@ -116,6 +116,7 @@ func (e *Engine) readBefore(sp *sourcePlan, l *entityLog, p *placed, ev *event.E
 	if m.state == nil {
 		m.state = l.nobody
 	}
+	m.rows = l.rows.All(m.state[atRows:])
 	for _, r := range sp.readings {
 		if !r.own || r.view == nil || r.view.log != l.plan {
 			continue
@@ -306,11 +307,17 @@ func (e *Engine) finish(x *cellOut, m *moment, words []uint64, f frame, status S
 	args := &e.args
 	args.N, args.Seen = int64(words[x.count]), false
 	args.Number, args.Divisor, args.Unit = x.number, x.divisor, x.unit
+	args.Delay, args.Per = x.cursor.delay, x.per
+	if x.agg.Own {
+		args.Own, args.HasOwn = e.current.words[x.inputAt], e.current.values[x.inputAt].Has()
+	}
 	if len(x.parts) > 0 && args.N > 0 {
 		args.A = e.part(x, x.parts[0], m, words)
-		switch x.parts[0].part {
-		case aggregate.Newest:
+		switch p := x.parts[0]; p.part {
+		case aggregate.Newest, aggregate.Oldest, aggregate.DecayedOnes, aggregate.DecayedInts, aggregate.DecayedDoubles:
 			args.Since = m.t - int64(args.A[0])
+		case aggregate.Counts:
+			args.Set = e.sets[p.set]
 		case aggregate.Distinct:
 			args.Seen = x.agg.TrueWhenEmpty && e.seen(x, m, words)
 		}
@@ -361,6 +368,8 @@ func (e *Engine) part(x *cellOut, p *partPlan, m *moment, words []uint64) []uint
 		return words[p.at : p.at+p.size()]
 	case p.newest != nil:
 		return m.state[p.newest.at : p.newest.at+3]
+	case p.part == aggregate.Oldest:
+		return e.oldestOf(x.cursor, p, m)
 	}
 	code, ok := m.log.stacks.Best(m.state[p.stack.at:], m.t-x.cursor.length)
 	if !ok {
@@ -368,6 +377,21 @@ func (e *Engine) part(x *cellOut, p *partPlan, m *moment, words []uint64) []uint
 	}
 	e.extreme[0], e.extreme[1] = 1, code
 	return e.extreme[:]
+}
+
+// oldestOf is the Oldest part of a sliding window without delay: its first row
+// with the bit.
+func (e *Engine) oldestOf(k *cursorPlan, p *partPlan, m *moment) []uint64 {
+	l := m.log.plan
+	i := m.log.rows.FirstAfter(m.rows, m.t-k.length) * l.width
+	for ; i < len(m.rows); i += l.width {
+		if row := m.rows[i : i+l.width]; l.has(row, p.bit) {
+			in := l.input(row, p)
+			e.oldest = [3]uint64{row[0], row[1], in.Word}
+			return e.oldest[:]
+		}
+	}
+	panic("features: a window has events and no oldest one")
 }
 
 // seen reports whether the value of the event at hand occurs in a window: what

@@ -45,7 +45,7 @@ func (e *Engine) scan(l *entityLog, k *cursorPlan, w, rows []uint64, c cut) {
 	for _, p := range k.parts {
 		words := e.scratch[p.at : p.at+p.size()]
 		clear(words)
-		if p.part == aggregate.Distinct {
+		if p.part == aggregate.Distinct || p.part == aggregate.Counts {
 			e.sets[p.set].Reset()
 		}
 		if c.base {
@@ -59,17 +59,22 @@ func (e *Engine) scan(l *entityLog, k *cursorPlan, w, rows []uint64, c cut) {
 
 // scanBase begins a part with what has left the log.
 func (e *Engine) scanBase(l *entityLog, p *partPlan, w, words []uint64) {
-	if p.part != aggregate.Distinct {
+	switch p.part {
+	case aggregate.Distinct:
+		set := e.sets[p.set]
+		l.tables.Each(w[p.table.at:], func(word uint64, n window.Note) {
+			if n.Base() {
+				set.Add(word)
+			}
+		})
+		words[0] = uint64(set.Len())
+	case aggregate.Counts:
+		set := e.sets[p.set]
+		l.tables.Each(w[p.census.at:], func(word uint64, n window.Note) { set.AddTimes(word, uint32(n)) })
+		words[0] = uint64(set.Len())
+	default:
 		copy(words, w[p.base:p.base+p.size()])
-		return
 	}
-	set := e.sets[p.set]
-	l.tables.Each(w[p.table.at:], func(word uint64, n window.Note) {
-		if n.Base() {
-			set.Add(word)
-		}
-	})
-	words[0] = uint64(set.Len())
 }
 
 // scanRow adds one row to the parts of a cursor in e.scratch.
@@ -82,7 +87,7 @@ func (e *Engine) scanRow(l *entityLog, k *cursorPlan, row []uint64) {
 		switch p.part {
 		case 0, aggregate.Matches:
 			words[0]++
-		case aggregate.Distinct:
+		case aggregate.Distinct, aggregate.Counts:
 			set := e.sets[p.set]
 			set.Add(row[l.plan.lanesAt+p.lane])
 			words[0] = uint64(set.Len())
@@ -94,7 +99,7 @@ func (e *Engine) scanRow(l *entityLog, k *cursorPlan, row []uint64) {
 
 // input is a row as a part sees it.
 func (l *logPlan) input(row []uint64, p *partPlan) aggregate.Input {
-	in := aggregate.Input{Time: int64(row[0]), Place: row[1]}
+	in := aggregate.Input{Time: int64(row[0]), Place: row[1], Half: p.half}
 	if p.lane >= 0 {
 		in.Word = row[l.lanesAt+p.lane]
 	}

@@ -68,10 +68,6 @@ func lacking(d *spec.Definition) []string {
 			list = append(list, "last windows")
 		case spec.Session:
 			list = append(list, "session windows")
-		case spec.HalfLife:
-			if aggregate.Find(d.Aggregation) != nil {
-				list = append(list, "half_lives")
-			}
 		}
 	}
 	if d.By != nil {

@@ -124,7 +124,7 @@ func TestUnavailableSaysWhatAndWhere(t *testing.T) {
     entity: card
     ttl: 1h
     features:
-      z: {aggregation: zscore, field: amt, windows: [10s], exclude_current: true}
+      z: {aggregation: quantile, q: 0.5, field: amt, windows: [10s]}
       s: {aggregation: count, session: 30m}
 `)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -139,7 +139,7 @@ func TestUnavailableSaysWhatAndWhere(t *testing.T) {
 	if !errors.As(err, &unavailable) || len(unavailable.Items) != 2 {
 		t.Fatalf("got %v", err)
 	}
-	want := "not available yet: zscore, " + path + ":"
+	want := "not available yet: quantile, " + path + ":"
 	if !strings.HasPrefix(err.Error(), want) || !strings.Contains(err.Error(), "session windows") {
 		t.Errorf("got %q, want %q...", err, want)
 	}

@@ -26,8 +26,9 @@ const (
 type Input struct {
 	Time  int64 // event time, ms since 1970, positive
 	Place uint64
-	Word  uint64 // the field's or value's word
-	Hit   bool   // the numerator holds, of ratio
+	Word  uint64  // the field's or value's word
+	Hit   bool    // the numerator holds, of ratio
+	Half  float64 // ms, of decayed parts: the half-life
 }
 
 // Args is what an aggregation computes its value from.
@@ -38,7 +39,12 @@ type Args struct {
 	Divisor int64   // 10^scale of decimals, else 1
 	Since   int64   // ms from the newest input to the time of the reading
 	Unit    float64 // ms per unit of a time result
+	Delay   int64   // ms
+	Per     float64 // ms, of slope
 	Seen    bool    // is_new: one of the inputs has the value that is asked about
+	Own     uint64  // zscore: the word of the event that asks
+	HasOwn  bool
+	Set     *Set // of Counts: how often each word occurs
 }
 
 // Verdict says what a Result is.
@@ -76,6 +82,8 @@ type Aggregation struct {
 	Retractable   bool // an input can be taken out of the state
 	EventBound    bool // has a meaning only with an event (S6)
 	Past          bool // never sees the current event (S2)
+	Own           bool // compares with the value of the event that asks
+	Ordered       bool // inputs are put in in the order of their times
 	Numerator     bool // needs numerator:
 	Input         bool // needs field: or value:
 	Hashed        bool // compares values for equality only
@@ -90,7 +98,9 @@ type Aggregation struct {
 // page. A new one is an entry here, a file beside this one, and passes
 // laws_test.go.
 var Table = [...]*Aggregation{
-	&count, &sum, &mean, &minimum, &maximum, &stddev, &countDistinct, &ratio, &last, &timeSinceLast, &isNew,
+	&count, &sum, &mean, &minimum, &maximum, &stddev, &variance, &zscore, &countDistinct, &topShare, &entropy, &ratio,
+	&first, &last, &timeSinceFirst, &timeSinceLast, &interarrivalMean, &interarrivalStddev, &interarrivalCV,
+	&decayedCount, &decayedSum, &slope, &isNew,
 }
 
 // Find is the aggregation of a name, nil where this build has none.

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/big"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -22,6 +23,14 @@ func result(a *Aggregation, n Number, divisor int64, words ...uint64) Result {
 	}
 	if len(s.words) > 1 {
 		args.B = s.words[1]
+	}
+	args.Set, args.Per = s.set, 1
+	args.Since = int64(len(words)) - int64(1)
+	if len(words) > 0 {
+		args.Own, args.HasOwn = words[len(words)-1], true
+	}
+	if len(args.A) > 0 && slices.ContainsFunc(a.Parts(n), Part.Decays) {
+		args.Since = 2 // one half-life behind the newest
 	}
 	return a.Finish(&args)
 }
@@ -58,10 +67,31 @@ func TestS20Formulas(t *testing.T) {
 		{"stddev", Integer, 1, ints(2, 4, 4, 4, 5, 5, 7, 9), math.Sqrt(32.0 / 7)},
 		{"stddev", Integer, 100, ints(1_000_000_000_000_00, 1_000_000_000_000_02), 0.01 * math.Sqrt2},
 		{"stddev", Double, 1, doubles(1e15, 1e15-1), math.Sqrt2 / 2},
+		{"variance", Integer, 10, ints(20, 40, 40, 40, 50, 50, 70, 90), 32.0 / 7},
+		{"variance", Double, 1, doubles(1e15, 1e15-1), 0.5},
+		{"zscore", Integer, 100, ints(2, 4, 4, 4, 5, 5, 7, 9), 4 / math.Sqrt(32.0/7)},
+		{"zscore", Double, 1, doubles(1e15, 1e15-1), -math.Sqrt2 / 2},
+		{"slope", Integer, 10, ints(10, 30, 50, 70), 2},
+		{"slope", Integer, 1, ints(math.MaxInt64-2, math.MaxInt64-1, math.MaxInt64), 1},
+		{"slope", Integer, 1, ints(-1, -4, -4), -1.5},
+		{"slope", Double, 1, doubles(1e15, 1e15-0.5, 1e15-1), -0.5},
+		{"first", Integer, 1, ints(3, 4), 3},
+		{"time_since_first", Nothing, 1, ints(0, 0, 0), 2},
+		{"interarrival_mean", Nothing, 1, ints(0, 0, 0), 1},
+		{"interarrival_stddev", Nothing, 1, ints(0, 0, 0), 0},
+		{"top_share", Opaque, 1, ints(5, 6, 5, 7), 0.5},
+		{"entropy", Opaque, 1, ints(5, 6, 5, 7), 1.5},
+		{"entropy", Opaque, 1, ints(5, 5, 5), 0},
+		{"decayed_count", Nothing, 10, ints(0, 0, 0), 0.5 * (0.5 + math.Sqrt2/2 + 1)},
+		{"decayed_sum", Integer, 10, ints(40, 0, 20), 0.5 * 4},
+		{"decayed_sum", Double, 1, doubles(4, 0, -1), 0.5},
 		{"count_distinct", Opaque, 1, ints(5, 6, 5), 2},
 		{"ratio", Nothing, 1, ints(1, 0, 1, 1), 0.75},
 	} {
 		got := result(Find(c.name), c.number, c.divisor, c.words...)
+		if got.Verdict == Word {
+			got = Result{Verdict: Figure, Num: float64(got.Word)}
+		}
 		if got.Verdict != Figure || math.Abs(got.Num-c.want) > 1e-12*math.Abs(c.want) {
 			t.Errorf("%s of %v is %v, want %v", c.name, c.words, got, c.want)
 		}
@@ -151,4 +181,58 @@ func TestOrderCodeKeepsTheOrder(t *testing.T) {
 			t.Fatalf("%v and %v", i, j)
 		}
 	})
+}
+
+func TestS20NullWhereTheFormulaHasNoValue(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		number Number
+		words  []uint64
+	}{
+		{"variance", Integer, ints(4)},
+		{"zscore", Integer, ints(4)},
+		{"zscore", Integer, ints(4, 4, 4)},
+		{"slope", Double, doubles(1)},
+		{"interarrival_mean", Nothing, ints(0)},
+		{"interarrival_stddev", Nothing, ints(0, 0)},
+		{"interarrival_cv", Nothing, ints(0, 0)},
+	} {
+		if got := result(Find(c.name), c.number, 1, c.words...); got.Verdict != Null {
+			t.Errorf("%s of %d inputs is %v", c.name, len(c.words), got)
+		}
+	}
+}
+
+func TestS20ZscoreOfAnEventWithoutTheField(t *testing.T) {
+	args := Args{N: 2, Number: Integer, Divisor: 1, A: []uint64{3, 0}, B: []uint64{5, 0, 0}}
+	if got := finishZscore(&args); got.Verdict != Null {
+		t.Errorf("without the field: %v", got)
+	}
+}
+
+// A value that the feature's filter kept out of the sums may be beyond 1e15.
+func TestS20ZscoreOfWhatNoSumHolds(t *testing.T) {
+	s := empty(Find("zscore"), Double)
+	for i, x := range doubles(1, 3) {
+		s.add(Input{Time: 1, Place: uint64(i), Word: x})
+	}
+	args := Args{N: 2, Number: Double, Divisor: 1, A: s.words[0], B: s.words[1], Own: math.Float64bits(1e20), HasOwn: true}
+	if got, want := finishZscore(&args), 1e20/math.Sqrt2; math.Abs(got.Num-want) > 1e-12*want {
+		t.Errorf("zscore of 1e20 is %v, want %v", got.Num, want)
+	}
+}
+
+// Gaps and their coefficient of variation, by hand: 1, 2 and 6 s.
+func TestS20Gaps(t *testing.T) {
+	s := empty(Find("interarrival_cv"), Nothing)
+	for _, at := range []int64{10_000, 11_000, 13_000, 19_000} {
+		s.add(Input{Time: at})
+	}
+	args := Args{N: s.n, A: s.words[0], Unit: 1000}
+	if got := interarrivalStddev.Finish(&args).Num; math.Abs(got-math.Sqrt(7)) > 1e-12 {
+		t.Errorf("stddev %v, want √7", got)
+	}
+	if got := interarrivalCV.Finish(&args).Num; math.Abs(got-math.Sqrt(7)/3) > 1e-12 {
+		t.Errorf("cv %v, want √7/3", got)
+	}
 }

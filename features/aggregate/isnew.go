@@ -10,6 +10,7 @@ var isNew = Aggregation{
 	TrueWhenEmpty: true,
 	EventBound:    true,
 	Past:          true,
+	Own:           true,
 	Input:         true,
 	Hashed:        true,
 	Parts:         parts(Distinct),

@@ -1,27 +1,38 @@
 package aggregate
 
+import "math"
+
 // Part is one accumulator: a fixed number of words. Parts are shared between
 // aggregations over the same inputs: sum, mean and stddev keep one sum.
 type Part uint8
 
 // The parts. Zero words are the empty state of each.
 const (
-	Matches      Part = iota + 1 // 1 word: how many inputs are a hit
-	Sum                          // 2 words: two's complement sum of integers
-	SumFixed                     // 2 words: the same of doubles in fixed point
-	Squares                      // 3 words: sum of squares of integers
-	SquaresFixed                 // 4 words: the same of doubles in fixed point
-	Distinct                     // 1 word: how many inputs are the newest of their value
-	Smallest                     // 2 words: 1 and the order code of the smallest
-	Largest                      // 2 words: 1 and the order code of the largest
-	Newest                       // 3 words: time, place and word of the newest
+	Matches        Part = iota + 1 // 1 word: how many inputs are a hit
+	Sum                            // 2 words: two's complement sum of integers
+	SumFixed                       // 2 words: the same of doubles in fixed point
+	Squares                        // 3 words: sum of squares of integers
+	SquaresFixed                   // 4 words: the same of doubles in fixed point
+	Trend                          // 9 words: see trend.go, of integers
+	TrendFixed                     // 9 words: the same of doubles in fixed point
+	Distinct                       // 1 word: how many inputs are the newest of their value
+	Counts                         // 1 word: how many values; how often each occurs is in a Set
+	Smallest                       // 2 words: 1 and the order code of the smallest
+	Largest                        // 2 words: 1 and the order code of the largest
+	Newest                         // 3 words: time, place and word of the newest
+	Oldest                         // 3 words: time, place and word of the oldest
+	Gaps                           // 4 words: see interarrival.go
+	DecayedOnes                    // 3 words: see decayed.go
+	DecayedInts                    // 3 words: the same of integers
+	DecayedDoubles                 // 3 words: the same of doubles
 )
 
 // MaxPartWords is the size of the largest part.
-const MaxPartWords = 4
+const MaxPartWords = trendWords
 
-var partWords = [...]int{Matches: 1, Sum: 2, SumFixed: 2, Squares: 3, SquaresFixed: 4, Distinct: 1,
-	Smallest: 2, Largest: 2, Newest: 3}
+var partWords = [...]int{Matches: 1, Sum: 2, SumFixed: 2, Squares: 3, SquaresFixed: 4, Trend: trendWords, TrendFixed: trendWords,
+	Distinct: 1, Counts: 1, Smallest: 2, Largest: 2, Newest: 3, Oldest: 3, Gaps: gapsWords,
+	DecayedOnes: decayedWords, DecayedInts: decayedWords, DecayedDoubles: decayedWords}
 
 // Words is how many words the part has.
 func (p Part) Words() int { return partWords[p] }
@@ -29,11 +40,24 @@ func (p Part) Words() int { return partWords[p] }
 // Retractable reports whether Remove undoes Add.
 func (p Part) Retractable() bool { return p < Smallest }
 
-// Add puts an input into the words of the part. Of Distinct and Matches, the
-// caller adds only those inputs that count.
+// Scanned reports whether the part is only made by a scan of its window: it
+// has no running state.
+func (p Part) Scanned() bool { return p == Counts || p == Gaps }
+
+// Decays reports whether the part weighs by a half-life.
+func (p Part) Decays() bool { return p >= DecayedOnes }
+
+// SumsDoubles reports whether the part sums doubles: none of them is beyond
+// 1e15 (S20).
+func (p Part) SumsDoubles() bool {
+	return p == SumFixed || p == SquaresFixed || p == TrendFixed || p == DecayedDoubles
+}
+
+// Add puts an input into the words of the part. Of Distinct, Counts and Matches,
+// the caller adds only those inputs that count.
 func (p Part) Add(w []uint64, in Input, n Number) {
 	switch p {
-	case Matches, Distinct:
+	case Matches, Distinct, Counts:
 		w[0]++
 	case Sum:
 		AddInt(w, in.Word)
@@ -44,6 +68,11 @@ func (p Part) Add(w []uint64, in Input, n Number) {
 		AddSquare(w, in.Word)
 	case SquaresFixed:
 		addFixedSquare(w, in.Word)
+	case Trend:
+		addTrend(w, trendTerms(in, signOf(in.Word), in.Word))
+	case TrendFixed:
+		hi, lo := fixed(in.Word)
+		addTrend(w, trendTerms(in, hi, lo))
 	case Smallest:
 		if c := OrderCode(in.Word, n); w[0] == 0 || c < w[1] {
 			w[0], w[1] = 1, c
@@ -56,13 +85,21 @@ func (p Part) Add(w []uint64, in Input, n Number) {
 		if later(in.Time, in.Place, w) {
 			w[0], w[1], w[2] = uint64(in.Time), in.Place, in.Word
 		}
+	case Oldest:
+		if earlier(in.Time, in.Place, w) {
+			w[0], w[1], w[2] = uint64(in.Time), in.Place, in.Word
+		}
+	case Gaps:
+		mergeGaps(w, []uint64{uint64(in.Time), uint64(in.Time), 0, 0})
+	case DecayedOnes, DecayedInts, DecayedDoubles:
+		addDecayed(w, in.Time, decayedValue(p, in), in.Half)
 	}
 }
 
 // Remove takes an input out of the words of a retractable part.
 func (p Part) Remove(w []uint64, in Input, _ Number) {
 	switch p {
-	case Matches, Distinct:
+	case Matches, Distinct, Counts:
 		w[0]--
 	case Sum:
 		SubInt(w, in.Word)
@@ -73,19 +110,27 @@ func (p Part) Remove(w []uint64, in Input, _ Number) {
 		SubSquare(w, in.Word)
 	case SquaresFixed:
 		subFixedSquare(w, in.Word)
+	case Trend:
+		subTrend(w, trendTerms(in, signOf(in.Word), in.Word))
+	case TrendFixed:
+		hi, lo := fixed(in.Word)
+		subTrend(w, trendTerms(in, hi, lo))
 	default:
 		panic("aggregate: this part cannot be taken out of")
 	}
 }
 
 // Merge puts the state in from into w. The inputs of the two are disjoint; of
-// Distinct, so are their values.
+// Distinct and Counts, so are their values. Of Gaps, one is wholly before the
+// other.
 func (p Part) Merge(w, from []uint64) {
 	switch p {
-	case Matches, Distinct:
+	case Matches, Distinct, Counts:
 		w[0] += from[0]
 	case Sum, SumFixed, Squares, SquaresFixed:
 		addWide(w, from)
+	case Trend, TrendFixed:
+		addTrend(w, [trendWords]uint64(from))
 	case Smallest:
 		if from[0] != 0 && (w[0] == 0 || from[1] < w[1]) {
 			w[0], w[1] = 1, from[1]
@@ -98,12 +143,27 @@ func (p Part) Merge(w, from []uint64) {
 		if from[0] != 0 && later(int64(from[0]), from[1], w) {
 			copy(w, from[:3])
 		}
+	case Oldest:
+		if from[0] != 0 && earlier(int64(from[0]), from[1], w) {
+			copy(w, from[:3])
+		}
+	case Gaps:
+		mergeGaps(w, from)
+	case DecayedOnes, DecayedInts, DecayedDoubles:
+		if from[decayedTime] != 0 {
+			addDecayed(w, int64(from[decayedTime]), math.Float64frombits(from[decayedSums]), math.Float64frombits(from[decayedHalf]))
+		}
 	}
 }
 
 // later reports whether (time, place) is behind what the Newest part w holds.
 func later(time int64, place uint64, w []uint64) bool {
 	return uint64(time) > w[0] || (uint64(time) == w[0] && place >= w[1])
+}
+
+// earlier reports whether (time, place) is before what the Oldest part w holds.
+func earlier(time int64, place uint64, w []uint64) bool {
+	return w[0] == 0 || uint64(time) < w[0] || (uint64(time) == w[0] && place <= w[1])
 }
 
 // OrderCode maps a word so that unsigned order is the order of the values.

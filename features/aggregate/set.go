@@ -1,7 +1,7 @@
 package aggregate
 
-// Set is a set of words with counts: what count_distinct and is_new keep when
-// a window is scanned. Its words are spread already: hashes under a key that
+// Set is a set of words with counts: what count_distinct, is_new, entropy and
+// top_share keep when a window is scanned. Its words are spread already: hashes under a key that
 // others do not know. Its memory is reused by Reset.
 type Set struct {
 	words []uint64
@@ -37,6 +37,12 @@ func (s *Set) Add(word uint64) {
 	if s.live*4 > len(s.words)*3 {
 		s.rebuild(2 * len(s.words))
 	}
+}
+
+// AddTimes puts a word in n times more.
+func (s *Set) AddTimes(word uint64, n uint32) {
+	s.Add(word)
+	s.times[s.slot(word)] += n - 1
 }
 
 // Remove takes a word out once.

@@ -11,10 +11,8 @@ var stddev = Aggregation{
 	Result:      "double",
 	Retractable: true,
 	Input:       true,
-	Parts: func(n Number) []Part {
-		return []Part{byNumber(n, Sum, SumFixed), byNumber(n, Squares, SquaresFixed)}
-	},
-	Finish: finishStddev,
+	Parts:       momentParts,
+	Finish:      finishStddev,
 }
 
 func finishStddev(a *Args) Result {

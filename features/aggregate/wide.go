@@ -13,6 +13,9 @@ import (
 // values of 1e15 at once.
 const fixedPoint = 56
 
+// maxFixed is the largest value of a sum of doubles (S20).
+const maxFixed = 1e15
+
 func signOf(word uint64) uint64 { return uint64(int64(word) >> 63) }
 
 func add128(w []uint64, lo, hi uint64) {

@@ -1,0 +1,76 @@
+package aggregate
+
+import "math"
+
+var decayedCount = Aggregation{
+	Name:    "decayed_count",
+	Formula: "Σ 0.5^(age/half_life)",
+	Memory:  "64 B",
+	Exact:   "within 1e-9",
+	Empty:   "null",
+	Result:  "double",
+	Parts:   parts(DecayedOnes),
+	Finish:  func(a *Args) Result { return Result{Verdict: Figure, Num: decayedTo(a)} },
+}
+
+var decayedSum = Aggregation{
+	Name:    "decayed_sum",
+	Formula: "Σ x·0.5^(age/half_life)",
+	Memory:  "64 B",
+	Exact:   "within 1e-9 of Σ|x|·0.5^(age/half_life)",
+	Empty:   "null",
+	Result:  "double",
+	Input:   true,
+	Parts:   func(n Number) []Part { return []Part{byNumber(n, DecayedInts, DecayedDoubles)} },
+	Finish:  func(a *Args) Result { return Result{Verdict: Figure, Num: decayedTo(a) / float64(a.Divisor)} },
+}
+
+// A decayed part is the time of its newest event, the bits of the sum as of
+// then, and the bits of the half-life in ms. Nothing leaves it: it fades.
+const (
+	decayedTime  = 0
+	decayedSums  = 1
+	decayedHalf  = 2
+	decayedWords = 3
+)
+
+// decayedTo is the sum as of t − d.
+func decayedTo(a *Args) float64 {
+	age := max(a.Since-a.Delay, 0)
+	return math.Float64frombits(a.A[decayedSums]) * fade(age, math.Float64frombits(a.A[decayedHalf]))
+}
+
+// fade is what is left of 1 after ms.
+func fade(ms int64, half float64) float64 {
+	if ms == 0 {
+		return 1
+	}
+	return math.Exp2(-float64(ms) / half)
+}
+
+// addDecayed adds what weighed v at a time. The older of the two fades.
+func addDecayed(w []uint64, time int64, v, half float64) {
+	sum, age := math.Float64frombits(w[decayedSums]), time-int64(w[decayedTime])
+	switch {
+	case w[decayedTime] == 0:
+		w[decayedTime], w[decayedHalf] = uint64(time), math.Float64bits(half)
+		sum = v
+	case age > 0:
+		w[decayedTime] = uint64(time)
+		sum = float64(sum*fade(age, half)) + v
+	default:
+		sum += float64(v * fade(-age, half))
+	}
+	w[decayedSums] = math.Float64bits(sum)
+}
+
+// decayedValue is what an input weighs when it happens.
+func decayedValue(p Part, in Input) float64 {
+	switch p {
+	case DecayedInts:
+		return float64(int64(in.Word))
+	case DecayedDoubles:
+		return math.Float64frombits(in.Word)
+	}
+	return 1
+}

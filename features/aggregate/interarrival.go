@@ -1,0 +1,93 @@
+package aggregate
+
+import "math"
+
+var interarrivalMean = Aggregation{
+	Name:    "interarrival_mean",
+	Formula: "(time of the newest − time of the oldest event) / (n − 1) / unit; null under 2",
+	Memory:  "8 B, shared with first and last",
+	Exact:   "exact, divided twice",
+	Empty:   "null",
+	Result:  "double",
+	Parts:   parts(Oldest, Newest),
+	Finish: func(a *Args) Result {
+		if a.N < 2 {
+			return Result{}
+		}
+		return Result{Verdict: Figure, Num: float64(a.B[0]-a.A[0]) / float64(a.N-1) / a.Unit}
+	},
+}
+
+const gapsMemory = "none; 48 B without windows. An evaluation reads the events of its window"
+
+var interarrivalStddev = Aggregation{
+	Name:    "interarrival_stddev",
+	Formula: "sample stddev of the n − 1 gaps between neighbours / unit; null under 3 events",
+	Memory:  gapsMemory,
+	Exact:   "the sums are exact and subtracted exactly; then one division and one root",
+	Empty:   "null",
+	Result:  "double",
+	Ordered: true,
+	Parts:   parts(Gaps),
+	Finish: func(a *Args) Result {
+		if a.N < 3 {
+			return Result{}
+		}
+		return Result{Verdict: Figure, Num: gapDeviation(a) / a.Unit}
+	},
+}
+
+var interarrivalCV = Aggregation{
+	Name:    "interarrival_cv",
+	Formula: "interarrival_stddev / interarrival_mean; null under 3 events and where all times are equal",
+	Memory:  gapsMemory,
+	Exact:   "the sums are exact and subtracted exactly; then three divisions and one root",
+	Empty:   "null",
+	Result:  "double",
+	Ordered: true,
+	Parts:   parts(Gaps),
+	Finish: func(a *Args) Result {
+		if a.N < 3 || a.A[gapsFirst] == a.A[gapsLast] {
+			return Result{}
+		}
+		mean := float64(a.A[gapsLast]-a.A[gapsFirst]) / float64(a.N-1)
+		return Result{Verdict: Figure, Num: gapDeviation(a) / mean}
+	},
+}
+
+// A Gaps part is the time of the first and of the last event, 0 without one,
+// and the sum of the squares of the gaps between neighbours. Events are put in
+// in the order of their times, or before all others.
+const (
+	gapsFirst   = 0
+	gapsLast    = 1
+	gapsSquares = 2
+	gapsWords   = 4
+)
+
+// gapDeviation is the sample standard deviation of the gaps in ms.
+func gapDeviation(a *Args) float64 {
+	gaps := float64(a.N - 1)
+	all := [2]uint64{a.A[gapsLast] - a.A[gapsFirst], 0}
+	return math.Sqrt(spread(uint64(a.N-1), all[:], a.A[gapsSquares:gapsWords]) / gaps / (gaps - 1))
+}
+
+// mergeGaps puts the events of from into w: all of them before or all of them
+// behind its own.
+func mergeGaps(w, from []uint64) {
+	switch {
+	case from[gapsFirst] == 0:
+	case w[gapsFirst] == 0:
+		copy(w, from)
+	default:
+		var gap uint64
+		if from[gapsFirst] >= w[gapsLast] {
+			gap, w[gapsLast] = from[gapsFirst]-w[gapsLast], from[gapsLast]
+		} else if from[gapsLast] <= w[gapsFirst] {
+			gap, w[gapsFirst] = w[gapsFirst]-from[gapsLast], from[gapsFirst]
+		}
+		square := square128(0, gap)
+		addWide(w[gapsSquares:gapsWords], from[gapsSquares:gapsWords])
+		addWide(w[gapsSquares:gapsWords], square[:2])
+	}
+}
