@@ -236,3 +236,43 @@ func TestS20Gaps(t *testing.T) {
 		t.Errorf("cv %v, want √7/3", got)
 	}
 }
+
+// The line of sums of any size against rational arithmetic.
+func TestS20TrendIsExact(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.Uint64Range(1<<20, 1<<40).Draw(t, "n")
+		word := func(name string) *big.Int {
+			x := new(big.Int).SetUint64(rapid.Uint64().Draw(t, name))
+			return x.Or(x.Lsh(x, 64), new(big.Int).SetUint64(rapid.Uint64().Draw(t, name+" low")))
+		}
+		count := new(big.Int).SetUint64(n)
+		times := new(big.Int).Rsh(word("times"), 58) // 70 bits
+		values := new(big.Int).Sub(word("values"), new(big.Int).Lsh(big.NewInt(1), 127))
+		products := new(big.Int).Mul(values, big.NewInt(rapid.Int64Range(-1<<50, 1<<50).Draw(t, "product")))
+		squares := new(big.Int).Mul(times, times) // Σt² is at least (Σt)²/n
+		squares.Add(squares.Quo(squares, count), new(big.Int).SetUint64(rapid.Uint64Range(1, 1<<60).Draw(t, "spread")))
+		w := make([]uint64, trendWords)
+		put := func(w []uint64, x *big.Int) {
+			mask := new(big.Int).SetUint64(math.MaxUint64)
+			for i := range w {
+				w[i] = new(big.Int).And(new(big.Int).Rsh(x, uint(64*i)), mask).Uint64()
+			}
+		}
+		put(w[trendTimes:], times)
+		put(w[trendSquares:trendValues], squares)
+		put(w[trendValues:trendProducts], values)
+		put(w[trendProducts:], products)
+		wantRise := new(big.Int).Sub(new(big.Int).Mul(count, products), new(big.Int).Mul(times, values))
+		wantRun := new(big.Int).Sub(new(big.Int).Mul(count, squares), new(big.Int).Mul(times, times))
+		rise, run := trendOf(n, w)
+		for _, c := range []struct {
+			got  float64
+			want *big.Int
+		}{{rise, wantRise}, {run, wantRun}} {
+			want, _ := new(big.Float).SetInt(c.want).Float64()
+			if math.Abs(c.got-want) > 1e-14*math.Abs(want) {
+				t.Fatalf("got %v, want %v", c.got, want)
+			}
+		}
+	})
+}
