@@ -120,4 +120,52 @@ var table = []mutant{
 		old:  "case args.N == 0 && x.hasDef",
 		new:  "case args.N < 0 && x.hasDef",
 	},
+	{
+		name: "decayed: a late event weighs as if it were new",
+		file: "features/aggregate/decayed.go",
+		old:  "sum += float64(v * fade(-age, half))",
+		new:  "sum += v",
+	},
+	{
+		name: "decayed: a delay that only cuts, and weighs from now", more: true,
+		file: "features/aggregate/decayed.go",
+		old:  "age := max(a.Since-a.Delay, 0)",
+		new:  "age := max(a.Since, 0)",
+	},
+	{
+		name: "zscore by the population's deviation",
+		file: "features/aggregate/zscore.go",
+		old:  "deviation := math.Sqrt(s / n / (n - 1))",
+		new:  "deviation := math.Sqrt(s / n / n)",
+	},
+	{
+		name: "a gap deviation of two events", more: true,
+		file: "features/aggregate/interarrival.go",
+		old:  "if a.N < 3 || a.A[gapsFirst] == a.A[gapsLast] {",
+		new:  "if a.N < 2 || a.A[gapsFirst] == a.A[gapsLast] {",
+	},
+	{
+		name: "first: the event exactly w old is the first", more: true,
+		file: "features/read.go",
+		old:  "i := m.log.rows.FirstAfter(m.rows, m.t-k.length) * l.width",
+		new:  "i := m.log.rows.FirstAfter(m.rows, m.t-k.length-1) * l.width",
+	},
+	{
+		name: "top_share and entropy: a value that left the log counts once in its life", more: true,
+		file: "features/life.go",
+		old:  "l.tables.Put(w[p.census.at:], word, l.tables.Get(w[p.census.at:], word)+1)",
+		new:  "l.tables.Put(w[p.census.at:], word, 1)",
+	},
+	{
+		name: "entropy: values that occur twice are left out", more: true,
+		file: "features/aggregate/share.go",
+		old:  "\t\tif n > 1 {\n",
+		new:  "\t\tif n > 2 {\n",
+	},
+	{
+		name: "slope: times that leave a window stay in its sums", more: true,
+		file: "features/aggregate/trend.go",
+		old:  "subWide(w[trendSquares:trendValues], terms[trendSquares:trendValues])",
+		new:  "subWide(w[trendSquares:trendValues], terms[trendTimes:trendSquares])",
+	},
 }
