@@ -61,7 +61,15 @@ func (l *entityLog) move(k *cursorPlan, rows, words []uint64, cursor uint64, t i
 	for from := t - k.delay - k.length; tail < head && int64(rows[tail*width]) <= from; tail++ {
 		row := rows[tail*width : (tail+1)*width]
 		remove(k, row, words)
-		if own && len(k.longest) > 0 {
+		if !own {
+			continue
+		}
+		for _, p := range k.beside {
+			if l.plan.has(row, p.bit) {
+				l.leave(p, rows, tail, words)
+			}
+		}
+		if len(k.longest) > 0 {
 			l.forget(k, row, words)
 		}
 	}

@@ -97,7 +97,7 @@ func (l *logPlan) cursor(v *viewPlan, f *spec.Feature, agg *aggregate.Aggregatio
 	want.scanned = want.delay > 0 && want.life != nil
 	for _, p := range agg.Parts(n) {
 		delayed := want.delay > 0 && (p == aggregate.Distinct || !p.Retractable())
-		want.scanned = want.scanned || delayed || p.Scanned()
+		want.scanned = want.scanned || delayed || (p.Beside() && (want.delay > 0 || want.life != nil))
 	}
 	l.span = max(l.span, want.delay+reach)
 	for _, x := range l.cursors {
@@ -131,9 +131,11 @@ func (l *logPlan) part(k *cursorPlan, p partPlan) *partPlan {
 	case aggregate.Counts:
 		p.set = k.sets
 		k.sets++
-		if k.life != nil {
-			p.census = &censusPlan{}
-			l.censuses = append(l.censuses, p.census)
+		switch {
+		case k.life != nil:
+			p.census = l.census()
+		case !k.scanned:
+			p.counts = [2]*censusPlan{l.census(), l.census()}
 		}
 	case aggregate.Gaps:
 		if k.life != nil {
@@ -163,6 +165,12 @@ func (l *logPlan) newest(p *partPlan) *newestPlan {
 	}
 	x := &newestPlan{bit: p.bit, lane: p.lane}
 	l.newests = append(l.newests, x)
+	return x
+}
+
+func (l *logPlan) census() *censusPlan {
+	x := &censusPlan{}
+	l.censuses = append(l.censuses, x)
 	return x
 }
 
@@ -387,6 +395,10 @@ func (l *logPlan) finishState() int {
 // the table.
 func (l *logPlan) addOp(k *cursorPlan, p *partPlan) {
 	if k.life != nil && p.part == aggregate.Distinct {
+		return
+	}
+	if p.part.Beside() {
+		k.beside = append(k.beside, p)
 		return
 	}
 	o := op{

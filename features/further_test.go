@@ -83,6 +83,9 @@ func TestS22FurtherLifetimesOutliveTheLog(t *testing.T) {
 	counts := map[string]float64{}
 	add := func(at, n int) {
 		mcc := string(rune('a' + n%5*n%3))
+		if n == 0 && at == 0 {
+			mcc = "once" // no other row holds the text
+		}
 		r.pay(fmt.Sprintf("%ds", at), fmt.Sprintf(`"card":"a","amt":%d,"qty":%d,"mcc":"%s"`, n%7, n%11, mcc))
 		times, qty = append(times, float64(at)), append(qty, float64(n%11))
 		counts[mcc]++
@@ -103,7 +106,7 @@ func TestS22FurtherLifetimesOutliveTheLog(t *testing.T) {
 	r.near("v.ent", r.entropyOf(share...))
 	r.near("v.age", 10_000)
 	r.near("v.gm", 10_000/(n-1))
-	r.want("v.one", "a")
+	r.want("v.one", "once")
 	fading, tq, tt, mt, mq := 0.0, 0.0, 0.0, sumOf(times)/n, sumOf(qty)/n
 	for i, at := range times {
 		fading += math.Exp2((at - 10_000) / 5)
@@ -123,6 +126,18 @@ func TestS22FurtherLifetimesOutliveTheLog(t *testing.T) {
 	}
 	r.near("v.gs", math.Sqrt(squares/float64(len(gaps)-1)))
 	r.near("v.gc", math.Sqrt(squares/float64(len(gaps)-1))/mean)
+}
+
+// A new life, as long as to fold a base of its own, holds nothing of the old one.
+func TestS22FurtherLifetimesBeginEmpty(t *testing.T) {
+	r := newRun(t, specOf(further))
+	for life := range 3 {
+		for n := range 100 {
+			r.pay(fmt.Sprintf("%ds", 10_000*life+10*n), fmt.Sprintf(`"card":"a","amt":1,"qty":%d,"mcc":"life %d"`, n*life, life))
+		}
+		r.want("v.top", "1", "v.ent", "0", "v.one", fmt.Sprintf("life %d", life), "v.age", "990", "v.gm", "10", "v.gs", "0", "v.gc", "0", "v.vari", "0")
+		r.near("v.sl", float64(life)/10)
+	}
 }
 
 func sumOf(xs []float64) float64 {
@@ -206,5 +221,27 @@ func TestFurtherAggregationsAllocateNothingWarm(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(500, apply); n != 0 {
 		t.Errorf("a warm Apply allocates %v times, want 0", n)
+	}
+}
+
+func TestS20DoublesBeyondTheLimitAreRefusedBySums(t *testing.T) {
+	for _, feature := range []string{
+		"{aggregation: variance, field: x}",
+		"{aggregation: zscore, field: x}",
+		"{aggregation: slope, field: x, per: 1s}",
+		"{aggregation: decayed_sum, field: x, half_lives: [1s]}",
+		"{aggregation: first, field: x}", // no sum
+	} {
+		r := newRun(t, specOf("  v: {version: 1, source: pay, entity: card, ttl: 1h, features: {f: "+feature+"}}\n"))
+		want := "schema"
+		if strings.Contains(feature, "first") {
+			want = "accepted"
+		}
+		if got := r.record("pay", 0, "0s", `"card":"a","x":1.1e15`); got != want {
+			t.Errorf("%s of 1.1e15: %s, want %s", feature, got, want)
+		}
+		if got := r.record("pay", 0, "0s", `"card":"a","x":-1e15`); got != "accepted" {
+			t.Errorf("%s of -1e15: %s", feature, got)
+		}
 	}
 }

@@ -39,6 +39,11 @@ func (l *entityLog) insert(e *Engine, w []uint64, i int, ev *event.Event, first 
 	for _, k := range l.plan.sliding {
 		if t > now-k.delay-k.length && t <= now-k.delay {
 			add(k, row, w)
+			for _, p := range k.beside {
+				if l.plan.has(row, p.bit) {
+					l.join(k, p, w, i)
+				}
+			}
 		}
 	}
 	for _, x := range l.plan.stacks {

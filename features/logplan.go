@@ -75,7 +75,8 @@ type bitPlan struct {
 // a delay it has a head too: how many rows have entered it. A life begins at a
 // view's lifeFirst. Where a part cannot be kept up to date (extremes,
 // oldest, newest and distinct of a delayed window; a delayed life) the window is
-// scanned; what no window keeps up to date (aggregate.Part.Scanned) always is.
+// scanned; of parts that are more than the sum of their inputs every life is, and
+// every window with a delay.
 type cursorPlan struct {
 	delay   int64 // ms
 	length  int64 // ms, of a sliding window
@@ -84,6 +85,7 @@ type cursorPlan struct {
 	parts   []*partPlan
 	running []*partPlan  // those that are words of the state
 	ops     []op         // what a row does to them
+	beside  []*partPlan  // those that are more than the sum of their rows
 	longest []*tablePlan // the tables that forget what leaves this window
 	// at is the offset of a sliding window's words: tail (low half) and head
 	// (high half), and the time at which it changes next without an event.
@@ -98,11 +100,12 @@ type partPlan struct {
 	unique int            // of the rows that the running state adds
 	lane   int            // -1: none
 	number aggregate.Number
-	half   float64     // ms, of a decayed part
-	at     int         // offset in the state, and in what a scan fills
-	base   int         // of a life: offset in the state of the same over the events that have left the log
-	set    int         // of Distinct and Counts: which of the scan's sets
-	census *censusPlan // of Counts of a life
+	half   float64        // ms, of a decayed part
+	at     int            // offset in the state, and in what a scan fills
+	base   int            // of a life: offset in the state of the same over the events that have left the log
+	set    int            // of Distinct and Counts: which of the scan's sets
+	census *censusPlan    // of Counts of a life
+	counts [2]*censusPlan // of Counts of a window: how often each value occurs, and how many values so often
 	newest *newestPlan
 	stack  *stackPlan
 	table  *tablePlan
@@ -166,8 +169,8 @@ type tablePlan struct {
 	at        int
 }
 
-// censusPlan is how often each value of a life's Counts part occurs among the
-// events that have left the log.
+// censusPlan is how often words occur: the values of a life's Counts part among
+// the events that have left the log, or what a window's Counts part needs.
 type censusPlan struct{ at int }
 
 // tableCount is a Distinct part that counts a table's values.

@@ -1,7 +1,6 @@
 package features
 
 import (
-	"github.com/freshet-dev/freshet/config/spec"
 	"github.com/freshet-dev/freshet/features/aggregate"
 	"github.com/freshet-dev/freshet/features/event"
 	"github.com/freshet-dev/freshet/features/expr"
@@ -234,6 +233,7 @@ func (e *Engine) scanGroup(g *cellGroup, m *moment, f frame) int64 {
 	}
 	if seesCurrent {
 		e.scanRow(l, k, m.rows[c.to*width:])
+		e.tally(k)
 	}
 	return life
 }
@@ -244,7 +244,7 @@ func (e *Engine) scanGroup(g *cellGroup, m *moment, f frame) int64 {
 func (e *Engine) carry(l *entityLog, k *cursorPlan, m *moment) {
 	tail := int(uint32(m.state[k.at]))
 	c := l.cutAt(k, m.state, m.rows, m.t)
-	if k.delay == 0 && c.to-c.from < c.from-tail {
+	if len(k.beside) > 0 || (k.delay == 0 && c.to-c.from < c.from-tail) {
 		e.scan(l, k, m.state, m.rows, c)
 		return
 	}
@@ -313,11 +313,9 @@ func (e *Engine) finish(x *cellOut, m *moment, words []uint64, f frame, status S
 	}
 	if len(x.parts) > 0 && args.N > 0 {
 		args.A = e.part(x, x.parts[0], m, words)
-		switch p := x.parts[0]; p.part {
+		switch x.parts[0].part {
 		case aggregate.Newest, aggregate.Oldest, aggregate.DecayedOnes, aggregate.DecayedInts, aggregate.DecayedDoubles:
 			args.Since = m.t - int64(args.A[0])
-		case aggregate.Counts:
-			args.Set = e.sets[p.set]
 		case aggregate.Distinct:
 			args.Seen = x.agg.TrueWhenEmpty && e.seen(x, m, words)
 		}
@@ -457,55 +455,3 @@ func (d *derivedOut) settle(env *expr.Env, f frame, status Status) {
 
 // first is the status that is shown of two (S19).
 func first(a, b Status) Status { return min(a, b) }
-
-// ReadRow is the read of now of one entity's row of a view at t, which is at or
-// after its newest event (S6). The view has a row in Plan.Rows; keys are as
-// JoinKey makes them. out's slices belong to the engine and live until its next
-// call.
-func (e *Engine) ReadRow(view *spec.View, key string, t int64, out *Row) {
-	v := e.plan.views[view.Index]
-	if v == nil || v.row == nil {
-		panic("features: a row of a view that has none: " + view.Name)
-	}
-	e.readRow(v, key, t, out)
-}
-
-func (e *Engine) readRow(v *viewPlan, key string, t int64, out *Row) {
-	for len(e.values) < v.row.width {
-		e.values, e.statuses = append(e.values, event.Value{}), append(e.statuses, 0)
-	}
-	m := e.logs[v.log.index].look(e.hash.key(key), t)
-	e.read(v.row.reading, &m, frame{e.values, e.statuses}, nil)
-	n := len(v.row.layout.Columns)
-	*out = Row{Layout: v.row.layout, Key: key, AsOf: t, Values: e.values[:n], Statuses: e.statuses[:n]}
-}
-
-// Rows calls f for every row touched since the last call, each once, in an
-// order that depends on the events only, and forgets the touches. A row is read
-// as of its newest event. The row is reused.
-func (e *Engine) Rows(f func(*Row)) {
-	for _, l := range e.logs {
-		for _, slot := range l.touched {
-			w := l.entities.state(slot)
-			for _, v := range l.plan.views {
-				if w[atTouched]&v.touch == 0 || v.row == nil {
-					continue
-				}
-				e.readRow(v, l.entities.keys[slot], int64(w[v.state+viewNewest]), &e.row)
-				f(&e.row)
-			}
-			w[atTouched] = 0
-		}
-		l.touched = l.touched[:0]
-	}
-}
-
-// DropTouches forgets the touches without reading rows (after a silent replay).
-func (e *Engine) DropTouches() {
-	for _, l := range e.logs {
-		for _, slot := range l.touched {
-			l.entities.state(slot)[atTouched] = 0
-		}
-		l.touched = l.touched[:0]
-	}
-}

@@ -55,6 +55,16 @@ func (e *Engine) scan(l *entityLog, k *cursorPlan, w, rows []uint64, c cut) {
 	for i := c.from; i < c.to; i++ {
 		e.scanRow(l, k, rows[i*l.plan.width:(i+1)*l.plan.width])
 	}
+	e.tally(k)
+}
+
+// tally makes the Counts parts of a scan from what it has collected.
+func (e *Engine) tally(k *cursorPlan) {
+	for _, p := range k.parts {
+		if p.part == aggregate.Counts {
+			e.sets[p.set].Tally(e.scratch[p.at:])
+		}
+	}
 }
 
 // scanBase begins a part with what has left the log.
@@ -71,7 +81,6 @@ func (e *Engine) scanBase(l *entityLog, p *partPlan, w, words []uint64) {
 	case aggregate.Counts:
 		set := e.sets[p.set]
 		l.tables.Each(w[p.census.at:], func(word uint64, n window.Note) { set.AddTimes(word, uint32(n)) })
-		words[0] = uint64(set.Len())
 	default:
 		copy(words, w[p.base:p.base+p.size()])
 	}
@@ -87,7 +96,9 @@ func (e *Engine) scanRow(l *entityLog, k *cursorPlan, row []uint64) {
 		switch p.part {
 		case 0, aggregate.Matches:
 			words[0]++
-		case aggregate.Distinct, aggregate.Counts:
+		case aggregate.Counts:
+			e.sets[p.set].Add(row[l.plan.lanesAt+p.lane])
+		case aggregate.Distinct:
 			set := e.sets[p.set]
 			set.Add(row[l.plan.lanesAt+p.lane])
 			words[0] = uint64(set.Len())

@@ -44,7 +44,6 @@ type Args struct {
 	Seen    bool    // is_new: one of the inputs has the value that is asked about
 	Own     uint64  // zscore: the word of the event that asks
 	HasOwn  bool
-	Set     *Set // of Counts: how often each word occurs
 }
 
 // Verdict says what a Result is.

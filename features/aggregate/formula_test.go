@@ -24,7 +24,7 @@ func result(a *Aggregation, n Number, divisor int64, words ...uint64) Result {
 	if len(s.words) > 1 {
 		args.B = s.words[1]
 	}
-	args.Set, args.Per = s.set, 1
+	args.Per = 1
 	args.Since = int64(len(words)) - int64(1)
 	if len(words) > 0 {
 		args.Own, args.HasOwn = words[len(words)-1], true

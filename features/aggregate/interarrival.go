@@ -1,6 +1,9 @@
 package aggregate
 
-import "math"
+import (
+	"math"
+	"math/bits"
+)
 
 var interarrivalMean = Aggregation{
 	Name:    "interarrival_mean",
@@ -18,7 +21,7 @@ var interarrivalMean = Aggregation{
 	},
 }
 
-const gapsMemory = "none; 48 B without windows. An evaluation reads the events of its window"
+const gapsMemory = "40 B; delayed or without windows an evaluation reads the events instead"
 
 var interarrivalStddev = Aggregation{
 	Name:    "interarrival_stddev",
@@ -72,6 +75,48 @@ func gapDeviation(a *Args) float64 {
 	return math.Sqrt(spread(uint64(a.N-1), all[:], a.A[gapsSquares:gapsWords]) / gaps / (gaps - 1))
 }
 
+// AddGap puts an event into a Gaps part: its time and those of its neighbours,
+// 0 where it has none.
+func AddGap(w []uint64, prev, t, next uint64) {
+	if prev == 0 {
+		w[gapsFirst] = t
+	} else {
+		addSquareOf(w, t-prev)
+	}
+	if next == 0 {
+		w[gapsLast] = t
+	} else {
+		addSquareOf(w, next-t)
+	}
+	if prev != 0 && next != 0 {
+		subSquareOf(w, next-prev)
+	}
+}
+
+// DropOldest takes the oldest event out of a Gaps part; next is the time of the
+// one behind it, 0 where there is none.
+func DropOldest(w []uint64, next uint64) {
+	if next == 0 {
+		clear(w[:gapsWords])
+		return
+	}
+	subSquareOf(w, next-w[gapsFirst])
+	w[gapsFirst] = next
+}
+
+// LastOfGaps is the time of the last event of a Gaps part; 0: it has none.
+func LastOfGaps(w []uint64) uint64 { return w[gapsLast] }
+
+func addSquareOf(w []uint64, gap uint64) {
+	hi, lo := bits.Mul64(gap, gap)
+	add128(w[gapsSquares:], lo, hi)
+}
+
+func subSquareOf(w []uint64, gap uint64) {
+	hi, lo := bits.Mul64(gap, gap)
+	sub128(w[gapsSquares:], lo, hi)
+}
+
 // mergeGaps puts the events of from into w: all of them before or all of them
 // behind its own.
 func mergeGaps(w, from []uint64) {
@@ -86,8 +131,7 @@ func mergeGaps(w, from []uint64) {
 		} else if from[gapsLast] <= w[gapsFirst] {
 			gap, w[gapsFirst] = w[gapsFirst]-from[gapsLast], from[gapsFirst]
 		}
-		square := square128(0, gap)
 		addWide(w[gapsSquares:gapsWords], from[gapsSquares:gapsWords])
-		addWide(w[gapsSquares:gapsWords], square[:2])
+		addSquareOf(w, gap)
 	}
 }

@@ -35,7 +35,10 @@ func (s *state) add(in Input) *state {
 	in.Half = halfLife
 	for i, p := range s.agg.Parts(s.number) {
 		switch p {
-		case Distinct, Counts:
+		case Counts:
+			s.set.Add(in.Word)
+			s.set.Tally(s.words[i])
+		case Distinct:
 			s.set.Add(in.Word)
 			s.words[i][0] = uint64(s.set.Len())
 		case Matches:
@@ -53,7 +56,10 @@ func (s *state) remove(in Input) *state {
 	s.n--
 	for i, p := range s.agg.Parts(s.number) {
 		switch p {
-		case Distinct, Counts:
+		case Counts:
+			s.set.Remove(in.Word)
+			s.set.Tally(s.words[i])
+		case Distinct:
 			s.set.Remove(in.Word)
 			s.words[i][0] = uint64(s.set.Len())
 		case Matches:
@@ -71,9 +77,12 @@ func (s *state) merge(from *state) *state {
 	s.n += from.n
 	s.set.Merge(from.set)
 	for i, p := range s.agg.Parts(s.number) {
-		if p == Distinct || p == Counts {
+		switch p {
+		case Counts:
+			s.set.Tally(s.words[i])
+		case Distinct:
 			s.words[i][0] = uint64(s.set.Len())
-		} else {
+		default:
 			p.Merge(s.words[i], from.words[i])
 		}
 	}

@@ -16,7 +16,7 @@ const (
 	Trend                          // 9 words: see trend.go, of integers
 	TrendFixed                     // 9 words: the same of doubles in fixed point
 	Distinct                       // 1 word: how many inputs are the newest of their value
-	Counts                         // 1 word: how many values; how often each occurs is in a Set
+	Counts                         // 4 words: see share.go; how often each value occurs is kept beside it
 	Smallest                       // 2 words: 1 and the order code of the smallest
 	Largest                        // 2 words: 1 and the order code of the largest
 	Newest                         // 3 words: time, place and word of the newest
@@ -31,7 +31,7 @@ const (
 const MaxPartWords = trendWords
 
 var partWords = [...]int{Matches: 1, Sum: 2, SumFixed: 2, Squares: 3, SquaresFixed: 4, Trend: trendWords, TrendFixed: trendWords,
-	Distinct: 1, Counts: 1, Smallest: 2, Largest: 2, Newest: 3, Oldest: 3, Gaps: gapsWords,
+	Distinct: 1, Counts: countsWords, Smallest: 2, Largest: 2, Newest: 3, Oldest: 3, Gaps: gapsWords,
 	DecayedOnes: decayedWords, DecayedInts: decayedWords, DecayedDoubles: decayedWords}
 
 // Words is how many words the part has.
@@ -40,9 +40,9 @@ func (p Part) Words() int { return partWords[p] }
 // Retractable reports whether Remove undoes Add.
 func (p Part) Retractable() bool { return p < Smallest }
 
-// Scanned reports whether the part is only made by a scan of its window: it
-// has no running state.
-func (p Part) Scanned() bool { return p == Counts || p == Gaps }
+// Beside reports whether the part is more than the sum of its inputs: what an
+// input does to it depends on the others.
+func (p Part) Beside() bool { return p == Counts || p == Gaps }
 
 // Decays reports whether the part weighs by a half-life.
 func (p Part) Decays() bool { return p >= DecayedOnes }
@@ -53,11 +53,11 @@ func (p Part) SumsDoubles() bool {
 	return p == SumFixed || p == SquaresFixed || p == TrendFixed || p == DecayedDoubles
 }
 
-// Add puts an input into the words of the part. Of Distinct, Counts and Matches,
-// the caller adds only those inputs that count.
+// Add puts an input into the words of the part. Of Distinct and Matches, the
+// caller adds only those inputs that count.
 func (p Part) Add(w []uint64, in Input, n Number) {
 	switch p {
-	case Matches, Distinct, Counts:
+	case Matches, Distinct:
 		w[0]++
 	case Sum:
 		AddInt(w, in.Word)
@@ -99,7 +99,7 @@ func (p Part) Add(w []uint64, in Input, n Number) {
 // Remove takes an input out of the words of a retractable part.
 func (p Part) Remove(w []uint64, in Input, _ Number) {
 	switch p {
-	case Matches, Distinct, Counts:
+	case Matches, Distinct:
 		w[0]--
 	case Sum:
 		SubInt(w, in.Word)
@@ -121,11 +121,10 @@ func (p Part) Remove(w []uint64, in Input, _ Number) {
 }
 
 // Merge puts the state in from into w. The inputs of the two are disjoint; of
-// Distinct and Counts, so are their values. Of Gaps, one is wholly before the
-// other.
+// Distinct, so are their values. Of Gaps, one is wholly before the other.
 func (p Part) Merge(w, from []uint64) {
 	switch p {
-	case Matches, Distinct, Counts:
+	case Matches, Distinct:
 		w[0] += from[0]
 	case Sum, SumFixed, Squares, SquaresFixed:
 		addWide(w, from)

@@ -2,7 +2,7 @@ package aggregate
 
 import "math"
 
-const countsMemory = "none; without windows 16 to 32 B for each value that has left the log. An evaluation reads the events of its window"
+const countsMemory = "64 B, and 16 to 32 B for each live value; delayed or without windows an evaluation reads the events instead"
 
 var topShare = Aggregation{
 	Name:        "top_share",
@@ -16,7 +16,7 @@ var topShare = Aggregation{
 	Hashed:      true,
 	Parts:       parts(Counts),
 	Finish: func(a *Args) Result {
-		return Result{Verdict: Figure, Num: float64(a.Set.most()) / float64(a.N)}
+		return Result{Verdict: Figure, Num: float64(a.A[countsMost]) / float64(a.N)}
 	},
 }
 
@@ -32,33 +32,58 @@ var entropy = Aggregation{
 	Hashed:      true,
 	Parts:       parts(Counts),
 	Finish: func(a *Args) Result {
-		if a.Set.Len() == 1 {
+		if a.A[countsValues] == 1 {
 			return Result{Verdict: Figure}
 		}
 		n := float64(a.N)
-		return Result{Verdict: Figure, Num: math.Log2(n) - a.Set.logs()/n}
+		return Result{Verdict: Figure, Num: math.Log2(n) - sumOf(a.A[countsLogs:countsWords], Double)/n}
 	},
 }
 
-// most is how often the most frequent word is in the set.
-func (s *Set) most() uint32 {
-	var m uint32
-	for _, n := range s.times {
-		m = max(m, n)
+// A Counts part is how many values there are, how often the most frequent one
+// occurs, and Σ c·log2 c over how often each occurs. That is summed in fixed
+// point: it does not depend on the order of the values.
+const (
+	countsValues = 0
+	countsMost   = 1
+	countsLogs   = 2
+	countsWords  = 4
+)
+
+// Recount notes in a Counts part that a value occurs once more or less often:
+// c times, and not b times. How often the most frequent value occurs is given.
+func Recount(w []uint64, b, c, most uint64) {
+	if b == 0 {
+		w[countsValues]++
 	}
-	return m
+	if c == 0 {
+		w[countsValues]--
+	}
+	w[countsMost] = most
+	before, after := logOf(b), logOf(c)
+	addWide(w[countsLogs:countsWords], after[:])
+	subWide(w[countsLogs:countsWords], before[:])
 }
 
-// logs is Σ c·log2 c over how often each word is in the set. It is summed in
-// fixed point: the words lie in an order that means nothing.
-func (s *Set) logs() float64 {
-	var sum [2]uint64
+// Most is how often the most frequent value of a Counts part occurs.
+func Most(w []uint64) uint64 { return w[countsMost] }
+
+// logOf is c·log2 c in fixed point.
+func logOf(c uint64) [2]uint64 {
+	if c < 2 {
+		return [2]uint64{}
+	}
+	f := float64(c)
+	hi, lo := fixed(math.Float64bits(float64(f * math.Log2(f))))
+	return [2]uint64{lo, hi}
+}
+
+// Tally makes a Counts part from what is in the set.
+func (s *Set) Tally(w []uint64) {
+	clear(w[:countsWords])
 	for _, n := range s.times {
-		if n > 1 {
-			c := float64(n)
-			hi, lo := fixed(math.Float64bits(float64(c * math.Log2(c))))
-			add128(sum[:], lo, hi)
+		if n > 0 {
+			Recount(w, 0, uint64(n), max(w[countsMost], uint64(n)))
 		}
 	}
-	return sumOf(sum[:], Double)
 }

@@ -159,8 +159,8 @@ var table = []mutant{
 	{
 		name: "entropy: values that occur twice are left out", more: true,
 		file: "features/aggregate/share.go",
-		old:  "\t\tif n > 1 {\n",
-		new:  "\t\tif n > 2 {\n",
+		old:  "if c < 2 {",
+		new:  "if c < 3 {",
 	},
 	{
 		name: "slope: times that leave a window stay in its sums", more: true,
