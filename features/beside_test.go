@@ -144,3 +144,19 @@ func BenchmarkFurther(b *testing.B) {
 		})
 	}
 }
+
+// What is kept beside the windows of an entity goes with it.
+func TestBesideIsForgottenWithItsEntity(t *testing.T) {
+	r := newRun(t, specOf(further))
+	bytes := func(from, to int) int64 {
+		for n := from; n < to; n++ {
+			r.pay(fmt.Sprintf("%ds", n), fmt.Sprintf(`"card":"c%d","mcc":"%d"`, n, n))
+			r.engine.DropTouches()
+		}
+		return r.engine.Stats().Views[0].Bytes
+	}
+	few := bytes(0, 1000)
+	if many := bytes(1000, 5000); many > few*5/4 {
+		t.Errorf("%d bytes after 1,000 keys, %d after 5,000", few, many)
+	}
+}
