@@ -286,6 +286,17 @@ func TestS35Mistakes(t *testing.T) {
 	}
 }
 
+func TestS33AnEmptyTextIsAValue(t *testing.T) {
+	mustPass(t, one(t, `
+    given:
+      - {at: 0s, id: a, kind: sale, shop: ""}
+      - {at: 1s, id: b, kind: "", shop: ""}
+    expect:
+      - {event: b, features: {by_user.n_1m: 2, by_user.latest: "", by_user.fresh_1h: false}}
+      - {at: 2s, entity: {user: u1}, features: {by_user.latest: ""}, dropped: {schema: 0}}
+`), 5)
+}
+
 func TestS15CompositeKeys(t *testing.T) {
 	mustPass(t, one(t, `
     given:
