@@ -134,7 +134,7 @@ func TestDefaultsOfSourcesAndViews(t *testing.T) {
 	}
 }
 
-func TestNamesOfWindows(t *testing.T) {
+func TestS28NamesOfWindows(t *testing.T) {
 	s := mustLoad(t, viewsOnly(t, `n: {aggregation: count, windows: [60m, 24h]}
       d: {aggregation: decayed_count, half_lives: [5m]}
       l: {aggregation: count, last: [5]}
