@@ -8,7 +8,7 @@ STATICCHECK := go tool -modfile=scripts/tools.mod staticcheck
 
 build: ## the program: bin/freshet
 	@echo "building bin/freshet (the first time takes a minute or two)"
-	@CGO_ENABLED=0 go build -trimpath -o bin/freshet ./cmd/freshet
+	@CGO_ENABLED=0 go build -buildvcs=auto -trimpath -o bin/freshet ./cmd/freshet
 
 demo: build ## events in, features and scores out, on a screen, with nothing installed
 	@./bin/freshet demo

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -43,9 +44,9 @@ func benchLatency() error {
 	if err != nil {
 		return err
 	}
-	for deadline := time.Now().Add(30 * time.Second); metric("freshet_active") != 1; {
+	for deadline := time.Now().Add(30 * time.Second); r.metric("freshet_active") != 1; {
 		if time.Now().After(deadline) {
-			return fmt.Errorf("freshet did not become active within 30 s; see %s", r.dir)
+			return r.abort(cmd, errors.New("freshet did not become active within 30 s"))
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
@@ -56,11 +57,11 @@ func benchLatency() error {
 	r.sendProbes(probes)
 	close(probes)
 	watching.Wait()
-	if err != nil {
-		return err
+	if err == nil && len(seen) == 0 {
+		err = errors.New("no probe was ever seen in Redis")
 	}
-	if len(seen) == 0 {
-		return fmt.Errorf("no probe was ever seen in Redis; see %s", r.dir)
+	if err != nil {
+		return r.abort(cmd, err)
 	}
 	slices.Sort(seen)
 	at := func(q float64) time.Duration { return seen[int(q*float64(len(seen)-1))].Round(100 * time.Microsecond) }

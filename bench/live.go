@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -26,7 +27,6 @@ const (
 	liveEvents     = 300_000
 	livePartitions = 4
 	benchSecret    = "the-secret-of-the-bench"
-	benchListen    = "127.0.0.1:19464"
 )
 
 // rig is the real servers and the built binary, under a namespace of its own.
@@ -37,6 +37,7 @@ type rig struct {
 	redisURL  string
 	namespace string
 	specPath  string
+	listen    string // where the instance shows its metrics
 	spec      *spec.Spec
 	kafka     *kgo.Client
 	admin     *kadm.Client
@@ -62,8 +63,20 @@ func build() (*rig, error) {
 	if r.spec, err = loadText(renamed); err != nil {
 		return nil, err
 	}
+	if r.listen, err = freeAddress(); err != nil {
+		return nil, err
+	}
 	r.specPath = filepath.Join(r.dir, "bench.freshet.yaml")
 	return r, os.WriteFile(r.specPath, []byte(renamed), 0o600)
+}
+
+// freeAddress is a loopback address that nobody listens on now.
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
 }
 
 // connect adds the servers and the topics to what build made.
@@ -153,9 +166,18 @@ func (r *rig) start() (*exec.Cmd, error) {
 	}
 	cmd := exec.Command(r.binary, "run", r.specPath)
 	cmd.Env = append(os.Environ(), "FRESHET_KAFKA_BROKERS="+r.brokers, "FRESHET_ONLINE_STORE="+r.redisURL,
-		"FRESHET_ENTITY_KEY_SECRET="+benchSecret, "FRESHET_LISTEN="+benchListen)
+		"FRESHET_ENTITY_KEY_SECRET="+benchSecret, "FRESHET_LISTEN="+r.listen)
 	cmd.Stderr, cmd.Stdout = log, log
 	return cmd, cmd.Start()
+}
+
+// abort ends a process that did not do what was waited for, and shows the last
+// of what it said.
+func (r *rig) abort(cmd *exec.Cmd, why error) error {
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	text, _ := os.ReadFile(filepath.Join(r.dir, "freshet.log"))
+	return fmt.Errorf("%w; the last of what freshet said:\n%s", why, text[max(0, len(text)-4000):])
 }
 
 // stop drains the process; what it said is shown if it did not end well.
@@ -180,8 +202,8 @@ func (r *rig) committed(ctx context.Context) int64 {
 }
 
 // metric reads one sample of the running instance's /metrics.
-func metric(name string) float64 {
-	reply, err := http.Get("http://" + benchListen + "/metrics")
+func (r *rig) metric(name string) float64 {
+	reply, err := http.Get("http://" + r.listen + "/metrics")
 	if err != nil {
 		return 0
 	}

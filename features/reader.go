@@ -47,10 +47,17 @@ func (r *Reader) Read(value []byte, ev *event.Event) *event.Rejection {
 	return r.judge(ev)
 }
 
-// ReadTexts is Read for named texts: the cells of a CSV line, the given events
-// of spec tests.
+// ReadTexts is Read for the cells of a CSV line.
 func (r *Reader) ReadTexts(names []string, texts []string, ev *event.Event) *event.Rejection {
 	if rej := r.decoder.DecodeTexts(names, texts, ev); rej != nil {
+		return rej
+	}
+	return r.judge(ev)
+}
+
+// ReadGiven is Read for an event of a spec test: the texts of declared fields.
+func (r *Reader) ReadGiven(fields []*spec.Field, texts []string, ev *event.Event) *event.Rejection {
+	if rej := r.decoder.DecodeGiven(fields, texts, ev); rej != nil {
 		return rej
 	}
 	return r.judge(ev)

@@ -208,8 +208,10 @@ func (d *duel) compare(name string, f *spec.Feature, value event.Value, scale in
 	if f != nil && f.Def != nil && want.Status == oracle.Present {
 		d.counts.present[f.Def.Aggregation]++
 	}
-	// What needs an event says so before it says that it is incomplete (S19).
-	unknowable := status == features.Incomplete || status == features.NeedsEvent && want.Status == oracle.NotFound
+	// What needs an event, or what is left of a sum beyond int64, says so before
+	// it says that it is incomplete (S19).
+	unknowable := status == features.Incomplete || status == features.Error ||
+		status == features.NeedsEvent && want.Status == oracle.NotFound
 	if behind && unknowable {
 		d.counts.lagging++
 		return nil
@@ -263,7 +265,7 @@ func same(got, want any, f *spec.Feature, mass float64) bool {
 		return true
 	}
 	if f == nil || f.Def == nil {
-		return math.Abs(a-b) <= 1e-9*math.Abs(b)+1e-9
+		return math.Abs(a-b) <= 1e-9*math.Abs(b)+1e-9+1e-14*mass
 	}
 	name := f.Def.Aggregation
 	switch {

@@ -57,7 +57,7 @@ type change struct{ count, sum float64 }
 func (s *demoScreen) seen() int { return int(s.scored.Load()) }
 
 func newDemoScreen(a *app, s *spec.Spec) *demoScreen {
-	return &demoScreen{app: a, spec: s, out: a.out, ink: a.ink(a.out), columns: &tailColumns{spec: s},
+	return &demoScreen{app: a, spec: s, out: a.out, ink: a.ink(a.out), columns: &tailColumns{spec: s, narrow: isNarrow(width(a.out))},
 		history: make(map[string][]change), bands: make(map[string]map[string]int), reasons: make(map[string]int)}
 }
 
@@ -149,12 +149,13 @@ func (s *demoScreen) take(message *kgo.Record, now time.Time) error {
 	}
 	s.rate.clear()
 	s.rate.shown++
-	text := s.columns.text(line, s.ink) + "\n"
-	if wide := width(s.out); wide > 0 {
-		text = clip(strings.TrimSuffix(text, "\n"), wide) + "\n"
+	wide := width(s.out)
+	text := clip(s.columns.text(line, s.ink), wide) + "\n"
+	if changed != "" {
+		text += clip(changed, wide) + "\n"
 	}
 	defer s.rate.draw()
-	return writeAll(s.out, text+changed)
+	return writeAll(s.out, text)
 }
 
 func (s *demoScreen) count(score *record.ModelScore) {
@@ -209,11 +210,15 @@ func (s *demoScreen) watch(l *tailLine) string {
 	if count < watchFrom || len(steps) < 2 {
 		return ""
 	}
+	indent := 14
 	var counts, sums []string
 	for _, step := range steps {
 		counts = append(counts, strconv.FormatFloat(step.count, 'f', -1, 64))
 		sums = append(sums, thousands(strconv.FormatFloat(step.sum, 'f', 2, 64)))
 	}
-	return "              " + s.ink.key("↳ "+s.columns.entity(l)) + "  txn_count_1m " + s.ink.bold(strings.Join(counts, "→")) +
-		"  amount_sum_1h " + s.ink.bold(strings.Join(sums, "→")) + "\n"
+	if s.columns.narrow {
+		indent, sums = 2, sums[len(sums)-2:]
+	}
+	return strings.Repeat(" ", indent) + s.ink.key("↳ "+s.columns.entity(l)) + "  txn_count_1m " + s.ink.bold(strings.Join(counts, "→")) +
+		"  amount_sum_1h " + s.ink.bold(strings.Join(sums, "→"))
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"sort"
 	"strings"
 	"time"
@@ -38,11 +39,33 @@ func (s *demoScreen) summary(d *demo) error {
 		}
 	}
 	s.row(&b, d)
-	fmt.Fprintf(&b, "\n%s\n", s.ink.bold("Next"))
-	fmt.Fprintf(&b, "  %s   %s\n", pad("freshet test examples/quickstart", 78), s.ink.dim("the tests that stand in the spec"))
-	fmt.Fprintf(&b, "  %s   %s\n", pad("freshet features --specs examples/quickstart", 78), s.ink.dim("what it computes"))
-	fmt.Fprintf(&b, "  %s   %s\n", pad("freshet run examples/quickstart --brokers HOST:9092 --online-store redis://HOST", 78), s.ink.dim("the real thing"))
+	s.next(&b, calledAs(os.Args[0]))
 	return writeAll(s.out, b.String())
+}
+
+// next says what to type next, as it can be typed where demo was.
+func (s *demoScreen) next(b *strings.Builder, program string) {
+	fmt.Fprintf(b, "\n%s\n", s.ink.bold("Next"))
+	between := "  "
+	if s.columns.narrow {
+		between = "\n    "
+	}
+	for _, step := range []struct{ what, args string }{
+		{"the tests of the spec", "test examples/quickstart"},
+		{"what it computes", "features --specs examples/quickstart"},
+		{"the real thing", "run examples/quickstart --brokers HOST:9092 --online-store redis://HOST"},
+	} {
+		fmt.Fprintf(b, "  %s%s%s %s\n", s.ink.dim(pad(step.what, 21)), between, program, step.args)
+	}
+}
+
+// calledAs is the program as the shell finds it: by its path where it was
+// started by one, as make demo does.
+func calledAs(arg0 string) string {
+	if strings.ContainsRune(arg0, '/') {
+		return arg0
+	}
+	return "freshet"
 }
 
 func grouped(n int) string { return thousands(fmt.Sprint(n)) }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"strings"
 	"syscall"
 
@@ -98,11 +99,12 @@ func problemOf(err error) *problem {
 	if errors.As(err, &p) {
 		return p
 	}
-	var network net.Error
+	var network *net.OpError // not net.Error: the system's own errors are that too, a full disk among them
+	var name *net.DNSError
 	switch {
 	case errors.Is(err, context.Canceled):
 		p.code = exitInterrupted
-	case errors.As(err, &network), errors.Is(err, context.DeadlineExceeded):
+	case errors.As(err, &network), errors.As(err, &name), errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		p.code = exitUnreachable
 	case strings.HasPrefix(err.Error(), "unknown command"):
 		p.code, p.next = exitUsage, "freshet --help"

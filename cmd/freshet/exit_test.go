@@ -4,11 +4,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/freshet-dev/freshet/sinks"
 )
+
+func TestAFullDiskIsNoUnreachableServer(t *testing.T) {
+	for code, err := range map[int]error{
+		exitFailed:      &os.PathError{Op: "write", Path: "/dev/full", Err: syscall.ENOSPC},
+		exitUnreachable: &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED},
+	} {
+		if p := problemOf(fmt.Errorf("append: %w", err)); p.code != code {
+			t.Errorf("%v: exit %d, want %d", err, p.code, code)
+		}
+	}
+}
 
 // Whoever is refused by a store must not be told to start it.
 func TestStoreProblemsSayWhatToDo(t *testing.T) {

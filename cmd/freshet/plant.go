@@ -57,6 +57,7 @@ func (a *app) newPlant(s *spec.Spec, settings *config.Settings, flags runFlags) 
 	if err := refuse("run", unavailable(s, p.fromFiles())); err != nil {
 		return nil, err
 	}
+	p.lendSecret()
 	if p.tokens, err = tokensFor(s, settings.EntityKeySecret); err != nil {
 		return nil, err
 	}
@@ -67,6 +68,18 @@ func (a *app) newPlant(s *spec.Spec, settings *config.Settings, flags runFlags) 
 		return nil, fmt.Errorf("compile namespace %s: %w", s.Namespace, err)
 	}
 	return p, nil
+}
+
+// lendSecret gives a run from files to files a secret for its own time, where
+// it has none: no store outlives it whose rows would become unreachable, and
+// personal keys must not leave under a secret that everybody knows.
+func (p *plant) lendSecret() {
+	personal := personalData(p.spec)
+	if !p.fromFiles() || p.settings.OnlineStore != "none" || p.settings.EntityKeySecret.IsSet() || len(personal) == 0 {
+		return
+	}
+	p.settings.EntityKeySecret = config.FixedSecret(rand.Text())
+	fmt.Fprintf(p.app.errs, "entity_key_secret is not set, and %s personal: this run uses a random one, so its tokens equal no other run's\n", areIs(personal))
 }
 
 func (p *plant) fromFiles() bool { return len(p.inputs) > 0 }

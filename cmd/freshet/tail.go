@@ -114,6 +114,7 @@ func (a *app) newTail(cmd *cobra.Command, f tailFlags) (*tail, error) {
 	if f.isolation != "read_committed" && f.isolation != "read_uncommitted" {
 		return nil, usage("--isolation %s: it is read_committed or read_uncommitted", f.isolation)
 	}
+	t.columns.narrow = isNarrow(width(a.out))
 	if !f.maxRateSetByAsk && isTerminal(a.out) && f.format == "table" {
 		t.maxRate = defaultMaxRate
 	}

@@ -42,7 +42,13 @@ type tailColumns struct {
 	fields []string        // of --fields; nil: chosen for each source
 	hide   map[string]bool // time, score, entity, fields, reasons, delay, place, or a field
 	wide   bool
+	narrow bool // of the fields that are chosen only the first, so that the reasons fit
 }
+
+// narrowBelow is the terminal's width, in columns, below which lines are narrow.
+const narrowBelow = 100
+
+func isNarrow(width int) bool { return width > 0 && width < narrowBelow }
 
 // The columns that --hide knows beside fields.
 var tailColumnNames = []string{"time", "score", "entity", "fields", "reasons", "delay", "place"}
@@ -59,7 +65,11 @@ func (c *tailColumns) text(l *tailLine, ink ink) string {
 	score := l.scoreOf(c.model)
 	add("time", ink.dim(l.record.EventTime.UTC().Format("15:04:05.000")))
 	add("score", c.score(score, ink))
-	add("entity", pad(c.entity(l), 20))
+	if c.narrow {
+		add("entity", pad(c.entity(l), 15))
+	} else {
+		add("entity", pad(c.entity(l), 20))
+	}
 	if !c.hide["fields"] {
 		cells = append(cells, c.fieldCells(l)...)
 	}
@@ -227,7 +237,11 @@ func (c *tailColumns) fieldsOf(l *tailLine) []string {
 		sort.Strings(names)
 		rest = append(rest, names...)
 	}
-	return append(first, rest...)
+	names := append(first, rest...)
+	if c.narrow && !c.wide {
+		names = names[:min(1, len(names))]
+	}
+	return names
 }
 
 func isMoney(source *spec.Source, name string) bool {

@@ -38,8 +38,23 @@ func (r *resolver) computedFields(s *Source, n node) {
 	for _, f := range computed {
 		if n, ok := exprs[f]; ok {
 			f.Expr = r.expression(r.fieldEnv(s), n, "computed field "+f.Name, computedType(f.Type))
+			r.lintPersonal(f, n)
 		} else if f.Table != "" {
 			r.tableKey(s, f)
+		}
+	}
+}
+
+// lintPersonal warns of a text that is made of a personal one: records would
+// carry it as it is.
+func (r *resolver) lintPersonal(f *Field, n node) {
+	if f.Expr == nil || f.Type != String || f.PII {
+		return
+	}
+	for _, name := range f.Expr.Names {
+		if name.Field != nil && name.Field.PII && name.Type == String {
+			r.warnf(n, "write pii: true beside it", "computed field %s is made of the personal field %s, and leaves as it is", f.Name, name.Field.Name)
+			return
 		}
 	}
 }

@@ -266,16 +266,14 @@ func (r *resolver) want(w *Want, n node, t Type, name string) bool {
 
 func (r *resolver) wantStatuses(e *Expect, n node) {
 	for _, in := range r.mapping(n, "`statuses`").entries {
-		f, d, _ := r.featureAt(in.key)
+		f, d, service := r.featureAt(in.key)
 		status, ok := r.text(in.value, "a status")
 		switch {
-		case d != nil:
-			r.errorf(in.key, "", "a service's derived value has no status")
-		case f == nil || !ok:
+		case f == nil && d == nil || !ok:
 		case !slices.Contains(statusNames, status):
 			r.errorf(in.value, oneOf(status, statusNames), "there is no status `%s`", status)
 		default:
-			e.Statuses = append(e.Statuses, WantStatus{Feature: f, Status: status, Pos: in.value.pos()})
+			e.Statuses = append(e.Statuses, WantStatus{Feature: f, Derived: d, Service: service, Status: status, Pos: in.value.pos()})
 		}
 	}
 }

@@ -401,7 +401,9 @@ type Want struct {
 // lines of an expectation.
 type (
 	WantStatus struct {
-		Feature *Feature
+		Feature *Feature        // nil for a service's derived
+		Derived *ServiceDerived // with Service
+		Service *Service
 		Status  string
 		Pos     Position
 	}

@@ -15,6 +15,7 @@ const (
 
 var (
 	nameForm   = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+	fieldForm  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
 	suffixForm = regexp.MustCompile(`_(hl)?[1-9][0-9]*(ms|s|m|h|d)$|_last[1-9][0-9]*$`)
 )
 
@@ -23,10 +24,14 @@ var reservedWords = []string{"true", "false", "null", "in", "as", "break", "cons
 	"function", "if", "import", "let", "loop", "package", "namespace", "return", "var", "void", "while",
 	"event", "request"}
 
-// name checks a name that an author chose.
+// name checks a name that an author chose. That of a field may have capitals:
+// it is the producer's word, and the rule of 1.7 is one for features.
 func (l *loader) name(n node, name, what string) bool {
+	ofField := strings.HasSuffix(what, "field")
 	switch {
-	case !nameForm.MatchString(name):
+	case ofField && !fieldForm.MatchString(name):
+		l.errorf(n, "choose a name of these, and write path: where the value lies", "%s name `%s` must be letters, digits and _, beginning with a letter", what, name)
+	case !ofField && !nameForm.MatchString(name):
 		suggestion := ""
 		if fixed := snake(name); nameForm.MatchString(fixed) {
 			suggestion = "write `" + fixed + "`"

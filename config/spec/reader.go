@@ -45,7 +45,7 @@ type loader struct {
 }
 
 // Load reads spec files, and of folders all *.yaml and *.yml files below them
-// in the order of their names, and returns one Spec per namespace. All errors
+// that are not hidden, in the order of their names, and returns one Spec per namespace. All errors
 // and warnings of all files come in Diagnostics; specs is nil when there is an
 // error among them. err is about reading only.
 func Load(paths []string) (specs []*Spec, diags Diagnostics, err error) {
@@ -112,8 +112,8 @@ func appendFiles(files []File, path string) ([]File, error) {
 			}
 			return nil
 		}
-		if name != path && !isSpecName(name) {
-			return nil
+		if name != path && (!isSpecName(name) || strings.HasPrefix(entry.Name(), ".")) {
+			return nil // .x.yaml is an editor's
 		}
 		if len(files) == MaxFiles {
 			return fmt.Errorf("more than %d spec files", MaxFiles)

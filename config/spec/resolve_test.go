@@ -134,7 +134,7 @@ func TestDefaultsOfSourcesAndViews(t *testing.T) {
 	}
 }
 
-func TestNamesOfWindows(t *testing.T) {
+func TestS28NamesOfWindows(t *testing.T) {
 	s := mustLoad(t, viewsOnly(t, `n: {aggregation: count, windows: [60m, 24h]}
       d: {aggregation: decayed_count, half_lives: [5m]}
       l: {aggregation: count, last: [5]}
@@ -337,6 +337,9 @@ func TestS36Warnings(t *testing.T) {
 		mustWarn(t, message, base(t, oneFeature, oneFeature+"\n      "+feature))
 	}
 	mustWarn(t, "serves the personal field card", base(t, "card:    {type: string}", "card:    {type: string, pii: true}", oneFeature, oneFeature+"\n      m: {aggregation: last, field: card}"))
+	const computed = "\n    computed_fields: {tail: {type: string, expr: 'card + \"x\"'}}"
+	personal := base(t, "card:    {type: string}", "card:    {type: string, pii: true}", "id_field: id", "id_field: id"+computed)
+	mustWarn(t, "computed field tail is made of the personal field card", personal)
 	mustWarn(t, "has no description", base(t, "    description: One record per payment.\n", ""))
 	mustWarn(t, "has no owner", base(t, "owner: risk@example.com\n", ""))
 	mustWarn(t, "source payments has no field device_score", base(t, "{amount: double}", "{amount: double, device_score: double}"))

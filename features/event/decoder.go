@@ -35,11 +35,12 @@ const (
 // a decimal or an int.
 type Decoder struct {
 	root      *node
-	fields    []plan // the declared fields
-	width     int    // of Event.Values: with the computed fields
-	timestamp int    // place of the timestamp field
-	id        int    // place of the id field, -1 without one
-	byName    map[string]*plan
+	fields    []plan             // the declared fields
+	width     int                // of Event.Values: with the computed fields
+	timestamp int                // place of the timestamp field
+	id        int                // place of the id field, -1 without one
+	byName    map[string][]*plan // by path with dots, or else by name
+	byField   []*plan            // by place in Source.Fields; nil: computed
 	unknown   []int64
 
 	// The state of one record.
@@ -78,7 +79,8 @@ func NewDecoder(src *spec.Source) *Decoder {
 		root:    &node{},
 		width:   len(src.Fields),
 		id:      -1,
-		byName:  make(map[string]*plan),
+		byName:  make(map[string][]*plan),
+		byField: make([]*plan, len(src.Fields)),
 		unknown: make([]int64, len(src.Fields)),
 	}
 	for _, f := range src.Fields {
@@ -97,12 +99,14 @@ func NewDecoder(src *spec.Source) *Decoder {
 			at = at.child(name)
 		}
 		at.plans = append(at.plans, p)
-		d.byName[strings.Join(path, ".")] = p
+		joined := strings.Join(path, ".")
+		d.byName[joined] = append(d.byName[joined], p)
+		d.byField[p.Index] = p
 	}
 	for i := range d.fields {
 		p := &d.fields[i]
 		if _, taken := d.byName[p.Name]; !taken {
-			d.byName[p.Name] = p
+			d.byName[p.Name] = []*plan{p}
 		}
 	}
 	d.timestamp = src.TimestampField.Index

@@ -6,11 +6,11 @@ import (
 	"github.com/freshet-dev/freshet/config/spec"
 )
 
-// DecodeTexts is Decode for named texts: CSV cells and the given events of spec
-// tests. A name is a field's path with dots, or else the field's name. Each text
-// is read by the declared type of its field, an empty one is missing, and names
-// that the source does not declare are ignored (S14). Strings in ev alias texts.
-// Offset of a rejection is the place of the text.
+// DecodeTexts is Decode for the cells of a CSV line. A name is a field's path
+// with dots, or else the field's name. Each text is read by the declared type of
+// its field, an empty one is missing, and names that the source does not declare
+// are ignored (S14). Strings in ev alias texts. Offset of a rejection is the
+// place of the text.
 func (d *Decoder) DecodeTexts(names, texts []string, ev *Event) *Rejection {
 	d.begin(ev)
 	if len(names) != len(texts) {
@@ -24,17 +24,29 @@ func (d *Decoder) DecodeTexts(names, texts []string, ev *Event) *Rejection {
 		if !utf8.ValidString(text) {
 			return d.refuse(Decode, "", i, "a cell is not valid UTF-8")
 		}
-		p := d.byName[names[i]]
-		if p == nil {
-			continue
+		for _, p := range d.byName[names[i]] {
+			if p.seen == d.record {
+				return d.refuse(Decode, p.Name, i, "a name occurs twice")
+			}
+			p.seen = d.record
+			if text != "" {
+				d.fromText(p, text, i)
+			}
 		}
-		if p.seen == d.record {
-			return d.refuse(Decode, p.Name, i, "a name occurs twice")
-		}
-		p.seen = d.record
-		if text != "" {
-			d.fromText(p, text, i)
-		}
+	}
+	if d.schema {
+		return &d.rej
+	}
+	return d.finish()
+}
+
+// DecodeGiven is Decode for an event of a spec test: the texts of declared
+// fields, each field once. An empty text is a value, as it is in JSON: what has
+// none is not given.
+func (d *Decoder) DecodeGiven(fields []*spec.Field, texts []string, ev *Event) *Rejection {
+	d.begin(ev)
+	for i, f := range fields {
+		d.fromText(d.byField[f.Index], texts[i], i)
 	}
 	if d.schema {
 		return &d.rej

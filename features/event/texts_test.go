@@ -3,6 +3,8 @@ package event
 import (
 	"strings"
 	"testing"
+
+	"github.com/freshet-dev/freshet/config/spec"
 )
 
 func TestS14TextsAreReadByDeclaredType(t *testing.T) {
@@ -68,5 +70,45 @@ func TestDecodeTextsAllocatesNothing(t *testing.T) {
 		}
 	}); n != 0 {
 		t.Errorf("%g allocations", n)
+	}
+}
+
+// A cell is read into every field that lies there, as a JSON value is.
+func TestTwoFieldsOfOnePath(t *testing.T) {
+	src := payment()
+	f := spec.Field{Index: len(src.Fields), Name: "amount_text", Type: spec.String, Path: []string{"amount"}}
+	src.Fields = append(src.Fields, &f)
+	ev := &Event{}
+	if rej := NewDecoder(src).DecodeTexts([]string{"at", "id", "card", "amount"}, []string{"1767607200000", "p1", "c1", "1.50"}, ev); rej != nil {
+		t.Fatalf("%+v", rej)
+	}
+	if a, b := ev.Values[fieldOf(src, "amount").Index], ev.Values[f.Index]; a != OfDecimal(150) || b != OfString("1.50") {
+		t.Errorf("amount %+v, amount_text %+v", a, b)
+	}
+}
+
+// An empty text of a test is the empty text of a JSON record, not a missing
+// field: the same event must give the same numbers in both.
+func TestS33GivenEmptyTextIsAValue(t *testing.T) {
+	src := payment()
+	given := []string{"at", "id", "card", "amount", "status"}
+	var fields []*spec.Field
+	for _, name := range given {
+		fields = append(fields, fieldOf(src, name))
+	}
+	var asTest, asJSON Event
+	if rej := NewDecoder(src).DecodeGiven(fields, []string{"1767607200000", "p1", "", "1.5", ""}, &asTest); rej != nil {
+		t.Fatalf("%+v", rej)
+	}
+	if rej := NewDecoder(src).Decode([]byte(`{"at":1767607200000,"id":"p1","card":{"id":""},"amount":1.5,"status":""}`), &asJSON); rej != nil {
+		t.Fatalf("%+v", rej)
+	}
+	for i := range src.Fields {
+		if asTest.Values[i] != asJSON.Values[i] {
+			t.Errorf("%s: %+v in a test, %+v in JSON", src.Fields[i].Name, asTest.Values[i], asJSON.Values[i])
+		}
+	}
+	if rej := NewDecoder(src).DecodeGiven(fields, []string{"1767607200000", "p1", "c1", "", ""}, &asTest); rej == nil || rej.Reason != Schema {
+		t.Errorf("an empty amount: %+v", rej)
 	}
 }

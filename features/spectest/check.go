@@ -126,34 +126,40 @@ func (c *check) feature(want *spec.Want) *Mistake {
 		return mistake
 	}
 	c.compare(holds(want, got.value, got.scale), func() Mismatch {
-		m := Mismatch{Pos: want.Pos, Name: wantName(want), Want: wantText(want), Got: valueText(got.value, got.scale)}
+		m := Mismatch{Pos: want.Pos, Name: fullName(want.Feature, want.Derived, want.Service), Want: wantText(want),
+			Got: valueText(got.value, got.scale), Why: c.whyOf(want.Feature, want.Derived)}
 		if got.status != features.Present {
 			m.Got += " (" + got.status.String() + ")"
-		}
-		if want.Feature != nil {
-			m.Why = c.why(want.Feature)
-		} else {
-			m.Why = []string{c.formula(want.Derived.Expr)}
 		}
 		return m
 	})
 	return nil
 }
 
-func wantName(want *spec.Want) string {
-	if want.Feature != nil {
-		return want.Feature.Full()
+// fullName is that of a feature, or of a service's derived value.
+func fullName(f *spec.Feature, d *spec.ServiceDerived, service *spec.Service) string {
+	if f != nil {
+		return f.Full()
 	}
-	return want.Service.Name + "." + want.Derived.Name
+	return service.Name + "." + d.Name
+}
+
+// whyOf explains a feature, or a service's derived value.
+func (c *check) whyOf(f *spec.Feature, d *spec.ServiceDerived) []string {
+	if f != nil {
+		return c.why(f)
+	}
+	return []string{c.formula(d.Expr)}
 }
 
 func (c *check) status(want *spec.WantStatus) *Mistake {
-	got, mistake := c.value(want.Feature, nil, nil, want.Pos)
+	got, mistake := c.value(want.Feature, want.Derived, want.Service, want.Pos)
 	if mistake != nil {
 		return mistake
 	}
 	c.compare(got.status.String() == want.Status, func() Mismatch {
-		return Mismatch{Pos: want.Pos, Name: want.Feature.Full() + " status", Want: want.Status, Got: got.status.String(), Why: c.why(want.Feature)}
+		return Mismatch{Pos: want.Pos, Name: fullName(want.Feature, want.Derived, want.Service) + " status", Want: want.Status,
+			Got: got.status.String(), Why: c.whyOf(want.Feature, want.Derived)}
 	})
 	return nil
 }

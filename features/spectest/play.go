@@ -93,18 +93,18 @@ func (r *Runner) engine() *features.Engine {
 // read decodes one given event from its texts. nil: refused.
 func (p *play) read(reader *features.Reader, rec *record) (*event.Event, *Mistake) {
 	given := rec.given
-	names, texts := make([]string, 0, len(given.Values)+1), make([]string, 0, len(given.Values)+1)
+	fields, texts := make([]*spec.Field, 0, len(given.Values)+1), make([]string, 0, len(given.Values)+1)
 	has := make(map[*spec.Field]bool)
 	for _, v := range given.Values {
 		if v.Null {
 			continue
 		}
-		names, texts = append(names, v.Field.Name), append(texts, v.Text)
+		fields, texts = append(fields, v.Field), append(texts, v.Text)
 		has[v.Field] = true
 	}
 	if stamp := given.Source.TimestampField; stamp != nil && !has[stamp] {
 		at := time.UnixMilli(rec.time).UTC().Format("2006-01-02T15:04:05.000Z")
-		names, texts = append(names, stamp.Name), append(texts, at)
+		fields, texts = append(fields, stamp), append(texts, at)
 		has[stamp] = true
 	}
 	for _, f := range given.Source.Fields {
@@ -114,7 +114,7 @@ func (p *play) read(reader *features.Reader, rec *record) (*event.Event, *Mistak
 		}
 	}
 	ev := &event.Event{Source: given.Source.Index, Offset: rec.offset, RecordTime: event.NoTime}
-	refused := reader.ReadTexts(names, texts, ev)
+	refused := reader.ReadGiven(fields, texts, ev)
 	if refused != nil {
 		rec.refused, rec.detail = refused.Reason, strings.TrimSpace(refused.Field+" "+refused.Detail)
 	}

@@ -258,6 +258,8 @@ func TestS35Mistakes(t *testing.T) {
 			"by_user.fresh_1h needs an event, and at 1s  user=u1 is a read"},
 		{"derived of the event in a read", "    given: [{at: 0s, id: a}]\n    expect:\n      - {at: 1s, entity: {user: u1}, features: {by_user.sure: true}}\n",
 			"by_user.sure needs an event"},
+		{"status of a service's derived in a read", "    given: [{at: 0s, id: a}]\n    expect:\n      - {at: 1s, entity: {user: u1}, statuses: {risk.twice: PRESENT}}\n",
+			"risk.twice"},
 		{"score in a read", "    given: [{at: 0s, id: a}]\n    expect:\n      - {at: 1s, entity: {user: u1}, scores: {risk: 1}}\n", "risk scores events"},
 		{"unknown event", "    given: [{at: 0s, id: a}]\n    expect:\n      - {event: zz, features: {by_user.n_1m: 1}}\n", `the id "zz"`},
 		{"refused event", "    given: [{at: 0s, id: a, kind: test}]\n    expect:\n      - {event: a, features: {by_user.n_1m: 1}}\n", `the id "a"`},
@@ -284,6 +286,33 @@ func TestS35Mistakes(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A service's derived value has a status in the record, so a test may ask.
+func TestS35StatusOfAServicesDerived(t *testing.T) {
+	r := one(t, `
+    given: [{at: 0s, id: a}]
+    expect:
+      - {at: 0s, entity: {user: u1}, statuses: {risk.twice: PRESENT}}
+      - {at: 0s, entity: {user: u1}, statuses: {risk.twice: DEFAULT}}
+`)
+	if got, want := summary(r), "at 0s  user=u1: risk.twice status want DEFAULT got PRESENT\n"; got != want || r.Checked != 2 {
+		t.Errorf("%d lines, got\n%swant\n%s", r.Checked, got, want)
+	}
+	if why := fmt.Sprint(r.Failures[0].Mismatches[0].Why); why != "[= by_user.n_1m * 2   with by_user.n_1m = 1]" {
+		t.Error(why)
+	}
+}
+
+func TestS33AnEmptyTextIsAValue(t *testing.T) {
+	mustPass(t, one(t, `
+    given:
+      - {at: 0s, id: a, kind: sale, shop: ""}
+      - {at: 1s, id: b, kind: "", shop: ""}
+    expect:
+      - {event: b, features: {by_user.n_1m: 2, by_user.latest: "", by_user.fresh_1h: false}}
+      - {at: 2s, entity: {user: u1}, features: {by_user.latest: ""}, dropped: {schema: 0}}
+`), 5)
 }
 
 func TestS15CompositeKeys(t *testing.T) {

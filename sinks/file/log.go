@@ -72,17 +72,21 @@ func Create(path string, form Form, stdout io.Writer) (*Log, error) {
 
 // Produce implements sinks.Log. The lines of a file are safe once Close has
 // returned: a run over files has no positions that could be ahead of them.
+//
+// An error is fatal: of a line that was cut off no one knows how much is in the
+// file, and the buffer refuses everything after it. Trying again would wait
+// for ever for a reader that has gone, or for a disk that is full.
 func (l *Log) Produce(_ context.Context, records []sinks.Record) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i := range records {
 		if err := l.write(&records[i]); err != nil {
-			return fmt.Errorf("write %s: %w", l.name, err)
+			return &sinks.Fatal{Err: fmt.Errorf("write %s: %w", l.name, err)}
 		}
 	}
 	if l.live {
 		if err := l.out.Flush(); err != nil {
-			return fmt.Errorf("write %s: %w", l.name, err)
+			return &sinks.Fatal{Err: fmt.Errorf("write %s: %w", l.name, err)}
 		}
 	}
 	return nil

@@ -4,10 +4,12 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/klauspost/compress/gzip"
@@ -94,6 +96,24 @@ func TestAValueOfSeveralLinesBecomesOne(t *testing.T) {
 func TestCreateWhereThereIsNoFolder(t *testing.T) {
 	if _, err := Create(filepath.Join(t.TempDir(), "no", "out"), Values, nil); err == nil || !strings.Contains(err.Error(), "no such file") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// gone is a pipe whose reader has left.
+type gone struct{}
+
+func (gone) Write([]byte) (int, error) { return 0, syscall.EPIPE }
+
+// Tried again it would fail for ever.
+func TestAReaderThatHasGoneEndsTheRun(t *testing.T) {
+	l, err := Create(Stdout, Values, gone{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fatal *sinks.Fatal
+	err = l.Produce(context.Background(), []sinks.Record{{Value: []byte("{}")}})
+	if !errors.As(err, &fatal) || !errors.Is(err, syscall.EPIPE) {
+		t.Errorf("the error is %v", err)
 	}
 }
 

@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"math"
+	"slices"
 
 	"github.com/freshet-dev/freshet/config/spec"
 )
@@ -9,41 +10,43 @@ import (
 // derived is a derived feature of a view: its names are features of that view
 // and event.x (S17).
 func (r *reading) derived(f *spec.Feature) Result {
-	value, status := r.expression(f.Expr)
-	if value == nil {
-		return Result{Value: literal(f.HasDefault, f.Default, f.Type), Status: first(status, Default)}
+	result := r.expression(f.Expr)
+	if result.Value == nil {
+		return Result{Value: literal(f.HasDefault, f.Default, f.Type), Status: first(result.Status, Default)}
 	}
-	return Result{Value: value, Status: status}
+	return result
 }
 
 // ServiceDerived is a derived value of a service: its names are view.feature
 // and request.x.
 func (c *Outcome) ServiceDerived(d *spec.ServiceDerived) Result {
-	value, status := c.expression(d.Expr)
-	if value == nil {
-		return Result{Value: literal(d.HasDefault, d.Default, d.Type), Status: first(status, Default)}
+	result := c.expression(d.Expr)
+	if result.Value == nil {
+		return Result{Value: literal(d.HasDefault, d.Default, d.Type), Status: first(result.Status, Default)}
 	}
-	return Result{Value: value, Status: status}
+	return result
 }
 
 // expression is the value of an expression over features and event fields, and
-// the first status of the features that it mentions, defaults aside.
-func (r *reading) expression(x *spec.Expr) (any, string) {
-	status := Present
-	for _, names := range [][]spec.Name{x.Names, x.Asked} {
-		for _, n := range names {
-			if n.Scope == spec.FeatureScope {
-				if s := r.Feature(n.Feature).Status; s != Default {
-					status = first(status, s)
-				}
-			}
+// the first status of the features that it mentions, defaults aside. Its mass
+// is theirs: what they were rounded by, a difference of them may be off by.
+func (r *reading) expression(x *spec.Expr) Result {
+	result := Result{Status: Present}
+	for _, n := range slices.Concat(x.Names, x.Asked) {
+		if n.Scope != spec.FeatureScope {
+			continue
 		}
+		in := r.Feature(n.Feature)
+		if in.Status != Default {
+			result.Status = first(result.Status, in.Status)
+		}
+		number, _ := in.Value.(float64)
+		result.Mass += in.Mass + math.Abs(number)
 	}
-	value, ok := x.Interpret(r.lookUp)
-	if !ok {
-		return nil, status
+	if value, ok := x.Interpret(r.lookUp); ok {
+		result.Value = value
 	}
-	return value, status
+	return result
 }
 
 func (r *reading) lookUp(n spec.Name) (any, bool) {
@@ -68,8 +71,7 @@ func (r *reading) lookUp(n spec.Name) (any, bool) {
 
 // Holds reports whether a rule fires for the accepted record.
 func (c *Outcome) Holds(rule *spec.Rule) bool {
-	v, _ := c.expression(rule.When)
-	b, ok := v.(bool)
+	b, ok := c.expression(rule.When).Value.(bool)
 	return ok && b
 }
 
@@ -96,8 +98,7 @@ func (c *Outcome) Score(m *spec.Model) Scored {
 	}
 	s.Value, s.Has = weights, true
 	if m.Score != nil {
-		v, _ := c.expression(m.Score)
-		s.Value, s.Has = v.(float64)
+		s.Value, s.Has = c.expression(m.Score).Value.(float64)
 	}
 	if !s.Has {
 		s.Band = m.OnError

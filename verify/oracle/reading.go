@@ -24,7 +24,7 @@ var precedence = []string{NoEntity, NotFound, NeedsEvent, Error, Incomplete, Deg
 
 // Result is one value and how far it can be trusted. Value is nil (no value),
 // float64, bool, string or time.Time. Mass is the sum of the magnitudes that a
-// sum or mean was made of, which bounds its rounding.
+// sum, a mean or a derived value was made of, which bounds its rounding.
 type Result struct {
 	Value  any
 	Status string
