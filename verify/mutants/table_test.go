@@ -168,4 +168,16 @@ var table = []mutant{
 		old:  "subWide(w[trendSquares:trendValues], terms[trendSquares:trendValues])",
 		new:  "subWide(w[trendSquares:trendValues], terms[trendTimes:trendSquares])",
 	},
+	{
+		name: "top_share: one of several most frequent values takes the others with it", more: true,
+		file: "features/beside.go",
+		old:  "if left == 0 && most == b {",
+		new:  "if most == b {",
+	},
+	{
+		name: "gaps: a late event does not see the oldest of its window", more: true,
+		file: "features/beside.go",
+		old:  "for j := i - 1; j >= int(uint32(w[k.at])) && prev == 0; j-- {",
+		new:  "for j := i - 1; j > int(uint32(w[k.at])) && prev == 0; j-- {",
+	},
 }
