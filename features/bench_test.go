@@ -14,7 +14,7 @@ import (
 	"github.com/freshet-dev/freshet/features/event"
 )
 
-// plainSpec is the yardstick of issue 4: 5 entities x 6 windows x count, sum,
+// plainSpec is the yardstick of the benchmarks: 5 entities x 6 windows x count, sum,
 // mean and stddev, 120 features.
 const plainSpec = `
 version: 1
