@@ -27,7 +27,6 @@ const (
 	DecayedDoubles                 // 3 words: the same of doubles
 )
 
-
 var partWords = [...]int{Matches: 1, Sum: 2, SumFixed: 2, Squares: 3, SquaresFixed: 4, Trend: trendWords, TrendFixed: trendWords,
 	Distinct: 1, Counts: countsWords, Smallest: 2, Largest: 2, Newest: 3, Oldest: 3, Gaps: gapsWords,
 	DecayedOnes: decayedWords, DecayedInts: decayedWords, DecayedDoubles: decayedWords}
