@@ -39,6 +39,7 @@ check: ## format, vet, staticcheck and the house rules
 	@unformatted=$$(gofmt -l .); \
 	if [[ -n "$$unformatted" ]]; then echo "not formatted (gofmt -w):"; echo "$$unformatted"; exit 1; fi
 	@go mod verify >/dev/null
+	@go mod tidy -diff
 	@go vet ./...
 	@$(STATICCHECK) ./...
 	@go test -count=1 ./verify/tidy
