@@ -31,7 +31,8 @@ var (
 )
 
 // missingConnectors lists the sources, formats and models of a spec that no
-// table has. A source whose input is a file needs no connector.
+// table has. Files replace the whole of a source's connection: its type, its
+// format, and the history that fills windows longer than a topic's retention.
 func missingConnectors(s *spec.Spec, fromFiles bool) []features.Missing {
 	var missing []features.Missing
 	for _, source := range s.Sources {
@@ -41,7 +42,7 @@ func missingConnectors(s *spec.Spec, fromFiles bool) []features.Missing {
 		if !sourceFormats[source.Format] && !fromFiles {
 			missing = append(missing, features.Missing{What: "format " + source.Format, Pos: source.Pos})
 		}
-		if source.History != nil {
+		if source.History != nil && !fromFiles {
 			missing = append(missing, features.Missing{What: "history", Pos: source.Pos})
 		}
 	}
