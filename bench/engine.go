@@ -72,12 +72,17 @@ type result struct {
 	wall      time.Duration
 	cpu       time.Duration
 	allocated uint64 // bytes
+	outside   bool   // another process: what it allocated is not known
 	note      string
 }
 
 func (r result) print() {
-	fmt.Printf("| %s | %s | %.2f | %.1f | %s |\n", r.name, thousands(float64(r.events)/r.wall.Seconds()),
-		r.cpu.Seconds()/float64(r.events)*1e6, float64(r.allocated)/float64(r.events), r.note)
+	allocated := "not known"
+	if !r.outside {
+		allocated = fmt.Sprintf("%.1f", float64(r.allocated)/float64(r.events))
+	}
+	fmt.Printf("| %s | %s | %.2f | %s | %s |\n", r.name, thousands(float64(r.events)/r.wall.Seconds()),
+		r.cpu.Seconds()/float64(r.events)*1e6, allocated, r.note)
 }
 
 func header() {
