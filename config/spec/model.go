@@ -53,7 +53,8 @@ const (
 	Timestamp
 	Decimal
 	Duration // of expressions only
-	List     // of strings: list features, and the reasons that a filter of the command line asks for
+	List     // list features, and the reasons that a filter of the command line asks for
+	Map      // from category to value: features with `by:`
 )
 
 // Source is one stream of events.

@@ -69,7 +69,7 @@ func TestDecodeEqualsReference(t *testing.T) {
 		}
 		accepted++
 		for _, f := range src.Fields {
-			if ev.Values[f.Index] != values[f.Index] {
+			if !ev.Values[f.Index].Equal(values[f.Index]) {
 				rt.Fatalf("%s: %s is %+v, the reference says %+v", raw, f.Name, ev.Values[f.Index], values[f.Index])
 			}
 		}

@@ -222,7 +222,7 @@ func FuzzDecode(f *testing.F) {
 			return
 		}
 		for _, f := range src.Fields {
-			if ev.Values[f.Index] != values[f.Index] {
+			if !ev.Values[f.Index].Equal(values[f.Index]) {
 				t.Errorf("%q: %s is %+v, the reference says %+v", raw, f.Name, ev.Values[f.Index], values[f.Index])
 			}
 		}

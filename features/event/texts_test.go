@@ -19,7 +19,7 @@ func TestS14TextsAreReadByDeclaredType(t *testing.T) {
 	want := map[string]Value{"at": OfTimestamp(1767607200000), "id": OfString("0123"), "card": OfString("1e3"), "amount": OfDecimal(8565),
 		"tries": OfInt(3), "count": OfInt(4), "lat": OfDouble(0), "ok": OfBool(true), "country": OfString("DE")}
 	for _, f := range src.Fields {
-		if got := ev.Values[f.Index]; got != want[f.Name] {
+		if got := ev.Values[f.Index]; !got.Equal(want[f.Name]) {
 			t.Errorf("%s: got %+v, want %+v", f.Name, got, want[f.Name])
 		}
 	}
@@ -82,7 +82,7 @@ func TestTwoFieldsOfOnePath(t *testing.T) {
 	if rej := NewDecoder(src).DecodeTexts([]string{"at", "id", "card", "amount"}, []string{"1767607200000", "p1", "c1", "1.50"}, ev); rej != nil {
 		t.Fatalf("%+v", rej)
 	}
-	if a, b := ev.Values[fieldOf(src, "amount").Index], ev.Values[f.Index]; a != OfDecimal(150) || b != OfString("1.50") {
+	if a, b := ev.Values[fieldOf(src, "amount").Index], ev.Values[f.Index]; !a.Equal(OfDecimal(150)) || !b.Equal(OfString("1.50")) {
 		t.Errorf("amount %+v, amount_text %+v", a, b)
 	}
 }
@@ -104,7 +104,7 @@ func TestS33GivenEmptyTextIsAValue(t *testing.T) {
 		t.Fatalf("%+v", rej)
 	}
 	for i := range src.Fields {
-		if asTest.Values[i] != asJSON.Values[i] {
+		if !asTest.Values[i].Equal(asJSON.Values[i]) {
 			t.Errorf("%s: %+v in a test, %+v in JSON", src.Fields[i].Name, asTest.Values[i], asJSON.Values[i])
 		}
 	}

@@ -20,7 +20,7 @@ func TestS13MajorUnitsAreRoundedOnce(t *testing.T) {
 }
 
 func TestS21NegativeZeroIsZero(t *testing.T) {
-	if v := OfDouble(math.Copysign(0, -1)); v != OfDouble(0) || math.Signbit(v.Float()) {
+	if v := OfDouble(math.Copysign(0, -1)); !v.Equal(OfDouble(0)) || math.Signbit(v.Float()) {
 		t.Errorf("got %+v", v)
 	}
 }

@@ -102,15 +102,15 @@ func agree(e *spec.Expr, v values) error {
 	var same bool
 	switch w := want.(type) {
 	case float64:
-		same = got == event.OfDouble(w)
+		same = got.Equal(event.OfDouble(w))
 		f, ok := p.EvalNumber(v.env())
 		same = same && ok && f == w
 	case bool:
-		same = got == event.OfBool(w)
+		same = got.Equal(event.OfBool(w))
 	case string:
-		same = got == event.OfString(w)
+		same = got.Equal(event.OfString(w))
 	case time.Time:
-		same = got == event.OfTimestamp(w.UnixMilli())
+		same = got.Equal(event.OfTimestamp(w.UnixMilli()))
 	}
 	if !same {
 		return fmt.Errorf("%s = %+v, the reference says %v", e.Text, got, want)
