@@ -232,6 +232,7 @@ func (c *compiler) cell(f *spec.Feature) *cell {
 		hasDef:   f.HasDefault,
 		unit:     unitOf(d),
 		per:      float64(d.Per.Milliseconds()),
+		length:   float64(f.Window.Length.Milliseconds()),
 	}
 	b := bitPlan{filter: c.cond(sp, vp.view.Filter), cond: c.cond(sp, d.Filter), numerator: -1, input: -1}
 	if d.Field != nil || d.Value != nil {

@@ -234,6 +234,7 @@ type cell struct {
 
 	unit     float64 // ms
 	per      float64 // ms
+	length   float64 // ms, of the window
 	minCount int64
 	defawlt  event.Value
 	hasDef   bool

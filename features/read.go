@@ -307,7 +307,7 @@ func (e *Engine) finish(x *cellOut, m *moment, words []uint64, f frame, status S
 	args := &e.args
 	args.N, args.Seen = int64(words[x.count]), false
 	args.Number, args.Divisor, args.Unit = x.number, x.divisor, x.unit
-	args.Delay, args.Per = x.cursor.delay, x.per
+	args.Delay, args.Per, args.Length = x.cursor.delay, x.per, x.length
 	if x.agg.Own {
 		args.Own, args.HasOwn = e.current.words[x.inputAt], e.current.values[x.inputAt].Has()
 	}

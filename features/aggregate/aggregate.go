@@ -40,7 +40,8 @@ type Args struct {
 	Since   int64   // ms from the newest input to the time of the reading
 	Unit    float64 // ms per unit of a time result
 	Delay   int64   // ms
-	Per     float64 // ms, of slope
+	Per     float64 // ms, of slope and rate
+	Length  float64 // ms, of the window of a rate
 	Seen    bool    // is_new: one of the inputs has the value that is asked about
 	Own     uint64  // zscore: the word of the event that asks
 	HasOwn  bool
@@ -99,7 +100,7 @@ type Aggregation struct {
 var Table = [...]*Aggregation{
 	&count, &sum, &mean, &minimum, &maximum, &stddev, &variance, &zscore, &countDistinct, &topShare, &entropy, &ratio,
 	&first, &last, &timeSinceFirst, &timeSinceLast, &interarrivalMean, &interarrivalStddev, &interarrivalCV,
-	&decayedCount, &decayedSum, &slope, &isNew,
+	&decayedCount, &decayedSum, &ewma, &slope, &isNew, &rate, &novelty,
 }
 
 // Find is the aggregation of a name, nil where this build has none.

@@ -24,7 +24,7 @@ func result(a *Aggregation, n Number, divisor int64, words ...uint64) Result {
 	if len(s.words) > 1 {
 		args.B = s.words[1]
 	}
-	args.Per = 1
+	args.Per, args.Length = 1, 4
 	args.Since = int64(len(words)) - int64(1)
 	if len(words) > 0 {
 		args.Own, args.HasOwn = words[len(words)-1], true
@@ -86,6 +86,10 @@ func TestS20Formulas(t *testing.T) {
 		{"decayed_sum", Integer, 10, ints(40, 0, 20), 0.5 * 4},
 		{"decayed_sum", Double, 1, doubles(4, 0, -1), 0.5},
 		{"count_distinct", Opaque, 1, ints(5, 6, 5), 2},
+		{"novelty", Opaque, 1, ints(5, 6, 5, 5), 0.5},
+		{"rate", Nothing, 1, ints(0, 0, 0), 0.75},
+		{"ewma", Integer, 10, ints(40, 0, 20), 4 / (1 + math.Sqrt2/2 + 0.5)},
+		{"ewma", Double, 1, doubles(4, 0, -1), 1 / (1 + math.Sqrt2/2 + 0.5)},
 		{"ratio", Nothing, 1, ints(1, 0, 1, 1), 0.75},
 	} {
 		got := result(Find(c.name), c.number, c.divisor, c.words...)
