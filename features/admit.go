@@ -91,10 +91,9 @@ func (l *entityLog) holdsID(key hash128, t int64, idHash uint64) bool {
 	if !ok {
 		return false
 	}
-	w := l.plan.width
 	rows := l.rows.All(l.entities.state(slot)[atRows:])
-	for i := l.rows.FirstAfter(rows, t) - 1; i >= 0 && int64(rows[i*w]) == t; i-- {
-		if rows[i*w+2] == idHash {
+	for i := l.rows.FirstAfter(rows, t) - 1; i >= 0 && l.plan.timeAt(rows, i) == t; i-- {
+		if l.plan.id(l.plan.row(rows, i)) == idHash {
 			return true
 		}
 	}

@@ -33,12 +33,12 @@ const never = 1<<63 - 1
 // due is when the next row enters a window at its head or leaves it at its
 // tail.
 func (l *entityLog) due(k *cursorPlan, rows []uint64, cursor uint64) uint64 {
-	at, width := uint64(never), l.plan.width
-	if tail := int(uint32(cursor)) * width; tail < len(rows) {
-		at = rows[tail] + uint64(k.delay+k.length)
+	at, n := uint64(never), l.plan.len(rows)
+	if tail := int(uint32(cursor)); tail < n {
+		at = uint64(l.plan.timeAt(rows, tail) + k.delay + k.length)
 	}
-	if head := int(cursor>>32) * width; k.delay > 0 && head < len(rows) {
-		at = min(at, rows[head]+uint64(k.delay))
+	if head := int(cursor >> 32); k.delay > 0 && head < n {
+		at = min(at, uint64(l.plan.timeAt(rows, head)+k.delay))
 	}
 	return at
 }
@@ -47,20 +47,19 @@ func (l *entityLog) due(k *cursorPlan, rows []uint64, cursor uint64) uint64 {
 // a delay, and leave it at the tail. The parts are in words: the entity's state
 // (own) or a copy. The new tail and head are returned.
 func (l *entityLog) move(k *cursorPlan, rows, words []uint64, cursor uint64, t int64, own bool) uint64 {
-	width := l.plan.width
-	tail, n := int(uint32(cursor)), len(rows)/width
+	tail, n := int(uint32(cursor)), l.plan.len(rows)
 	head, entered := n, 0
 	if k.delay > 0 {
 		head = int(cursor >> 32)
-		for head < n && int64(rows[head*width]) <= t-k.delay {
-			add(k, rows[head*width:(head+1)*width], words)
+		for head < n && l.plan.timeAt(rows, head) <= t-k.delay {
+			l.plan.add(k, l.plan.row(rows, head), words)
 			head++
 		}
 		entered = head
 	}
-	for from := t - k.delay - k.length; tail < head && int64(rows[tail*width]) <= from; tail++ {
-		row := rows[tail*width : (tail+1)*width]
-		remove(k, row, words)
+	for from := t - k.delay - k.length; tail < head && l.plan.timeAt(rows, tail) <= from; tail++ {
+		row := l.plan.row(rows, tail)
+		l.plan.remove(k, row, words)
 		if !own {
 			continue
 		}
@@ -81,13 +80,13 @@ func (l *entityLog) move(k *cursorPlan, rows, words []uint64, cursor uint64, t i
 func (l *entityLog) forget(k *cursorPlan, row, w []uint64) {
 	for _, x := range k.longest {
 		if l.plan.has(row, x.unique) {
-			l.tables.Delete(w[x.at:], row[l.plan.lanesAt+x.lane])
+			l.tables.Delete(w[x.at:], l.plan.word(row, x.lane))
 		}
 	}
 }
 
 // add puts a row into the running parts of a window.
-func add(k *cursorPlan, row, words []uint64) {
+func (l *logPlan) add(k *cursorPlan, row, words []uint64) {
 	for i := range k.ops {
 		o := &k.ops[i]
 		if row[o.flags]>>o.shift&1 == 0 {
@@ -102,7 +101,7 @@ func add(k *cursorPlan, row, words []uint64) {
 		case aggregate.Squares:
 			aggregate.AddSquare(w, row[o.lane])
 		default:
-			in := aggregate.Input{Time: int64(row[0]), Place: row[1], Half: o.half}
+			in := aggregate.Input{Time: l.time(row), Place: l.place(row), Half: o.half}
 			if o.lane > 0 {
 				in.Word = row[o.lane]
 			}
@@ -112,7 +111,7 @@ func add(k *cursorPlan, row, words []uint64) {
 }
 
 // remove takes a row out of the running parts of a sliding window.
-func remove(k *cursorPlan, row, words []uint64) {
+func (l *logPlan) remove(k *cursorPlan, row, words []uint64) {
 	for i := range k.ops {
 		o := &k.ops[i]
 		if row[o.flags]>>o.shift&1 == 0 {
@@ -127,7 +126,7 @@ func remove(k *cursorPlan, row, words []uint64) {
 		case aggregate.Squares:
 			aggregate.SubSquare(w, row[o.lane])
 		default:
-			o.part.Remove(w[:o.part.Words()], aggregate.Input{Time: int64(row[0]), Word: row[o.lane]}, o.number)
+			o.part.Remove(w[:o.part.Words()], aggregate.Input{Time: l.time(row), Word: row[o.lane]}, o.number)
 		}
 	}
 }

@@ -12,29 +12,30 @@ import (
 
 // join puts row i, which has the part's bit, into the part.
 func (l *entityLog) join(k *cursorPlan, p *partPlan, w []uint64, i int) {
-	rows, width := l.rows.All(w[atRows:]), l.plan.width
-	row, words := rows[i*width:], w[p.at:p.at+p.size()]
+	rows := l.rows.All(w[atRows:])
+	row, words := l.plan.row(rows, i), w[p.at:p.at+p.size()]
 	if p.part == aggregate.Counts {
-		l.recount(p, w, row[l.plan.lanesAt+p.lane], 1)
+		l.recount(p, w, l.plan.word(row, p.lane), 1)
 		return
 	}
-	if (i+1)*width == len(rows) { // the newest
-		aggregate.AddGap(words, aggregate.LastOfGaps(words), row[0], 0)
+	t := uint64(l.plan.time(row))
+	if i+1 == l.plan.len(rows) { // the newest
+		aggregate.AddGap(words, aggregate.LastOfGaps(words), t, 0)
 		return
 	}
 	var prev uint64
 	for j := i - 1; j >= int(uint32(w[k.at])) && prev == 0; j-- {
-		if other := rows[j*width:]; l.plan.has(other, p.bit) {
-			prev = other[0]
+		if other := l.plan.row(rows, j); l.plan.has(other, p.bit) {
+			prev = uint64(l.plan.time(other))
 		}
 	}
-	aggregate.AddGap(words, prev, row[0], l.nextWith(p.bit, rows, i))
+	aggregate.AddGap(words, prev, t, l.nextWith(p.bit, rows, i))
 }
 
 // leave takes row i, the oldest with the part's bit, out of the part.
 func (l *entityLog) leave(p *partPlan, rows []uint64, i int, w []uint64) {
 	if p.part == aggregate.Counts {
-		l.recount(p, w, rows[i*l.plan.width+l.plan.lanesAt+p.lane], -1)
+		l.recount(p, w, l.plan.word(l.plan.row(rows, i), p.lane), -1)
 		return
 	}
 	aggregate.DropOldest(w[p.at:p.at+p.size()], l.nextWith(p.bit, rows, i))
@@ -42,10 +43,9 @@ func (l *entityLog) leave(p *partPlan, rows []uint64, i int, w []uint64) {
 
 // nextWith is the time of the first row behind i with a bit; 0: there is none.
 func (l *entityLog) nextWith(bit int, rows []uint64, i int) uint64 {
-	width := l.plan.width
-	for at := (i + 1) * width; at < len(rows); at += width {
-		if l.plan.has(rows[at:], bit) {
-			return rows[at]
+	for i++; i < l.plan.len(rows); i++ {
+		if row := l.plan.row(rows, i); l.plan.has(row, bit) {
+			return uint64(l.plan.time(row))
 		}
 	}
 	return 0

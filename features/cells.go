@@ -23,9 +23,9 @@ func (c *compiler) log(sp *sourcePlan, entity *spec.Entity) *logPlan {
 		index:    len(c.plan.logs),
 		source:   sp,
 		entity:   entity,
-		hasID:    sp.source.IDField != nil,
 		lateness: sp.source.AllowedLateness.Milliseconds(),
 	}
+	l.hasID = sp.source.IDField != nil
 	c.plan.logs = append(c.plan.logs, l)
 	at := 0
 	for at < len(sp.logs) && sp.logs[at].entity.Index < entity.Index {
@@ -322,12 +322,7 @@ func (l *logPlan) finish() {
 		}
 	}
 	l.span = max(l.span, 1) // an event that is late by just the lateness finds its peers
-	l.flagsAt = 2
-	if l.hasID {
-		l.flagsAt = 3
-	}
-	l.lanesAt = l.flagsAt + (len(l.bits)+63)/64
-	l.width = l.lanesAt + len(l.lanes)
+	l.layRow()
 	for lane, input := range l.lanes {
 		if l.source.inputs[input].encoding == text {
 			l.texts = append(l.texts, lane)
@@ -352,6 +347,11 @@ func (l *logPlan) finishState() int {
 		at += n
 		return at - n
 	}
+	handle := func(kind handleKind) int {
+		l.handles = append(l.handles, handlePlan{at, kind})
+		return take(window.HandleWords)
+	}
+	l.handles = []handlePlan{{atRows, rowsHandle}}
 	for _, k := range l.cursors {
 		if !k.scanned && k.life == nil {
 			k.at = take(2)
@@ -379,14 +379,14 @@ func (l *logPlan) finishState() int {
 		x.text = x.lane >= 0 && slices.Contains(l.texts, x.lane)
 	}
 	for _, x := range l.stacks {
-		x.at = take(window.HandleWords)
+		x.at = handle(stackHandle)
 	}
 	for _, x := range l.tables {
-		x.at = take(window.HandleWords)
+		x.at = handle(tableHandle)
 		x.finish()
 	}
 	for _, x := range l.censuses {
-		x.at = take(window.HandleWords)
+		x.at = handle(tableHandle)
 	}
 	l.words = at
 	return at
@@ -402,14 +402,8 @@ func (l *logPlan) addOp(k *cursorPlan, p *partPlan) {
 		k.beside = append(k.beside, p)
 		return
 	}
-	o := op{
-		part:   p.part,
-		number: p.number,
-		shift:  uint8(p.unique & 63),
-		flags:  uint16(l.flagsAt + p.unique>>6),
-		at:     int32(p.at),
-		half:   p.half,
-	}
+	word, shift := l.bitAt(p.unique)
+	o := op{part: p.part, number: p.number, shift: shift, flags: uint16(word), at: int32(p.at), half: p.half}
 	if p.lane >= 0 {
 		o.lane = uint16(l.lanesAt + p.lane)
 	}

@@ -38,7 +38,7 @@ func (l *entityLog) insert(e *Engine, w []uint64, i int, ev *event.Event, first 
 	}
 	for _, k := range l.plan.sliding {
 		if t > now-k.delay-k.length && t <= now-k.delay {
-			add(k, row, w)
+			l.plan.add(k, row, w)
 			for _, p := range k.beside {
 				if l.plan.has(row, p.bit) {
 					l.join(k, p, w, i)
@@ -49,7 +49,7 @@ func (l *entityLog) insert(e *Engine, w []uint64, i int, ev *event.Event, first 
 	for _, x := range l.plan.stacks {
 		if l.plan.has(row, x.bit) && t > now-x.reach {
 			l.stacks.Expire(w[x.at:], now-x.reach)
-			code := aggregate.OrderCode(row[l.plan.lanesAt+x.lane], x.number)
+			code := aggregate.OrderCode(l.plan.word(row, x.lane), x.number)
 			l.stacks.Put(w[x.at:], t, code, x.largest)
 		}
 	}
@@ -68,12 +68,13 @@ func (l *entityLog) insert(e *Engine, w []uint64, i int, ev *event.Event, first 
 
 // renew makes a row the newest of its bit, if it is.
 func (l *entityLog) renew(e *Engine, x *newestPlan, w, row []uint64) {
-	if row[0] < w[0] || (row[0] == w[0] && row[1] < w[1]) {
+	t, place := uint64(l.plan.time(row)), l.plan.place(row)
+	if t < w[0] || (t == w[0] && place < w[1]) {
 		return
 	}
 	word := uint64(0)
 	if x.lane >= 0 {
-		word = row[l.plan.lanesAt+x.lane]
+		word = l.plan.word(row, x.lane)
 	}
 	if x.text {
 		e.texts.again(word)
@@ -81,15 +82,15 @@ func (l *entityLog) renew(e *Engine, x *newestPlan, w, row []uint64) {
 			e.texts.release(w[2])
 		}
 	}
-	w[0], w[1], w[2] = row[0], row[1], word
+	w[0], w[1], w[2] = t, place, word
 }
 
 // occur notes that a value occurs in row i: the row is marked as the newest of
 // its value and the older one is not any more, unless it is the late one.
 func (l *entityLog) occur(x *tablePlan, w []uint64, i int) {
-	rows, width := l.rows.All(w[atRows:]), l.plan.width
-	row := rows[i*width : (i+1)*width]
-	t, word := int64(row[0]), row[l.plan.lanesAt+x.lane]
+	rows := l.rows.All(w[atRows:])
+	row := l.plan.row(rows, i)
+	t, word := l.plan.time(row), l.plan.word(row, x.lane)
 	if t <= int64(w[atNow])-x.reach {
 		return // it has left every window
 	}
@@ -101,49 +102,45 @@ func (l *entityLog) occur(x *tablePlan, w []uint64, i int) {
 		if j > i {
 			return // a peer of equal time that comes later
 		}
-		old := rows[j*width : (j+1)*width]
-		clearBit(old[l.plan.flagsAt:], x.unique)
+		l.plan.clearBit(l.plan.row(rows, j), x.unique)
 		for _, c := range x.counts {
 			if j >= int(uint32(w[c.cursor.at])) {
 				w[c.part.at]--
 			}
 		}
 	}
-	setBit(row[l.plan.flagsAt:], x.unique)
+	l.plan.setBit(row, x.unique)
 	l.tables.Put(w[x.at:], word, window.NewNote(t, false))
 }
 
 // marked is the row of time t that is marked as the newest of its value.
 func (l *entityLog) marked(x *tablePlan, rows []uint64, t int64, word uint64) int {
 	for j := l.rows.FirstAfter(rows, t) - 1; j >= 0; j-- {
-		row := rows[j*l.plan.width : (j+1)*l.plan.width]
-		if l.plan.has(row, x.unique) && row[l.plan.lanesAt+x.lane] == word {
+		row := l.plan.row(rows, j)
+		if l.plan.has(row, x.unique) && l.plan.word(row, x.lane) == word {
 			return j
 		}
-		if int64(row[0]) != t {
+		if l.plan.time(row) != t {
 			break
 		}
 	}
 	panic("features: the newest occurrence of a value is not in the log")
 }
 
-func setBit(flags []uint64, bit int)   { flags[bit>>6] |= 1 << (bit & 63) }
-func clearBit(flags []uint64, bit int) { flags[bit>>6] &^= 1 << (bit & 63) }
-
 // trim drops the rows that nothing can need any more: older than every window
 // of an event that is late by as much as is allowed. It returns how many.
 func (l *entityLog) trim(e *Engine, w []uint64) int {
-	rows, width := l.rows.All(w[atRows:]), l.plan.width
+	rows := l.rows.All(w[atRows:])
 	if len(rows) == 0 {
 		return 0
 	}
-	newest := int64(rows[len(rows)-width])
+	newest := l.plan.timeAt(rows, l.plan.len(rows)-1)
 	n := l.rows.FirstAfter(rows, newest-l.plan.span-l.plan.lateness)
 	if n == 0 {
 		return 0
 	}
 	for i := range n {
-		row := rows[i*width : (i+1)*width]
+		row := l.plan.row(rows, i)
 		for _, v := range l.plan.views {
 			if l.plan.has(row, v.entered) {
 				l.fold(e, v, w, row)
@@ -151,7 +148,7 @@ func (l *entityLog) trim(e *Engine, w []uint64) int {
 		}
 		l.releaseTexts(e, row)
 	}
-	w[atDropped] = max(w[atDropped], rows[(n-1)*width])
+	w[atDropped] = max(w[atDropped], uint64(l.plan.timeAt(rows, n-1)))
 	l.rows.DropFront(w[atRows:], n)
 	for _, k := range l.plan.sliding {
 		w[k.at] -= uint64(n)
@@ -165,7 +162,7 @@ func (l *entityLog) trim(e *Engine, w []uint64) int {
 // releaseTexts lets go of the texts that a row holds.
 func (l *entityLog) releaseTexts(e *Engine, row []uint64) {
 	for _, lane := range l.plan.texts {
-		if word := row[l.plan.lanesAt+lane]; word != 0 {
+		if word := l.plan.word(row, lane); word != 0 {
 			e.texts.release(word)
 		}
 	}
@@ -195,12 +192,12 @@ func (l *entityLog) forgetIdle(e *Engine, slot uint32, reference int64) {
 	if len(rows) == 0 {
 		return
 	}
-	newest := rows[len(rows)-l.plan.width]
-	if int64(newest)+l.plan.ttl+l.plan.lateness >= reference {
+	newest := l.plan.timeAt(rows, l.plan.len(rows)-1)
+	if newest+l.plan.ttl+l.plan.lateness >= reference {
 		return
 	}
-	for i := 0; i < len(rows); i += l.plan.width {
-		l.releaseTexts(e, rows[i:])
+	for i := range l.plan.len(rows) {
+		l.releaseTexts(e, l.plan.row(rows, i))
 	}
 	for _, x := range l.plan.newests {
 		if x.text && w[x.at] != 0 {
@@ -210,16 +207,9 @@ func (l *entityLog) forgetIdle(e *Engine, slot uint32, reference int64) {
 	for _, v := range l.plan.views {
 		l.releaseBase(e, v, w)
 	}
-	l.rows.Free(w[atRows:])
-	for _, x := range l.plan.stacks {
-		l.stacks.Free(w[x.at:])
+	for _, h := range l.plan.handles {
+		l.slab.FreeHandle(w[h.at:])
 	}
-	for _, x := range l.plan.tables {
-		l.tables.Free(w[x.at:])
-	}
-	for _, x := range l.plan.censuses {
-		l.tables.Free(w[x.at:])
-	}
-	l.swept = max(l.swept, newest)
+	l.swept = max(l.swept, uint64(newest))
 	l.entities.remove(slot)
 }

@@ -13,8 +13,8 @@ import (
 
 // enter notes that a row entered a view.
 func (l *entityLog) enter(v *viewPlan, w, row []uint64) {
-	s, t := w[v.state:], int64(row[0])
-	s[viewNewest] = max(s[viewNewest], row[0])
+	s, t := w[v.state:], l.plan.time(row)
+	s[viewNewest] = max(s[viewNewest], uint64(t))
 	if len(v.lives) == 0 {
 		return
 	}
@@ -26,7 +26,7 @@ func (l *entityLog) enter(v *viewPlan, w, row []uint64) {
 	case life != 0 && t >= life:
 	case life == 0 && t == now:
 		life = t
-		s[viewLife] = row[0]
+		s[viewLife] = uint64(t)
 	case life == 0 && now-t >= v.ttl, life != 0 && life-t >= v.ttl:
 		l.see(v, w, row) // of an older life
 		return
@@ -36,7 +36,7 @@ func (l *entityLog) enter(v *viewPlan, w, row []uint64) {
 		return
 	}
 	for _, k := range v.lives {
-		add(k, row, w)
+		l.plan.add(k, row, w)
 	}
 	for _, x := range v.tables {
 		if l.plan.has(row, x.bit) && l.note(x, w, row).Time() < life {
@@ -63,7 +63,7 @@ func (v *viewPlan) misses(s []uint64, t int64) bool {
 
 // note is what a table says about a row's value.
 func (l *entityLog) note(x *tablePlan, w, row []uint64) window.Note {
-	return l.tables.Get(w[x.at:], row[l.plan.lanesAt+x.lane])
+	return l.tables.Get(w[x.at:], l.plan.word(row, x.lane))
 }
 
 // see puts a row's values into the tables of a view's life.
@@ -72,8 +72,8 @@ func (l *entityLog) see(v *viewPlan, w, row []uint64) {
 		if !l.plan.has(row, x.bit) {
 			continue
 		}
-		if n := l.note(x, w, row); n.Time() < int64(row[0]) {
-			l.tables.Put(w[x.at:], row[l.plan.lanesAt+x.lane], window.NewNote(int64(row[0]), n.Base()))
+		if n, t := l.note(x, w, row), l.plan.time(row); n.Time() < t {
+			l.tables.Put(w[x.at:], l.plan.word(row, x.lane), window.NewNote(t, n.Base()))
 		}
 	}
 }
@@ -92,7 +92,7 @@ func (l *entityLog) endLife(v *viewPlan, w []uint64) {
 // has joined what was apart.
 func (l *entityLog) rebuildLife(v *viewPlan, w []uint64) {
 	l.endLife(v, w)
-	rows, width := l.rows.All(w[atRows:]), l.plan.width
+	rows := l.rows.All(w[atRows:])
 	begin, base := l.lifeAt(v, w, rows, int64(w[atNow]))
 	life := l.lifeSince(v, w, rows, begin, base)
 	w[v.state+viewLife] = uint64(life)
@@ -102,8 +102,8 @@ func (l *entityLog) rebuildLife(v *viewPlan, w []uint64) {
 				copy(w[p.at:p.at+p.size()], w[p.base:])
 			}
 		}
-		for i := begin; i*width < len(rows); i++ {
-			add(k, rows[i*width:(i+1)*width], w)
+		for i := begin; i < l.plan.len(rows); i++ {
+			l.plan.add(k, l.plan.row(rows, i), w)
 		}
 	}
 	for _, x := range v.tables {
@@ -127,14 +127,14 @@ func (l *entityLog) rebuildLife(v *viewPlan, w []uint64) {
 func (l *entityLog) lifeAt(v *viewPlan, w, rows []uint64, t int64) (begin int, base bool) {
 	s := w[v.state:]
 	folded, first := int64(s[viewFolded]), int64(s[viewBase])
-	n := len(rows) / l.plan.width
+	n := l.plan.len(rows)
 	begin, next := n, t
 	for i := n - 1; i >= 0; i-- {
-		row := rows[i*l.plan.width:]
+		row := l.plan.row(rows, i)
 		if !l.plan.has(row, v.entered) {
 			continue
 		}
-		at := int64(row[0])
+		at := l.plan.time(row)
 		if !base && first != 0 && at <= folded && next-folded < v.ttl {
 			base, next = true, min(next, first)
 		}
@@ -149,8 +149,8 @@ func (l *entityLog) lifeAt(v *viewPlan, w, rows []uint64, t int64) (begin int, b
 // lifeSince is the time of a life's first event; 0: there is no life.
 func (l *entityLog) lifeSince(v *viewPlan, w, rows []uint64, begin int, base bool) int64 {
 	since := int64(0)
-	if begin*l.plan.width < len(rows) {
-		since = int64(rows[begin*l.plan.width])
+	if begin < l.plan.len(rows) {
+		since = l.plan.timeAt(rows, begin)
 	}
 	if first := int64(w[v.state+viewBase]); base && (since == 0 || first < since) {
 		return first
@@ -160,9 +160,9 @@ func (l *entityLog) lifeSince(v *viewPlan, w, rows []uint64, begin int, base boo
 
 // fold puts a row that leaves the log into the base of a view it entered.
 func (l *entityLog) fold(e *Engine, v *viewPlan, w, row []uint64) {
-	s, t := w[v.state:], int64(row[0])
+	s, t := w[v.state:], l.plan.time(row)
 	if len(v.lives) == 0 {
-		s[viewFolded] = max(s[viewFolded], row[0])
+		s[viewFolded] = max(s[viewFolded], uint64(t))
 		return
 	}
 	base, folded := int64(s[viewBase]), int64(s[viewFolded])
@@ -174,9 +174,9 @@ func (l *entityLog) fold(e *Engine, v *viewPlan, w, row []uint64) {
 		return // a life before the base's: nothing can reach it any more
 	}
 	if base == 0 || t < base {
-		s[viewBase] = row[0]
+		s[viewBase] = uint64(t)
 	}
-	s[viewFolded] = max(s[viewFolded], row[0])
+	s[viewFolded] = max(s[viewFolded], uint64(t))
 	for _, k := range v.lives {
 		for _, p := range k.parts {
 			if l.plan.has(row, p.bit) {
@@ -187,7 +187,7 @@ func (l *entityLog) fold(e *Engine, v *viewPlan, w, row []uint64) {
 	for _, x := range v.tables {
 		if l.plan.has(row, x.bit) {
 			n := l.note(x, w, row)
-			l.tables.Put(w[x.at:], row[l.plan.lanesAt+x.lane], window.NewNote(max(n.Time(), t), true))
+			l.tables.Put(w[x.at:], l.plan.word(row, x.lane), window.NewNote(max(n.Time(), t), true))
 		}
 	}
 }
@@ -200,7 +200,7 @@ func (l *entityLog) foldPart(e *Engine, p *partPlan, w, row []uint64) {
 		base[0]++
 	case aggregate.Distinct: // the table says which values are in the base
 	case aggregate.Counts:
-		word := row[l.plan.lanesAt+p.lane]
+		word := l.plan.word(row, p.lane)
 		l.tables.Put(w[p.census.at:], word, l.tables.Get(w[p.census.at:], word)+1)
 	case aggregate.Newest, aggregate.Oldest:
 		old := [3]uint64{base[0], base[1], base[2]}
@@ -226,7 +226,7 @@ func (l *entityLog) dropBase(e *Engine, v *viewPlan, w []uint64) {
 		for _, p := range k.parts {
 			clear(w[p.base : p.base+p.size()])
 			if p.census != nil {
-				l.tables.Free(w[p.census.at:])
+				l.slab.FreeHandle(w[p.census.at:])
 			}
 		}
 	}

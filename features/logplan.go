@@ -11,8 +11,7 @@ import (
 // logPlan is the shape of the event log that all views of one entity over one
 // source share, and of the running state beside it.
 //
-// A row of the log is: event time, place, the id's hash (where hasID), flags,
-// lanes. A flag is one bit: "this event reaches that aggregation". A lane is
+// A flag of a row is one bit: "this event reaches that aggregation". A lane is
 // the word of one input. An entity's state is a fixed number of words, in the
 // order of the offsets below.
 type logPlan struct {
@@ -21,11 +20,7 @@ type logPlan struct {
 	source *sourcePlan
 	entity *spec.Entity
 
-	hasID   bool
-	flagsAt int // first word of the flags
-	lanesAt int
-	width   int
-
+	rowLayout
 	bits  []bitPlan
 	lanes []int // by lane: the source's input
 	texts []int // the lanes that hold numbers of texts
@@ -38,13 +33,33 @@ type logPlan struct {
 	stacks   []*stackPlan
 	tables   []*tablePlan
 	censuses []*censusPlan
-	words    int // of an entity's state
-	scratch  int // of what a scan fills
+	handles  []handlePlan // every block of an entity's state
+	words    int          // of an entity's state
+	scratch  int          // of what a scan fills
 
 	span     int64 // ms behind an entity's newest event that something reads
 	lateness int64 // ms
 	ttl      int64 // ms, the longest of the views
 }
+
+// handlePlan is where in an entity's state the handle of a block is:
+// window.HandleWords words, the first of them the block's Ref. No block holds
+// the Ref of another one, so that the state's words and the blocks of its
+// handles are all there is of an entity, but for the texts that rows, newests
+// and bases hold numbers of.
+type handlePlan struct {
+	at   int
+	kind handleKind
+}
+
+// handleKind says what a block holds.
+type handleKind uint8
+
+const (
+	rowsHandle handleKind = iota
+	stackHandle
+	tableHandle
+)
 
 // The first words of an entity's state.
 const (

@@ -47,7 +47,7 @@ func (l *entityLog) find(e *Engine, entity int, ev *event.Event, first bool) pla
 	}
 	rows := l.rows.All(p.state[atRows:])
 	p.index = l.rows.FirstBehind(rows, ev.Time, c.place)
-	if ev.Time < int64(p.state[atNow]) || p.index*l.plan.width < len(rows) {
+	if ev.Time < int64(p.state[atNow]) || p.index < l.plan.len(rows) {
 		p.standing = behind
 	}
 	return p
@@ -99,36 +99,4 @@ func (b *bitPlan) holds(c *current) bool {
 		return false
 	}
 	return b.input < 0 || c.values[b.input].Has()
-}
-
-// fill writes the event's row.
-func (l *entityLog) fill(e *Engine, row []uint64, ev *event.Event, first bool) {
-	p, c := l.plan, &e.current
-	row[0], row[1] = uint64(ev.Time), c.place
-	if p.hasID {
-		row[2] = 0
-		if first {
-			row[2] = c.idHash
-		}
-	}
-	flags := row[p.flagsAt:p.lanesAt]
-	clear(flags)
-	for i := range p.bits {
-		if p.bits[i].holds(c) {
-			setBit(flags, i)
-		}
-	}
-	for i, input := range p.lanes {
-		row[p.lanesAt+i] = c.words[input]
-	}
-	for _, lane := range p.texts {
-		if v := c.values[p.lanes[lane]]; v.Has() {
-			row[p.lanesAt+lane] = e.texts.hold(v.Str())
-		}
-	}
-}
-
-// has reports whether a row has a bit.
-func (l *logPlan) has(row []uint64, bit int) bool {
-	return row[l.flagsAt+bit>>6]>>(bit&63)&1 != 0
 }

@@ -82,7 +82,7 @@ func (e *Engine) momentOf(r *viewReading, key hash128, ev *event.Event) moment {
 	if p.in {
 		end++
 	}
-	m.rows = m.rows[:end*l.plan.width]
+	m.rows = l.plan.upTo(m.rows, end)
 	return m
 }
 
@@ -102,7 +102,7 @@ func (l *entityLog) look(key hash128, t int64) moment {
 		m.standing = forward
 	case t < now:
 		m.standing = behind
-		m.rows = m.rows[:l.rows.FirstAfter(m.rows, t)*l.plan.width]
+		m.rows = l.plan.upTo(m.rows, l.rows.FirstAfter(m.rows, t))
 	}
 	return m
 }
@@ -217,7 +217,7 @@ func (e *Engine) readGroup(v *viewPlan, g *cellGroup, m *moment, f frame, row St
 // on the way the columns that do not see the current event. It returns when the
 // life that was scanned began.
 func (e *Engine) scanGroup(g *cellGroup, m *moment, f frame) int64 {
-	k, l, width := g.cursor, m.log, m.log.plan.width
+	k, l := g.cursor, m.log
 	c := l.cutAt(k, m.state, m.rows, m.t)
 	var life int64
 	if k.life != nil {
@@ -232,7 +232,7 @@ func (e *Engine) scanGroup(g *cellGroup, m *moment, f frame) int64 {
 		e.finish(&g.before[i], m, e.scratch, f, Present)
 	}
 	if seesCurrent {
-		e.scanRow(l, k, m.rows[c.to*width:])
+		e.scanRow(l, k, l.plan.row(m.rows, c.to))
 		e.tally(k)
 	}
 	return life
@@ -381,11 +381,10 @@ func (e *Engine) part(x *cellOut, p *partPlan, m *moment, words []uint64) []uint
 // with the bit.
 func (e *Engine) oldestOf(k *cursorPlan, p *partPlan, m *moment) []uint64 {
 	l := m.log.plan
-	i := m.log.rows.FirstAfter(m.rows, m.t-k.length) * l.width
-	for ; i < len(m.rows); i += l.width {
-		if row := m.rows[i : i+l.width]; l.has(row, p.bit) {
+	for i := m.log.rows.FirstAfter(m.rows, m.t-k.length); i < l.len(m.rows); i++ {
+		if row := l.row(m.rows, i); l.has(row, p.bit) {
 			in := l.input(row, p)
-			e.oldest = [3]uint64{row[0], row[1], in.Word}
+			e.oldest = [3]uint64{uint64(in.Time), in.Place, in.Word}
 			return e.oldest[:]
 		}
 	}

@@ -18,7 +18,7 @@ type cut struct {
 
 // cutAt is the window of a cursor at t among the first n rows.
 func (l *entityLog) cutAt(k *cursorPlan, w, rows []uint64, t int64) cut {
-	to := len(rows) / l.plan.width
+	to := l.plan.len(rows)
 	if k.delay > 0 {
 		to = l.rows.FirstAfter(rows, t-k.delay)
 	}
@@ -32,9 +32,9 @@ func (l *entityLog) cutAt(k *cursorPlan, w, rows []uint64, t int64) cut {
 // newestAt is the time of the newest event that entered a view, among rows or
 // among what has left the log; 0: none.
 func (l *entityLog) newestAt(v *viewPlan, w, rows []uint64) int64 {
-	for i := len(rows) - l.plan.width; i >= 0; i -= l.plan.width {
-		if l.plan.has(rows[i:], v.entered) {
-			return int64(max(rows[i], w[v.state+viewFolded]))
+	for i := l.plan.len(rows) - 1; i >= 0; i-- {
+		if row := l.plan.row(rows, i); l.plan.has(row, v.entered) {
+			return max(l.plan.time(row), int64(w[v.state+viewFolded]))
 		}
 	}
 	return int64(w[v.state+viewFolded])
@@ -53,7 +53,7 @@ func (e *Engine) scan(l *entityLog, k *cursorPlan, w, rows []uint64, c cut) {
 		}
 	}
 	for i := c.from; i < c.to; i++ {
-		e.scanRow(l, k, rows[i*l.plan.width:(i+1)*l.plan.width])
+		e.scanRow(l, k, l.plan.row(rows, i))
 	}
 	e.tally(k)
 }
@@ -97,22 +97,13 @@ func (e *Engine) scanRow(l *entityLog, k *cursorPlan, row []uint64) {
 		case 0, aggregate.Matches:
 			words[0]++
 		case aggregate.Counts:
-			e.sets[p.set].Add(row[l.plan.lanesAt+p.lane])
+			e.sets[p.set].Add(l.plan.word(row, p.lane))
 		case aggregate.Distinct:
 			set := e.sets[p.set]
-			set.Add(row[l.plan.lanesAt+p.lane])
+			set.Add(l.plan.word(row, p.lane))
 			words[0] = uint64(set.Len())
 		default:
 			p.part.Add(words, l.plan.input(row, p), p.number)
 		}
 	}
-}
-
-// input is a row as a part sees it.
-func (l *logPlan) input(row []uint64, p *partPlan) aggregate.Input {
-	in := aggregate.Input{Time: int64(row[0]), Place: row[1], Half: p.half}
-	if p.lane >= 0 {
-		in.Word = row[l.lanesAt+p.lane]
-	}
-	return in
 }

@@ -2,8 +2,8 @@ package window
 
 import "sort"
 
-// Rows is the geometry of an entity's event log: rows of Width words, the
-// first the event time, the second the place, ordered by both. A log is two
+// Rows is the geometry of an entity's event log: rows of Width words that begin
+// with a stamp, event time and place, and are ordered by both. A log is two
 // words of its owner (the handle): the block, and where in it the live rows
 // begin and how many they are. Rows at the front are dropped by moving the
 // beginning; the space is taken back when the block is full.
@@ -36,13 +36,26 @@ func (r *Rows) Full(h []uint64) bool {
 	return (start+n+1)*r.Width > len(r.slab.Words(Ref(h[0])))
 }
 
+// OwnBits is how many of the low bits of a row's first word are its owner's:
+// event times before 2100 in ms need 42 bits.
+const OwnBits = 22
+
+// Stamp sets a row's event time in ms and its place, and clears the owner's bits.
+func Stamp(row []uint64, t int64, place uint64) { row[0], row[1] = uint64(t)<<OwnBits, place }
+
+// Time is a row's event time in ms.
+func Time(row []uint64) int64 { return int64(row[0] >> OwnBits) }
+
+// Place is a row's place among those of equal time.
+func Place(row []uint64) uint64 { return row[1] }
+
 // Last is the time of the last row; 0: there is none.
 func (r *Rows) Last(h []uint64) uint64 {
 	start, n := int(h[1]>>32), int(uint32(h[1]))
 	if n == 0 {
 		return 0
 	}
-	return r.slab.Words(Ref(h[0]))[(start+n-1)*r.Width]
+	return r.slab.Words(Ref(h[0]))[(start+n-1)*r.Width] >> OwnBits
 }
 
 // Insert makes room for a row before row i and hands out its words, which the
@@ -83,20 +96,14 @@ func (r *Rows) DropFront(h []uint64, k int) {
 	h[1] = (start+uint64(k))<<32 | (n - uint64(k))
 }
 
-// Free gives the block back.
-func (r *Rows) Free(h []uint64) {
-	r.slab.Free(Ref(h[0]))
-	h[0], h[1] = 0, 0
-}
-
 // FirstAfter is the index of the first row later than t: how many rows have
 // time <= t.
 func (r *Rows) FirstAfter(rows []uint64, t int64) int {
 	n := len(rows) / r.Width
-	if n == 0 || int64(rows[(n-1)*r.Width]) <= t {
+	if n == 0 || Time(rows[(n-1)*r.Width:]) <= t {
 		return n
 	}
-	return sort.Search(n, func(i int) bool { return int64(rows[i*r.Width]) > t })
+	return sort.Search(n, func(i int) bool { return Time(rows[i*r.Width:]) > t })
 }
 
 // FirstBehind is the index of the first row that is behind (t, place).
@@ -109,5 +116,6 @@ func (r *Rows) FirstBehind(rows []uint64, t int64, place uint64) int {
 }
 
 func behind(row []uint64, t int64, place uint64) bool {
-	return int64(row[0]) > t || (int64(row[0]) == t && row[1] > place)
+	at := Time(row)
+	return at > t || (at == t && row[1] > place)
 }

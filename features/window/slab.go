@@ -92,6 +92,13 @@ func (s *Slab) Free(r Ref) {
 	s.free[class] = append(s.free[class], r)
 }
 
+// FreeHandle gives back the block of a handle: HandleWords words, the first of
+// them the Ref.
+func (s *Slab) FreeHandle(h []uint64) {
+	s.Free(Ref(h[0]))
+	h[0], h[1] = 0, 0
+}
+
 // Words are the words of a block.
 func (s *Slab) Words(r Ref) []uint64 {
 	if r == 0 {

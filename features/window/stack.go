@@ -117,9 +117,3 @@ func (s *Stacks) Expire(h []uint64, t int64) {
 	}
 	h[1] = (h[1]>>32+uint64(k))<<32 | uint64(n-k)
 }
-
-// Free gives the block back.
-func (s *Stacks) Free(h []uint64) {
-	s.slab.Free(Ref(h[0]))
-	h[0], h[1] = 0, 0
-}

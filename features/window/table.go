@@ -146,9 +146,3 @@ func (t *Tables) Revise(h []uint64, f func(word uint64, n Note) Note) {
 	})
 	t.slab.Free(Ref(old[0]))
 }
-
-// Free gives the block back.
-func (t *Tables) Free(h []uint64) {
-	t.slab.Free(Ref(h[0]))
-	h[0], h[1] = 0, 0
-}

@@ -88,7 +88,7 @@ func TestTableAgreesWithAMap(t *testing.T) {
 			}
 		}
 		check()
-		tables.Free(h)
+		slab.FreeHandle(h)
 		if slab.Used() != 0 {
 			t.Fatalf("%d bytes are still in use", slab.Used())
 		}
@@ -113,7 +113,7 @@ func TestRowsAgreeWithASlice(t *testing.T) {
 			p := point{rapid.Int64Range(1, 20).Draw(t, "t"), uint64(i)}
 			at := rows.FirstBehind(rows.All(h), p.t, p.code)
 			row := rows.Insert(h, at)
-			row[0], row[1] = uint64(p.t), p.code
+			Stamp(row, p.t, p.code)
 			row[len(row)-1] = p.code
 			*list = slices.Insert(*list, at, p)
 			if !slices.IsSortedFunc(*list, func(a, b point) int {
@@ -132,7 +132,7 @@ func TestRowsAgreeWithASlice(t *testing.T) {
 			}
 			for i, p := range want[k] {
 				row := all[i*rows.Width : (i+1)*rows.Width]
-				if int64(row[0]) != p.t || row[len(row)-1] != p.code {
+				if Time(row) != p.t || row[len(row)-1] != p.code {
 					t.Fatalf("row %d is %v, want %v", i, row, p)
 				}
 			}
@@ -147,7 +147,7 @@ func TestRowsAgreeWithASlice(t *testing.T) {
 					t.Fatalf("first after %d is %d, want %d", at, got, n)
 				}
 			}
-			rows.Free(h)
+			slab.FreeHandle(h)
 		}
 		if slab.Used() != 0 {
 			t.Fatalf("%d bytes are still in use", slab.Used())
