@@ -44,6 +44,7 @@ func read(src *spec.Source, summed []*spec.Definition, r Record) (*event, *refus
 	if src.IDField != nil {
 		e.id, e.hasID = text(e.fields[src.IDField.Index])
 	}
+	e.retracting = src.Retracts != nil && e.fields[src.Retracts.Index] != nil
 	ofDeclared := func(d *spec.Definition) bool { return d.Field != nil && d.Field.Expr == nil }
 	if r := tooLarge(summed, e, ofDeclared); r != nil {
 		return nil, r
@@ -104,7 +105,7 @@ func sums(s *spec.Spec, src *spec.Source) []*spec.Definition {
 	for _, v := range s.Views {
 		for _, d := range v.Definitions {
 			switch d.Aggregation {
-			case "sum", "mean", "stddev", "variance", "zscore", "slope", "decayed_sum":
+			case "sum", "mean", "stddev", "variance", "zscore", "slope", "decayed_sum", "skewness", "ewma":
 				if v.Source == src {
 					summed = append(summed, d)
 				}

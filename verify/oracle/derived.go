@@ -3,6 +3,7 @@ package oracle
 import (
 	"math"
 	"slices"
+	"strconv"
 
 	"github.com/freshet-dev/freshet/config/spec"
 )
@@ -118,6 +119,8 @@ type Column struct {
 	Name    string
 	Feature *spec.Feature        // nil for a service's derived value
 	Derived *spec.ServiceDerived // then
+	// Category is the one that a service asks for of a feature with `by`.
+	Category string
 }
 
 // Columns are what the enriched records of a source carry: the features of the
@@ -138,8 +141,12 @@ func Columns(s *spec.Spec, src *spec.Source) []Column {
 			continue
 		}
 		served = true
-		for _, f := range service.Features {
-			add(Column{Name: f.Full(), Feature: f})
+		for i, f := range service.Features {
+			c := Column{Name: f.Full(), Feature: f, Category: service.Categories[i]}
+			if c.Category != "" {
+				c.Name += "[" + strconv.Quote(c.Category) + "]"
+			}
+			add(c)
 		}
 		for _, d := range service.Derived {
 			add(Column{Name: service.Name + "." + d.Name, Derived: d})
@@ -175,6 +182,9 @@ func carries(src *spec.Source, e *spec.Entity) bool {
 func (c *Outcome) Value(column Column) Result {
 	if column.Derived != nil {
 		return c.ServiceDerived(column.Derived)
+	}
+	if column.Category != "" {
+		return inCategory(column.Feature, c.Feature(column.Feature), column.Category)
 	}
 	return c.Feature(column.Feature)
 }

@@ -3,6 +3,7 @@ package oracle
 import (
 	"math"
 	"math/big"
+	"strings"
 	"time"
 
 	"github.com/freshet-dev/freshet/config/spec"
@@ -10,7 +11,13 @@ import (
 
 // inputOf is what an event gives to a definition (S17, S18).
 func inputOf(d *spec.Definition, e *event) input {
-	if d.Filter != nil && !holds(d.Filter, e) {
+	passes := d.Filter == nil || holds(d.Filter, e)
+	if d.Aggregation == "streak" { // there the filter removes nothing (S20)
+		in := input{reaches: true, match: passes}
+		in.categorise(d, e)
+		return in
+	}
+	if !passes {
 		return input{}
 	}
 	in := input{reaches: true}
@@ -23,7 +30,23 @@ func inputOf(d *spec.Definition, e *event) input {
 		in.match = match
 		in.reaches = in.reaches && has
 	}
+	if d.OrderBy != nil {
+		in.order = e.fields[d.OrderBy.Index]
+		in.reaches = in.reaches && in.order != nil
+	}
+	in.categorise(d, e)
 	return in
+}
+
+// categorise reads the category of an event; without one it does not reach a
+// feature with `by`.
+func (in *input) categorise(d *spec.Definition, e *event) {
+	if d.By == nil {
+		return
+	}
+	category, has := text(e.fields[d.By.Index])
+	in.category = category
+	in.reaches = in.reaches && has
 }
 
 // valueOf is the field or value of a definition in an event; nil is none.
@@ -54,7 +77,10 @@ func formula(f *spec.Feature, w window) Result {
 	switch d.Aggregation {
 	case "count":
 		return counted(n, d, float64(n))
-	case "count_distinct":
+	case "rate":
+		windows := float64(d.Per) / float64(f.Window.Length)
+		return counted(n, d, float64(n)*windows)
+	case "count_distinct", "approx_count_distinct":
 		distinct := map[any]bool{}
 		for _, in := range w.inputs {
 			distinct[in.value] = true
@@ -128,6 +154,39 @@ func formulaOfSome(f *spec.Feature, w window) Result {
 		return topShare(w.inputs)
 	case "decayed_count", "decayed_sum":
 		return decayed(f, w.inputs, w.events, w.at-d.Delay.Milliseconds())
+	case "ewma":
+		return ewma(f, w.inputs, w.events)
+	case "skewness":
+		return skewness(w.inputs, scaleOf(d))
+	}
+	return formulaOfOne(f, w)
+}
+
+// formulaOfOne is S20 for what picks values out of at least one event, or
+// counts them.
+func formulaOfOne(f *spec.Feature, w window) Result {
+	n := len(w.inputs)
+	d := f.Def
+	switch d.Aggregation {
+	case "novelty":
+		return Result{Value: float64(len(timesSeen(w.inputs))) / float64(n), Status: Present}
+	case "mode":
+		return mode(w.inputs, scaleOf(d))
+	case "streak":
+		return streak(w.inputs)
+	case "lag":
+		if n < d.N {
+			return Result{}
+		}
+		return Result{Value: outside(w.inputs[n-d.N].value, scaleOf(d)), Status: Present}
+	case "argmax":
+		return argmax(w.inputs, scaleOf(d))
+	case "list_last":
+		return list(w.inputs, d)
+	case "list_distinct":
+		return list(newestOfEach(w.inputs), d)
+	case "quantile":
+		return quantile(w.inputs, d)
 	}
 	panic("oracle: no formula for " + d.Aggregation)
 }
@@ -273,6 +332,10 @@ func compare(a, b any) int {
 		return sign(x < y, x > y)
 	case time.Time:
 		return x.Compare(b.(time.Time))
+	case string:
+		return strings.Compare(x, b.(string))
+	case bool:
+		return sign(!x && b.(bool), x && !b.(bool))
 	}
 	panic("oracle: values without an order")
 }

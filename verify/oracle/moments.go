@@ -107,6 +107,27 @@ func zscore(inputs []input, asked any) Result {
 	return Result{Value: z, Status: Present, Mass: (math.Abs(double64(x)) + m.mass) / deviation * (1 + math.Abs(z))}
 }
 
+// skewness is the adjusted Fisher-Pearson coefficient, null under 3 and
+// without spread: n / ((n-1)(n-2)) times the sum of ((x - mean) / s)^3.
+func skewness(inputs []input, scale int) Result {
+	values := valuesOf(inputs)
+	m := momentsOf(values)
+	v := m.variance()
+	if m.n < 3 || v == nil || v.Sign() == 0 {
+		return Result{}
+	}
+	cubes := newFloat() // of n x - sum, which is exact
+	for _, value := range values {
+		off := newFloat().Sub(newFloat().Mul(whole64(m.n), exactly(value)), m.sum)
+		cubes.Add(cubes, newFloat().Mul(off, newFloat().Mul(off, off)))
+	}
+	deviation := newFloat().Sqrt(v)
+	cubes.Quo(cubes, newFloat().Mul(deviation, newFloat().Mul(deviation, deviation)))
+	cubes.Quo(cubes, newFloat().Mul(whole64(m.n*m.n), whole64((m.n-1)*(m.n-2))))
+	skew := double64(cubes)
+	return Result{Value: skew, Status: Present, Mass: m.mass / double64(deviation) * (1 + math.Abs(skew))}
+}
+
 // slope is the least squares line through (time, value), as its rise per so
 // much time; null where all times are equal.
 func slope(inputs []input, events []*event, d *spec.Definition) Result {

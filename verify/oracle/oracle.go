@@ -10,6 +10,7 @@
 package oracle
 
 import (
+	"math"
 	"sort"
 
 	"github.com/freshet-dev/freshet/config/spec"
@@ -50,13 +51,18 @@ type event struct {
 	// accepted (S10 b).
 	newest int64
 	inputs []input // by Oracle.numbers; of other sources' definitions, none
+	// retracting events take another one back, and are nothing else (S16).
+	retracting bool
 }
 
 // input is what one event gives to one definition, from its own fields alone.
 type input struct {
 	reaches bool // passes the filter, and has the field or value (S17, S18)
-	match   bool // the numerator holds
+	match   bool // the numerator, or the filter of a streak, holds
 	value   any
+	order   any // of argmax: what is compared
+	// category is the text of `by`.
+	category string
 }
 
 // rowKey names one entity of one view.
@@ -69,6 +75,7 @@ type rowKey struct {
 type Oracle struct {
 	spec     *spec.Spec
 	byID     map[idKey][]*event // accepted events with an id
+	takeBack map[idKey][]*event // retracting events, by the id that they name
 	newest   map[partition]int64
 	newestOf []int64             // by source: newest accepted of all partitions
 	rows     map[rowKey][]*event // events that entered the view, in event order
@@ -98,6 +105,7 @@ func New(s *spec.Spec) *Oracle {
 	o := &Oracle{
 		spec:     s,
 		byID:     map[idKey][]*event{},
+		takeBack: map[idKey][]*event{},
 		newest:   map[partition]int64{},
 		newestOf: make([]int64, len(s.Sources)),
 		rows:     map[rowKey][]*event{},
@@ -159,21 +167,61 @@ func (o *Oracle) remember(src *spec.Source, e *event) {
 		k := idKey{e.record.Source, e.id}
 		o.byID[k] = append(o.byID[k], e)
 	}
-	e.inputs = make([]input, len(o.numbers))
+	e.inputs = o.inputsOf(e)
+	if e.retracting {
+		id, _ := text(e.fields[src.Retracts.Index])
+		k := idKey{e.record.Source, id}
+		o.takeBack[k] = append(o.takeBack[k], e)
+		return
+	}
 	for _, v := range o.spec.Views {
-		if v.Source != src {
+		if v.Source != src || !o.enters(v, e) {
+			continue
+		}
+		if key, has := keyOf(src, v.Entity, e); has {
+			k := rowKey{v, key}
+			o.rows[k] = insert(o.rows[k], e)
+		}
+	}
+}
+
+// enters reports whether an event of a view's source is one of the view's, of
+// whatever entity.
+func (o *Oracle) enters(v *spec.View, e *event) bool {
+	return !e.retracting && (v.Filter == nil || holds(v.Filter, e))
+}
+
+// inputsOf is what an event gives to each definition over its source.
+func (o *Oracle) inputsOf(e *event) []input {
+	inputs := make([]input, len(o.numbers))
+	for _, v := range o.spec.Views {
+		if v.Source.Index != e.record.Source {
 			continue
 		}
 		for _, d := range v.Definitions {
-			e.inputs[o.numbers[d]] = inputOf(d, e)
+			inputs[o.numbers[d]] = inputOf(d, e)
 		}
-		key, has := keyOf(src, v.Entity, e)
-		if !has || (v.Filter != nil && !holds(v.Filter, e)) {
-			continue
-		}
-		k := rowKey{v, key}
-		o.rows[k] = insert(o.rows[k], e)
 	}
+	return inputs
+}
+
+// With is "with this event" (S7): an event that was applied already, by its id
+// and time, is asked about at its own place; a new one after all events of its
+// time. Nothing is remembered, and no order or lateness is checked.
+func (o *Oracle) With(r Record) *Outcome {
+	src := o.spec.Sources[r.Source]
+	r.Partition, r.Offset = math.MaxInt32, math.MaxInt64
+	e, refusal := read(src, o.summed[r.Source], r)
+	if refusal != nil {
+		return &Outcome{Reason: refusal.reason, Detail: refusal.detail, Field: refusal.field}
+	}
+	asked := reading{oracle: o, at: placeOf(e), current: e, extra: e, memo: map[*spec.Feature]Result{}}
+	for _, known := range o.byID[idKey{r.Source, e.id}] {
+		if e.hasID && known.time == e.time {
+			asked.at, asked.current, asked.extra = placeOf(known), known, nil
+		}
+	}
+	return &Outcome{Reason: Accepted, reading: asked}
 }
 
 // insert keeps a list in event order (S3).

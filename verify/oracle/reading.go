@@ -23,7 +23,8 @@ const (
 var precedence = []string{NoEntity, NotFound, NeedsEvent, Error, Incomplete, Degraded, Warming, Stale, Default, Present}
 
 // Result is one value and how far it can be trusted. Value is nil (no value),
-// float64, bool, string or time.Time. Mass is the sum of the magnitudes that a
+// float64, bool, string, time.Time, a []any of those (lists), or a []Category
+// (features with `by`). Mass is the sum of the magnitudes that a
 // sum, a mean or a derived value was made of, which bounds its rounding.
 type Result struct {
 	Value  any
@@ -46,6 +47,7 @@ type reading struct {
 	oracle  *Oracle
 	at      place
 	current *event                   // nil in a read
+	extra   *event                   // the current one, where it is only asked about (S7)
 	view    *spec.View               // of a read: the one row that it reads
 	key     string                   // of that row
 	memo    map[*spec.Feature]Result // of this reading
@@ -98,11 +100,14 @@ func (c *Outcome) Key(e *spec.Entity) (string, bool) {
 // Entered reports whether the accepted record entered a view of its source,
 // and under which key.
 func (c *Outcome) Entered(v *spec.View) (string, bool) {
-	if v.Source != c.source() || (v.Filter != nil && !holds(v.Filter, c.current)) {
+	if v.Source != c.source() || !c.oracle.enters(v, c.current) {
 		return "", false
 	}
 	return keyOf(v.Source, v.Entity, c.current)
 }
+
+// Retracts reports whether the accepted record takes another one back (S16).
+func (c *Outcome) Retracts() bool { return c.current.retracting }
 
 func (r *reading) source() *spec.Source { return r.oracle.spec.Sources[r.current.record.Source] }
 
@@ -175,92 +180,61 @@ func (r *reading) seen(v *spec.View, key string) []*event {
 	for n > 0 && at.before(placeOf(all[n-1])) {
 		n--
 	}
-	return all[:n]
+	seen := all[:n:n]
+	if r.extra != nil && r.own(v) && r.oracle.enters(v, r.extra) {
+		seen = append(seen, r.extra) // after all events of its time (S7)
+	}
+	return seen
 }
 
-// window cuts from what the reader has seen of a row what a feature's window
-// holds (S20 to S24), the current event not excluded yet.
-func (r *reading) window(f *spec.Feature, entered []*event) []*event {
-	t := r.at.time - f.Def.Delay.Milliseconds()
-	from, to := len(entered), len(entered)
-	if OfLife(f) {
-		from -= len(r.life(f.View, entered))
-	} else {
-		for from > 0 && entered[from-1].time > t-f.Window.Length.Milliseconds() {
-			from--
-		}
+// inputsOf is what an event gives to each definition.
+func (r *reading) inputsOf(e *event) []input {
+	if e.inputs == nil { // of an event that is only asked about
+		e.inputs = r.oracle.inputsOf(e)
 	}
-	for to > from && entered[to-1].time > t {
-		to--
-	}
-	return entered[from:to]
-}
-
-// OfLife reports whether a feature looks over the whole life of its row:
-// without windows, and with half-lives, which weigh and never cut.
-func OfLife(f *spec.Feature) bool {
-	return f.Window.Kind == spec.Lifetime || f.Window.Kind == spec.HalfLife
-}
-
-// life are the events of the row's present life: the chain of silences shorter
-// than ttl that reaches up to the reader (S22).
-func (r *reading) life(v *spec.View, entered []*event) []*event {
-	from, next := len(entered), r.at.time
-	for from > 0 && next-entered[from-1].time < v.TTL.Milliseconds() {
-		from--
-		next = entered[from].time
-	}
-	return entered[from:]
-}
-
-// warming reports whether the source was not read far enough back for a
-// feature (S19). A life is known to begin where it does once ttl before its
-// first event was read.
-func (r *reading) warming(f *spec.Feature, entered []*event) bool {
-	c := r.oracle.coverage[f.View.Source.Index]
-	if !c.partial {
-		return false
-	}
-	needed := r.at.time - f.Def.Delay.Milliseconds() - f.Window.Length.Milliseconds()
-	if OfLife(f) {
-		needed = r.at.time - f.View.TTL.Milliseconds()
-		if life := r.life(f.View, entered); len(life) > 0 {
-			needed = life[0].time - f.View.TTL.Milliseconds()
-		}
-	}
-	return c.since > needed
+	return e.inputs
 }
 
 // aggregate is S18: how many events reach the aggregation, the default, the
-// formula.
+// formula; with `by` in each category (S25).
 func (r *reading) aggregate(f *spec.Feature, entered []*event) Result {
 	d := f.Def
-	var inputs []input
-	var events []*event
+	w := window{at: r.at.time}
 	number := r.oracle.numbers[d]
 	for _, e := range r.window(f, entered) {
-		if e == r.current && (d.ExcludeCurrent || d.Aggregation == "is_new") {
-			continue
-		}
-		if in := e.inputs[number]; in.reaches {
-			inputs = append(inputs, in)
-			events = append(events, e)
+		if in := r.inputsOf(e)[number]; in.reaches {
+			w.inputs = append(w.inputs, in)
+			w.events = append(w.events, e)
 		}
 	}
-	var result Result
-	asked, answerable := r.asked(d)
+	var answerable bool
+	w.asked, answerable = r.asked(d)
+	result := Result{Status: Default}
 	switch {
-	case len(inputs) < d.MinCount || !answerable:
-		result.Status = Default
+	case d.By != nil:
+		result = categories(f, w)
+	case answerable:
+		result = defaulted(f, w)
 	default:
-		result = formula(f, window{inputs: inputs, events: events, at: r.at.time, asked: asked})
-	}
-	if result.Value == nil && result.Status != Error {
-		result.Status = Default
 		result.Value = literal(d.HasDefault, d.Default, f.Type)
 	}
 	if r.warming(f, entered) {
 		result.Status = first(result.Status, Warming)
+	}
+	return result
+}
+
+// defaulted is the formula over what reaches an aggregation, or the default
+// (S18).
+func defaulted(f *spec.Feature, w window) Result {
+	d := f.Def
+	var result Result
+	if len(w.inputs) >= d.MinCount {
+		result = formula(f, w)
+	}
+	if result.Value == nil && result.Status != Error {
+		result.Status = Default
+		result.Value = literal(d.HasDefault, d.Default, f.Type)
 	}
 	return result
 }

@@ -53,8 +53,13 @@ feature_views:
 
 func newShapes(t *testing.T) *hand {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "shapes.freshet.yaml")
-	if err := os.WriteFile(path, []byte(shapes), 0o600); err != nil {
+	return handOf(t, shapes)
+}
+
+func handOf(t *testing.T, text string) *hand {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "hand.freshet.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	specs, diagnostics, err := spec.Load([]string{path})

@@ -49,3 +49,19 @@ func decayed(f *spec.Feature, inputs []input, events []*event, from int64) Resul
 	sum, mass := add(terms)
 	return Result{Value: sum, Status: Present, Mass: mass}
 }
+
+// ewma is decayed_sum / decayed_count. Both halve together, so that weights
+// from the newest event on give the same ratio, and one that is still there
+// when each weight has become too small for a double.
+func ewma(f *spec.Feature, inputs []input, events []*event) Result {
+	newest := events[len(events)-1].time
+	weights, terms := make([]float64, len(inputs)), make([]float64, len(inputs))
+	for i, in := range inputs {
+		age := float64(newest-events[i].time) / float64(f.Window.Length.Milliseconds())
+		weights[i] = math.Exp2(-age)
+		terms[i] = weights[i] * outside(in.value, scaleOf(f.Def)).(float64)
+	}
+	sum, mass := add(terms)
+	weight, _ := add(weights)
+	return Result{Value: sum / weight, Status: Present, Mass: mass / weight}
+}

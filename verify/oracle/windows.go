@@ -1,0 +1,138 @@
+package oracle
+
+import (
+	"time"
+
+	"github.com/freshet-dev/freshet/config/spec"
+)
+
+// window cuts from what the reader has seen of a row what a feature's window
+// holds: first the current event is excluded if asked, then the window is cut
+// from all events of the row (S20 to S24). What was taken back is in no
+// window, but in the chains that lives and sessions are (S16, S22).
+func (r *reading) window(f *spec.Feature, entered []*event) []*event {
+	d := f.Def
+	until := r.at.time - d.Delay.Milliseconds()
+	if d.ExcludeCurrent || d.Aggregation == "is_new" || d.Aggregation == "lag" {
+		entered = without(entered, r.current)
+	}
+	switch f.Window.Kind {
+	case spec.Lifetime, spec.HalfLife, spec.Last:
+		entered = r.chain(entered, f.View.TTL)
+	case spec.Session:
+		entered = r.chain(entered, f.Window.Length)
+	case spec.Sliding:
+		from := len(entered)
+		for from > 0 && entered[from-1].time > until-f.Window.Length.Milliseconds() {
+			from--
+		}
+		entered = entered[from:]
+	}
+	to := len(entered)
+	for to > 0 && entered[to-1].time > until {
+		to--
+	}
+	held := r.standing(f.View, entered[:to])
+	if f.Window.Kind == spec.Last && len(held) > f.Window.N {
+		held = held[len(held)-f.Window.N:]
+	}
+	return held
+}
+
+// without is a list without one event.
+func without(list []*event, out *event) []*event {
+	for i, e := range list {
+		if e == out {
+			return append(list[:i:i], list[i+1:]...)
+		}
+	}
+	return list
+}
+
+// chain are the events up to the reader that no silence of gap or more parts
+// from it: the row's present life, or its session (S22).
+func (r *reading) chain(entered []*event, gap time.Duration) []*event {
+	from, next := len(entered), r.at.time
+	for from > 0 && next-entered[from-1].time < gap.Milliseconds() {
+		from--
+		next = entered[from].time
+	}
+	return entered[from:]
+}
+
+// OfLife reports whether a feature looks over the whole life of its row, or at
+// the newest events of it: without windows, with half-lives, which weigh and
+// never cut, and with last.
+func OfLife(f *spec.Feature) bool {
+	switch f.Window.Kind {
+	case spec.Lifetime, spec.HalfLife, spec.Last:
+		return true
+	}
+	return false
+}
+
+// warming reports whether the source was not read far enough back for a
+// feature (S19). A life or a session is known to begin where it does once its
+// gap before its first event was read.
+func (r *reading) warming(f *spec.Feature, entered []*event) bool {
+	c := r.oracle.coverage[f.View.Source.Index]
+	if !c.partial {
+		return false
+	}
+	needed := r.at.time - f.Def.Delay.Milliseconds() - f.Window.Length.Milliseconds()
+	gap := f.View.TTL
+	if f.Window.Kind == spec.Session {
+		gap = f.Window.Length
+	}
+	if OfLife(f) || f.Window.Kind == spec.Session {
+		needed = r.at.time - gap.Milliseconds()
+		if chain := r.chain(entered, gap); len(chain) > 0 {
+			needed = chain[0].time - gap.Milliseconds()
+		}
+	}
+	return c.since > needed
+}
+
+// standing are those events that no retracting event has taken back (S16).
+func (r *reading) standing(v *spec.View, events []*event) []*event {
+	if v.Source.Retracts == nil {
+		return events
+	}
+	var list []*event
+	for _, e := range events {
+		if !r.takenBack(v, e) {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+// takenBack reports whether a retracting event at or before the reader's place
+// names e, and carries e's key of the view's entity. It is remembered for
+// allowed_lateness: an event that is later than that keeps its contribution.
+func (r *reading) takenBack(v *spec.View, e *event) bool {
+	retractions := r.oracle.takeBack[idKey{e.record.Source, e.id}]
+	if r.extra != nil && r.extra.retracting && r.own(v) {
+		if id, _ := text(r.extra.fields[v.Source.Retracts.Index]); id == e.id {
+			retractions = append(retractions[:len(retractions):len(retractions)], r.extra)
+		}
+	}
+	at := r.at
+	at.end = !r.own(v)
+	key, _ := keyOf(v.Source, v.Entity, e)
+	for _, by := range retractions {
+		place := placeOf(by)
+		if at.end {
+			place.end = true
+		}
+		its, has := keyOf(v.Source, v.Entity, by)
+		if !e.hasID || !has || its != key || at.before(place) || e.time-by.time > v.Source.AllowedLateness.Milliseconds() {
+			continue
+		}
+		if f := v.Source.RetractsTimeField; f != nil && by.fields[f.Index] != nil && by.fields[f.Index] != instant(e.time) {
+			continue
+		}
+		return true
+	}
+	return false
+}
