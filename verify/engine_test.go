@@ -238,6 +238,13 @@ func outside(v event.Value, scale int) any {
 	case event.Timestamp:
 		return time.UnixMilli(v.Int()).UTC()
 	}
+	if v.Kind() == event.List {
+		items := []any{}
+		for _, item := range v.Items() {
+			items = append(items, outside(item, scale))
+		}
+		return items
+	}
 	x, ok := v.Number(scale)
 	if !ok {
 		return fmt.Sprintf("kind %d", v.Kind())
@@ -248,7 +255,7 @@ func outside(v event.Value, scale int) any {
 // rounds are the aggregations whose values are rounded on their way, not only
 // at the end (S20), and what else is made of them.
 var rounds = map[string]bool{"sum": true, "mean": true, "stddev": true, "variance": true, "zscore": true, "slope": true,
-	"entropy": true, "decayed_count": true, "decayed_sum": true,
+	"skewness": true, "ewma": true, "rate": true, "entropy": true, "decayed_count": true, "decayed_sum": true,
 	"interarrival_mean": true, "interarrival_stddev": true, "interarrival_cv": true}
 
 // same is equality, and 1e-9 relative for what follows from sums of doubles
@@ -256,6 +263,10 @@ var rounds = map[string]bool{"sum": true, "mean": true, "stddev": true, "varianc
 // entry can cost where such a sum cancels out; gaps are whole milliseconds and
 // have none.
 func same(got, want any, f *spec.Feature, mass float64) bool {
+	if list, isList := got.([]any); isList {
+		wanted, _ := want.([]any)
+		return wanted != nil && slices.Equal(list, wanted)
+	}
 	a, isNumber := got.(float64)
 	b, wantNumber := want.(float64)
 	if !isNumber || !wantNumber {
@@ -269,6 +280,8 @@ func same(got, want any, f *spec.Feature, mass float64) bool {
 	}
 	name := f.Def.Aggregation
 	switch {
+	case name == "quantile": // of the value at its rank (S20)
+		return math.Abs(a-b) <= 0.01*math.Abs(b)+1e-15
 	case !rounds[name]:
 		return false
 	case name == "sum" && f.Def.Field != nil && f.Def.Field.Type != spec.Double:

@@ -17,21 +17,39 @@ var kinds = map[string]string{"card": "string", "user": "number", "amt": "number
 	"pts": "number", "wei": "number", "ok": "bool", "mcc": "string", "seen": "time", "big": "bool", "num": "number", "txt": "string", "at": "time"}
 
 // aggregations are those that this build can run.
-var aggregations = slices.DeleteFunc([]string{"count", "sum", "mean", "min", "max", "stddev", "count_distinct", "ratio",
-	"last", "time_since_last", "is_new", "variance", "zscore", "slope", "entropy", "top_share", "first", "time_since_first",
-	"interarrival_mean", "interarrival_stddev", "interarrival_cv", "decayed_count", "decayed_sum"}, lacking)
+var aggregations = runnable()
+
+func runnable() []string {
+	var names []string
+	for _, a := range spec.Aggregations {
+		w := spec.Window{Kind: spec.Sliding}
+		if a.HalfLives {
+			w.Kind = spec.HalfLife
+		}
+		if canRun(&spec.Definition{Aggregation: a.Name, Windows: []spec.Window{w}}) {
+			names = append(names, a.Name)
+		}
+	}
+	return names
+}
+
+// The parts of the language that this build has.
+var (
+	hasLast     = canRun(&spec.Definition{Aggregation: "count", Windows: []spec.Window{{Kind: spec.Last, N: 1}}})
+	hasSessions = canRun(&spec.Definition{Aggregation: "count", Windows: []spec.Window{{Kind: spec.Session}}})
+	hasBy       = canRun(&spec.Definition{Aggregation: "count", By: &spec.Field{}, Windows: []spec.Window{{Kind: spec.Sliding}}})
+)
+
+func canRun(d *spec.Definition) bool {
+	return len(features.CannotRun(&spec.Spec{Views: []*spec.View{{Definitions: []*spec.Definition{d}}}})) == 0
+}
 
 // wild are those that leave few right digits of a huge number: nothing is
 // derived from them then.
-var wild = map[string]bool{"variance": true, "zscore": true, "slope": true, "decayed_sum": true}
+var wild = map[string]bool{"variance": true, "zscore": true, "slope": true, "decayed_sum": true, "skewness": true, "ewma": true}
 
-func lacking(aggregation string) bool {
-	d := &spec.Definition{Aggregation: aggregation, Windows: []spec.Window{{Kind: spec.Sliding}}}
-	if known, _ := spec.AggregationOf(aggregation); known.HalfLives {
-		d.Windows[0].Kind = spec.HalfLife
-	}
-	return len(features.CannotRun(&spec.Spec{Views: []*spec.View{{Definitions: []*spec.Definition{d}}}})) > 0
-}
+// rough values are allowed to be off by their sketch's error.
+const rough = "rough"
 
 // drawFeature is one definition, and how far back from now it reaches.
 func drawFeature(t *rapid.T, name string) (genFeature, time.Duration) {
@@ -41,7 +59,7 @@ func drawFeature(t *rapid.T, name string) (genFeature, time.Duration) {
 	add := func(format string, args ...any) { keys = append(keys, fmt.Sprintf(format, args...)) }
 
 	switch aggregation {
-	case "sum", "mean", "min", "max", "stddev", "variance", "zscore", "slope", "decayed_sum":
+	case "sum", "mean", "min", "max", "stddev", "variance", "zscore", "slope", "decayed_sum", "skewness", "ewma", "quantile":
 		if chance(t, "value", 4) {
 			add("value: '%s'", pick(t, "number", numbers...))
 			break
@@ -51,19 +69,20 @@ func drawFeature(t *rapid.T, name string) (genFeature, time.Duration) {
 		if wild[aggregation] && (field == "pts" || field == "wei") {
 			f.kind = "huge" // what is derived from its rounded digits is noise
 		}
-	case "count_distinct", "is_new", "last", "first", "entropy", "top_share":
+	case "count_distinct", "is_new", "last", "first", "entropy", "top_share", "approx_count_distinct", "novelty",
+		"mode", "lag", "argmax", "list_last", "list_distinct":
 		if chance(t, "value", 5) {
 			add("value: '%s'", pick(t, "number", numbers...))
 			break
 		}
 		field := pick(t, "field", "card", "user", "amt", "qty", "pts", "wei", "x", "ok", "mcc", "seen", "big", "num", "txt")
 		add("field: %s", field)
-		if aggregation == "last" || aggregation == "first" {
+		if known, _ := spec.AggregationOf(aggregation); known.Result == spec.InputResult {
 			f.kind = kinds[field]
 		}
 	case "ratio":
 		add("numerator: '%s'", condition(t))
-	case "time_since_last", "time_since_first", "interarrival_mean", "interarrival_stddev", "interarrival_cv", "decayed_count":
+	case "time_since_last", "time_since_first", "interarrival_mean", "interarrival_stddev", "interarrival_cv", "decayed_count", "count", "rate":
 		if chance(t, "field", 2) {
 			add("field: %s", pick(t, "field", "amt", "mcc", "x"))
 		} else if chance(t, "value", 6) {
@@ -73,13 +92,8 @@ func drawFeature(t *rapid.T, name string) (genFeature, time.Duration) {
 			add("unit: %s", pick(t, "unit", "ms", "seconds", "minutes", "hours", "days"))
 		}
 	}
-	if aggregation == "slope" {
-		add("per: %s", pick(t, "per", "1ms", "1s", "5m", "30d"))
-	}
-	if aggregation == "is_new" {
-		f.kind = "bool"
-	}
-	if chance(t, "filter", 3) {
+	drawParameters(t, &f, aggregation, add)
+	if aggregation == "streak" || chance(t, "filter", 3) {
 		add("filter: '%s'", condition(t))
 	}
 	reach := drawWindows(t, &f, name, aggregation, add)
@@ -97,39 +111,84 @@ func drawFeature(t *rapid.T, name string) (genFeature, time.Duration) {
 	return f, reach
 }
 
+// drawParameters draws what only some aggregations take.
+func drawParameters(t *rapid.T, f *genFeature, aggregation string, add func(string, ...any)) {
+	switch aggregation {
+	case "slope":
+		add("per: %s", pick(t, "per", "1ms", "1s", "5m", "30d"))
+	case "rate":
+		if chance(t, "per", 2) {
+			add("per: %s", pick(t, "per", "1ms", "1s", "5m", "30d"))
+		}
+	case "is_new":
+		f.kind = "bool"
+	case "quantile":
+		add("q: %s", pick(t, "q", "0", "0.05", "0.5", "0.95", "1"))
+		f.kind = rough
+	case "lag":
+		if chance(t, "lag", 2) {
+			add("n: %d", rapid.IntRange(1, 4).Draw(t, "n"))
+		}
+	case "list_last", "list_distinct":
+		add("limit: %s", pick(t, "limit", "1", "2", "3", "5", "1000"))
+		f.kind = "list"
+	case "argmax":
+		add("order_by: %s", pick(t, "order", "amt", "qty", "x", "seen", "num", "at", "wei", "pts"))
+	}
+}
+
 // drawWindows draws windows, delay and exclude_current.
 func drawWindows(t *rapid.T, f *genFeature, name, aggregation string, add func(string, ...any)) time.Duration {
+	known, _ := spec.AggregationOf(aggregation)
+	kind := "windows"
+	switch n := rapid.IntRange(0, 9).Draw(t, "kind of window"); {
+	case known.HalfLives:
+		kind = "half_lives"
+	case known.Windows || n < 4:
+	case n < 6 && hasLast:
+		kind = "last"
+	case n < 8 && hasSessions:
+		kind = "session"
+	case n > 7:
+		kind = "lifetime"
+	}
 	delay := time.Duration(0)
-	if chance(t, "delayed", 4) {
+	if kind != "session" && chance(t, "delayed", 4) {
 		text := pick(t, "delay", delayTexts...)
 		delay = parseDuration(text)
 		add("delay: %s", text)
-	} else if aggregation != "is_new" && chance(t, "exclude current", 3) {
+	} else if !known.PastOnly && chance(t, "exclude current", 3) {
 		add("exclude_current: true")
 	}
-	if strings.HasPrefix(aggregation, "decayed") {
-		halfLives := halfLifeTexts[rapid.IntRange(0, len(halfLifeTexts)-2).Draw(t, "first half-life"):]
-		halfLives = halfLives[:rapid.IntRange(1, 2).Draw(t, "half-lives")]
-		for _, h := range halfLives {
-			f.names = append(f.names, name+"_hl"+h)
+	some := func(texts []string, suffix string, most int) []string {
+		first := rapid.IntRange(0, len(texts)-1).Draw(t, "first window")
+		last := rapid.IntRange(first, min(first+most-1, len(texts)-1)).Draw(t, "last window")
+		for _, w := range texts[first : last+1] {
+			f.names = append(f.names, name+suffix+w)
 		}
-		add("half_lives: [%s]", strings.Join(halfLives, ", "))
-		return delay + time.Millisecond
+		add("%s: [%s]", kind, strings.Join(texts[first:last+1], ", "))
+		return texts[first : last+1]
 	}
-	if chance(t, "lifetime", 4) {
+	switch kind {
+	case "half_lives":
+		some(halfLifeTexts, "_hl", 2)
+	case "last":
+		some(lastTexts, "_last", 3)
+	case "session":
+		gap := pick(t, "gap", windowTexts...)
+		add("session: %s", gap)
 		f.names = []string{name}
-		return delay + time.Millisecond
+		return parseDuration(gap)
+	case "lifetime":
+		f.names = []string{name}
+	case "windows":
+		longest := time.Duration(0)
+		for _, w := range some(windowTexts, "_", 3) {
+			longest = max(longest, parseDuration(w))
+		}
+		return delay + longest
 	}
-	reach := time.Duration(0)
-	first := rapid.IntRange(0, len(windowTexts)-1).Draw(t, "first window")
-	last := rapid.IntRange(first, min(first+2, len(windowTexts)-1)).Draw(t, "last window")
-	windows := windowTexts[first : last+1]
-	for _, w := range windows {
-		f.names = append(f.names, name+"_"+w)
-		reach = max(reach, delay+parseDuration(w))
-	}
-	add("windows: [%s]", strings.Join(windows, ", "))
-	return reach
+	return delay + time.Millisecond
 }
 
 func drawDefault(t *rapid.T, kind string) string {
@@ -138,7 +197,7 @@ func drawDefault(t *rapid.T, kind string) string {
 		return pick(t, "default", "true", "false", "null")
 	case "string":
 		return pick(t, "default", "none", "null")
-	case "time":
+	case "time", "list":
 		return "null"
 	}
 	return pick(t, "default", "0", "-1", "7", "null") // whole: a default has its result's type

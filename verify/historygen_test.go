@@ -226,7 +226,7 @@ func (h *historian) value(f genField) string {
 	case "bool":
 		return pick(t, "bool", "true", "false")
 	case "double":
-		return pick(t, "double", "0", "0.5", "1", "-2.25", "3.75", "-0.0", "1e3", "0.1", "123456.789")
+		return pick(t, "double", "0", "0.5", "1", "-2.25", "3.75", "-0.0", "1e3", "0.1", "123456.789", "1e15", "-1e15", "999999999999999.9", "0.000001")
 	case "decimal":
 		texts := []string{"0", "1", "2", "-3", "10", "1e1", "7", "2.0000000", "0.99999999", "1.5", "-0.1", "2.25", "85.64999999999999", "0.125"}
 		text := pick(t, "decimal", texts[:[]int{9, 11, 13, 14}[f.scale]]...)

@@ -141,6 +141,7 @@ var (
 	windowTexts   = []string{"1s", "2s", "5s", "10s", "1m"}
 	delayTexts    = []string{"1s", "2s", "5s", "1m"}
 	halfLifeTexts = []string{"1ms", "700ms", "1s", "5s", "1m", "1h", "90d"}
+	lastTexts     = []string{"1", "2", "3", "5", "8", "40"}
 	ttlTexts      = []string{"1s", "2s", "5s", "10s", "1m", "2m", "3m"}
 	lateTexts     = []string{"1ms", "1s", "2s", "5s", "10s", "1m"}
 	conditions    = []string{
