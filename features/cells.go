@@ -90,23 +90,30 @@ func (l *logPlan) lane(input int) int {
 func (l *logPlan) cursor(v *viewPlan, f *spec.Feature, agg *aggregate.Aggregation, n aggregate.Number) *cursorPlan {
 	want := cursorPlan{delay: f.Def.Delay.Milliseconds(), length: f.Window.Length.Milliseconds()}
 	reach := want.length
-	if f.Window.Kind == spec.Lifetime || f.Window.Kind == spec.HalfLife {
+	switch f.Window.Kind {
+	case spec.Lifetime, spec.HalfLife:
 		want.length, want.life = 0, v
 		reach = v.ttl
+	case spec.Last:
+		want.last, want.view = f.Window.N, v
 	}
-	want.scanned = want.delay > 0 && want.life != nil
+	want.scanned = want.last > 0 || (want.delay > 0 && want.life != nil)
 	for _, p := range agg.Parts(n) {
 		delayed := want.delay > 0 && (p == aggregate.Distinct || !p.Retractable())
 		want.scanned = want.scanned || delayed || (p.Beside() && (want.delay > 0 || want.life != nil))
 	}
 	l.span = max(l.span, want.delay+reach)
 	for _, x := range l.cursors {
-		if x.delay == want.delay && x.length == want.length && x.life == want.life && x.scanned == want.scanned {
+		if x.delay == want.delay && x.length == want.length && x.life == want.life && x.scanned == want.scanned &&
+			x.last == want.last && x.view == want.view {
 			return x
 		}
 	}
 	k := &want
 	l.cursors = append(l.cursors, k)
+	if k.last > 0 {
+		l.lasts = append(l.lasts, k)
+	}
 	if k.life != nil {
 		v.lives = append(v.lives, k)
 	}

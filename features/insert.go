@@ -136,7 +136,7 @@ func (l *entityLog) trim(e *Engine, w []uint64) int {
 	}
 	newest := l.plan.timeAt(rows, l.plan.len(rows)-1)
 	n := l.rows.FirstAfter(rows, newest-l.plan.span-l.plan.lateness)
-	if n == 0 {
+	if n = l.spare(rows, newest, n); n == 0 {
 		return 0
 	}
 	for i := range n {

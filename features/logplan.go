@@ -27,6 +27,7 @@ type logPlan struct {
 	views []*viewPlan
 
 	cursors  []*cursorPlan
+	lasts    []*cursorPlan // those of the last n events
 	sliding  []*cursorPlan // those with a running state over a sliding window
 	enters   []*cursorPlan // those that a new event enters at once
 	newests  []*newestPlan
@@ -91,11 +92,13 @@ type bitPlan struct {
 // view's lifeFirst. Where a part cannot be kept up to date (extremes,
 // oldest, newest and distinct of a delayed window; a delayed life) the window is
 // scanned; of parts that are more than the sum of their inputs every life is, and
-// every window with a delay.
+// every window with a delay; and a window of the last n events always is.
 type cursorPlan struct {
 	delay   int64 // ms
 	length  int64 // ms, of a sliding window
 	life    *viewPlan
+	last    int       // events, of a window that is cut by number
+	view    *viewPlan // whose events they are
 	scanned bool
 	parts   []*partPlan
 	running []*partPlan  // those that are words of the state

@@ -64,8 +64,6 @@ func lacking(d *spec.Definition) []string {
 		}
 		kinds[w.Kind] = true
 		switch w.Kind {
-		case spec.Last:
-			list = append(list, "last windows")
 		case spec.Session:
 			list = append(list, "session windows")
 		}

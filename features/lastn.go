@@ -1,0 +1,109 @@
+package features
+
+// A window of the last n events is cut by number: of all events that entered
+// the view, up to t - delay, the newest n of the row's life at t (S22, S23). The
+// feature's filter and field select inside. It is scanned: n rows, and those
+// between them that did not enter the view.
+
+// readLast evaluates the columns of a window of the last n events. Without the
+// current event the window reaches one event further back.
+func (e *Engine) readLast(g *cellGroup, m *moment, f frame, row Status) {
+	if len(g.before) > 0 {
+		rows := m.rows
+		if m.current && g.cursor.delay == 0 {
+			rows = rows[:len(rows)-m.log.plan.width]
+		}
+		e.readLastOf(g.cursor, g.before, m, rows, f, row)
+	}
+	if len(g.after) > 0 {
+		e.readLastOf(g.cursor, g.after, m, m.rows, f, row)
+	}
+}
+
+func (e *Engine) readLastOf(k *cursorPlan, cells []cellOut, m *moment, rows []uint64, f frame, row Status) {
+	l := m.log
+	c, since, full := l.cutLast(k, rows, m.t)
+	e.scan(l, k, m.state, rows, c)
+	status := first(row, l.knownLast(e, k, m.state, since, full))
+	if status == Incomplete {
+		e.counts[k.view.view.Index].incomplete += int64(len(cells))
+	}
+	for i := range cells {
+		e.finish(&cells[i], m, e.scratch, f, status)
+	}
+}
+
+// cutLast finds the last n events at t. Since is the time of the oldest of them
+// where there are n (full), else that of the first event of the life, t where
+// there is none.
+func (l *entityLog) cutLast(k *cursorPlan, rows []uint64, t int64) (c cut, since int64, full bool) {
+	width, n := l.plan.width, len(rows)/l.plan.width
+	c.to = n
+	if k.delay > 0 {
+		c.to = l.rows.FirstAfter(rows, t-k.delay)
+	}
+	c.from, since = c.to, t
+	for i, left := n-1, k.last; i >= 0; i-- {
+		row := rows[i*width:]
+		if !l.plan.has(row, k.view.entered) {
+			continue
+		}
+		at := int64(row[0])
+		if since-at >= k.view.ttl {
+			return c, since, false
+		}
+		since = at
+		if i >= c.to {
+			continue
+		}
+		c.from = i
+		if left--; left == 0 {
+			return c, since, true
+		}
+	}
+	return c, since, false
+}
+
+// knownLast says whether all of a window of the last n events is known: none of
+// them has left the log, and none is from before its source was read.
+func (l *entityLog) knownLast(e *Engine, k *cursorPlan, w []uint64, since int64, full bool) Status {
+	dropped, born, folded := int64(w[atDropped]), int64(w[atBorn]), int64(w[k.view.state+viewFolded])
+	from := since
+	if !full {
+		from -= k.view.ttl // the life is known if nothing was so long before it
+	}
+	switch cov := &e.sources[l.plan.source.source.Index].coverage; {
+	case dropped != 0 && since <= dropped, !full && folded != 0 && from < folded, !full && born != 0 && from < born:
+		return Incomplete
+	case !cov.FromStart && cov.Since > from:
+		return Warming
+	}
+	return Present
+}
+
+// spare is how many of the first n rows no window of the last events needs, of
+// an event that is late by as much as is allowed. Rows of one time stay together.
+func (l *entityLog) spare(rows []uint64, newest int64, n int) int {
+	width, most := l.plan.width, n
+	for _, k := range l.plan.lasts {
+		next, left := newest-l.plan.lateness, k.last
+		for i := l.rows.FirstAfter(rows, next-1) - 1; i >= 0 && left > 0; i-- {
+			row := rows[i*width:]
+			if !l.plan.has(row, k.view.entered) {
+				continue
+			}
+			at := int64(row[0])
+			if next-at >= k.view.ttl {
+				break
+			}
+			next, n = at, min(n, i)
+			if at < newest-l.plan.lateness-k.delay {
+				left--
+			}
+		}
+	}
+	for n > 0 && n < most && rows[(n-1)*width] == rows[n*width] {
+		n--
+	}
+	return n
+}
