@@ -11,7 +11,7 @@ func (e *Engine) readLast(g *cellGroup, m *moment, f frame, row Status) {
 	if len(g.before) > 0 {
 		rows := m.rows
 		if m.current && g.cursor.delay == 0 {
-			rows = rows[:len(rows)-m.log.plan.width]
+			rows = m.log.plan.upTo(rows, m.log.plan.len(rows)-1)
 		}
 		e.readLastOf(g.cursor, g.before, m, rows, f, row)
 	}
@@ -37,18 +37,17 @@ func (e *Engine) readLastOf(k *cursorPlan, cells []cellOut, m *moment, rows []ui
 // where there are n (full), else that of the first event of the life, t where
 // there is none.
 func (l *entityLog) cutLast(k *cursorPlan, rows []uint64, t int64) (c cut, since int64, full bool) {
-	width, n := l.plan.width, len(rows)/l.plan.width
+	n := l.plan.len(rows)
 	c.to = n
 	if k.delay > 0 {
 		c.to = l.rows.FirstAfter(rows, t-k.delay)
 	}
 	c.from, since = c.to, t
 	for i, left := n-1, k.last; i >= 0; i-- {
-		row := rows[i*width:]
-		if !l.plan.has(row, k.view.entered) {
+		if !l.plan.has(l.plan.row(rows, i), k.view.entered) {
 			continue
 		}
-		at := int64(row[0])
+		at := l.plan.timeAt(rows, i)
 		if since-at >= k.view.ttl {
 			return c, since, false
 		}
@@ -84,15 +83,14 @@ func (l *entityLog) knownLast(e *Engine, k *cursorPlan, w []uint64, since int64,
 // spare is how many of the first n rows no window of the last events needs, of
 // an event that is late by as much as is allowed. Rows of one time stay together.
 func (l *entityLog) spare(rows []uint64, newest int64, n int) int {
-	width, most := l.plan.width, n
+	most := n
 	for _, k := range l.plan.lasts {
 		next, left := newest-l.plan.lateness, k.last
 		for i := l.rows.FirstAfter(rows, next-1) - 1; i >= 0 && left > 0; i-- {
-			row := rows[i*width:]
-			if !l.plan.has(row, k.view.entered) {
+			if !l.plan.has(l.plan.row(rows, i), k.view.entered) {
 				continue
 			}
-			at := int64(row[0])
+			at := l.plan.timeAt(rows, i)
 			if next-at >= k.view.ttl {
 				break
 			}
@@ -102,7 +100,7 @@ func (l *entityLog) spare(rows []uint64, newest int64, n int) int {
 			}
 		}
 	}
-	for n > 0 && n < most && rows[(n-1)*width] == rows[n*width] {
+	for n > 0 && n < most && l.plan.timeAt(rows, n-1) == l.plan.timeAt(rows, n) {
 		n--
 	}
 	return n
