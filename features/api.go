@@ -31,6 +31,10 @@ var statusNames = [...]string{"NO_ENTITY", "NOT_FOUND", "NEEDS_EVENT", "ERROR", 
 
 func (s Status) String() string { return statusNames[s] }
 
+// Other is the category that stands for all that `top` leaves out; a category
+// of that name is shown as "_other" (S25).
+const Other = "other"
+
 // Column is one value of a record's vector.
 type Column struct {
 	Name    string        // full: view.short, or service.name

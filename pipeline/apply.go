@@ -253,7 +253,12 @@ func (o *output) bury(s *slot, src *spec.Source, reason string) {
 // addRow copies a row of the engine, which reuses it.
 func (o *output) addRow(row *features.Row, version sinks.Version) {
 	v, st := len(o.values), len(o.statuses)
-	o.values = append(o.values, row.Values...)
+	for _, value := range row.Values {
+		if kind := value.Kind(); kind == event.List || kind == event.Map {
+			value = value.Clone() // the engine makes the next one in its place
+		}
+		o.values = append(o.values, value)
+	}
 	o.statuses = append(o.statuses, row.Statuses...)
 	version.AsOf = row.AsOf
 	c := *row

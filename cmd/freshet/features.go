@@ -251,6 +251,10 @@ func typeName(t spec.Type, scale int) string {
 		return fmt.Sprintf("decimal(%d)", scale)
 	case spec.Duration:
 		return "duration"
+	case spec.List:
+		return "list"
+	case spec.Map:
+		return "map"
 	}
 	return "none"
 }

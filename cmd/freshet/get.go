@@ -347,6 +347,8 @@ func storedValue(f *spec.Feature, text string) any {
 		return text
 	case spec.Bool:
 		return text == "true"
+	case spec.List, spec.Map:
+		return json.RawMessage(text)
 	}
 	return json.Number(text)
 }

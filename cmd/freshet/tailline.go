@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -311,6 +313,18 @@ func valueText(value any) string {
 		return strconv.FormatFloat(x, 'g', 6, 64)
 	case string:
 		return clean(x)
+	case []any:
+		texts := make([]string, len(x))
+		for i, item := range x {
+			texts[i] = valueText(item)
+		}
+		return "[" + strings.Join(texts, " ") + "]"
+	case map[string]any:
+		texts := make([]string, 0, len(x))
+		for _, key := range slices.Sorted(maps.Keys(x)) {
+			texts = append(texts, clean(key)+":"+valueText(x[key]))
+		}
+		return "{" + strings.Join(texts, " ") + "}"
 	}
 	return fmt.Sprint(value)
 }

@@ -155,7 +155,7 @@ func typeOfCel(t *cel.Type) (Type, bool) {
 	return NoType, false
 }
 
-var typeNames = [...]string{"none", "string", "int", "double", "bool", "timestamp", "decimal", "duration", "list"}
+var typeNames = [...]string{"none", "string", "int", "double", "bool", "timestamp", "decimal", "duration", "list", "map"}
 
 // withArticle is the type's name as a sentence has it: an int, a string.
 func (t Type) withArticle() string {

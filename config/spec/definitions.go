@@ -47,6 +47,9 @@ func (r *resolver) definition(e entry, s *Source) *Definition {
 			"%s cannot take a retracted event back, and source %s has `retracts`", agg.Name, s.Name)
 	}
 	t, _ := resultOf(agg, d)
+	if t == Map {
+		t, _ = itemOf(agg, d) // of each category
+	}
 	r.defaultOf(m, t, "feature "+d.Name, &d.HasDefault, &d.Default)
 	m.finish()
 	return d

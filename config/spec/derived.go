@@ -88,5 +88,5 @@ func (r *resolver) derivedFeature(v *View, d derivedText, env *Env) *Feature {
 // inExpressions reports whether f is one value: lists and values per category
 // are not.
 func (f *Feature) inExpressions() bool {
-	return f.Type != List && (f.Def == nil || f.Def.By == nil)
+	return f.Type != List && f.Type != Map
 }

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"go.yaml.in/yaml/v4"
 )
 
 var statusNames = []string{"NO_ENTITY", "NOT_FOUND", "NEEDS_EVENT", "ERROR", "INCOMPLETE", "DEGRADED", "WARMING", "STALE", "DEFAULT", "PRESENT"}
@@ -185,7 +187,12 @@ func (r *resolver) wantFeature(given givenIndex, e *Expect, in entry) {
 	} else {
 		result = f.Type
 	}
-	if r.want(&w, in.value, result, in.name) {
+	if result == List || result == Map {
+		if v, ok := r.collection(in.value, f, in.name); ok {
+			w.Value = v
+			e.Features = append(e.Features, w)
+		}
+	} else if r.want(&w, in.value, result, in.name) {
 		e.Features = append(e.Features, w)
 	}
 	r.asked(given, e, in.key, f)
@@ -225,6 +232,34 @@ func (g *Given) has(e *Entity, key []string) bool {
 		}
 	}
 	return true
+}
+
+// collection reads the expected value of a list or map: [1, 2], {5411: 3}, or
+// null.
+func (r *resolver) collection(n node, f *Feature, name string) (Literal, bool) {
+	v := Literal{Type: f.Type}
+	if coreOf(n) == coreNull {
+		return Literal{}, true
+	}
+	good := true
+	item := func(n node) {
+		x, ok := r.literal(n, f.Item(), "an item of "+name)
+		v.Items = append(v.Items, x)
+		good = good && ok
+	}
+	if f.Type == List {
+		items, ok := r.list(n, "the value of "+name)
+		for _, n := range items {
+			item(n)
+		}
+		return v, good && ok
+	}
+	m := r.mapping(n, "the value of "+name)
+	for _, in := range m.entries {
+		v.Keys = append(v.Keys, in.name)
+		item(in.value)
+	}
+	return v, good && n.Kind == yaml.MappingNode
 }
 
 // want reads an expected value: a literal, or approx, above, below.

@@ -233,10 +233,12 @@ type Window struct {
 
 // Literal is a value written in a spec: a default or an expectation.
 type Literal struct {
-	Type Type // NoType: null
-	Num  float64
-	Bool bool
-	Str  string
+	Type  Type // NoType: null
+	Num   float64
+	Bool  bool
+	Str   string
+	Keys  []string  // of a Map: the categories, by Items
+	Items []Literal // of a List or Map
 }
 
 // Feature is one generated or derived value of a view.

@@ -278,20 +278,42 @@ func (r *resolver) generate(v *View, d *Definition) {
 	}
 }
 
+// resultOf is the type of a definition's features. The scale is that of the
+// decimals in them, of a list or map too.
 func resultOf(agg Aggregation, d *Definition) (t Type, scale int) {
+	t, scale = itemOf(agg, d)
 	switch {
 	case d.By != nil:
-		return Double, 0
+		return Map, scale
+	case agg.Result == ListResult:
+		return List, scale
+	}
+	return t, scale
+}
+
+// itemOf is the type of one value: of a category's, or of a list's items.
+func itemOf(agg Aggregation, d *Definition) (t Type, scale int) {
+	switch {
 	case agg.Result == BoolResult:
 		return Bool, 0
-	case agg.Result == ListResult:
-		return List, 0
-	case agg.Result == InputResult && d.Field != nil:
+	case agg.Result == DoubleResult:
+	case d.Field != nil:
 		return d.Field.Type, d.Field.Scale
-	case agg.Result == InputResult && d.Value != nil:
+	case d.Value != nil:
 		return d.Value.Type, 0
 	}
 	return Double, 0
+}
+
+// Item is the type of one value of a List or Map feature: of a list's items,
+// of what a category maps to. Of all others it is the feature's own.
+func (f *Feature) Item() Type {
+	if f.Def == nil || (f.Type != List && f.Type != Map) {
+		return f.Type
+	}
+	agg, _ := AggregationOf(f.Def.Aggregation)
+	t, _ := itemOf(agg, f.Def)
+	return t
 }
 
 func (r *resolver) addFeature(v *View, f *Feature, key node) {

@@ -7,6 +7,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 	"unsafe"
 )
 
@@ -128,6 +129,28 @@ func (v Value) Equal(w Value) bool {
 		return slices.EqualFunc(v.Entries(), w.Entries(), func(a, b Entry) bool { return a.Key == b.Key && a.Value.Equal(b.Value) })
 	}
 	return true
+}
+
+// Clone is v with what it points at copied: texts, lists and maps that outlive
+// what they were made of.
+func (v Value) Clone() Value {
+	switch v.kind {
+	case String:
+		return OfString(strings.Clone(v.Str()))
+	case List:
+		items := slices.Clone(v.Items())
+		for i, item := range items {
+			items[i] = item.Clone()
+		}
+		return OfList(items)
+	case Map:
+		entries := slices.Clone(v.Entries())
+		for i, e := range entries {
+			entries[i] = Entry{strings.Clone(e.Key), e.Value.Clone()}
+		}
+		return OfMap(entries)
+	}
+	return v
 }
 
 // Int is the number of an Int, the milliseconds of a Timestamp, the minor

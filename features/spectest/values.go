@@ -2,6 +2,7 @@ package spectest
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,6 +23,12 @@ func holds(want *spec.Want, got event.Value, scale int) bool {
 	switch want.Value.Type {
 	case spec.NoType:
 		return !got.Has()
+	case spec.List:
+		return got.Kind() == event.List && slices.EqualFunc(want.Value.Items, got.Items(), func(l spec.Literal, v event.Value) bool {
+			return holds(&spec.Want{Value: l}, v, scale)
+		})
+	case spec.Map:
+		return got.Kind() == event.Map && holdsMap(want.Value, got.Entries(), scale)
 	case spec.Bool:
 		return got.Kind() == event.Bool && got.Bool() == want.Value.Bool
 	case spec.String, spec.Timestamp:
@@ -33,6 +40,20 @@ func holds(want *spec.Want, got event.Value, scale int) bool {
 	}
 	number, ok := got.Number(scale)
 	return ok && holdsNumber(want, number)
+}
+
+// holdsMap compares categories by name: in a spec their order means nothing.
+func holdsMap(want spec.Literal, got []event.Entry, scale int) bool {
+	if len(want.Keys) != len(got) {
+		return false
+	}
+	for _, entry := range got {
+		i := slices.Index(want.Keys, entry.Key)
+		if i < 0 || !holds(&spec.Want{Value: want.Items[i]}, entry.Value, scale) {
+			return false
+		}
+	}
+	return true
 }
 
 func holdsNumber(want *spec.Want, got float64) bool {
@@ -75,6 +96,15 @@ func literalText(l spec.Literal) string {
 		return strconv.Quote(l.Str)
 	case spec.Timestamp:
 		return l.Str
+	case spec.List, spec.Map:
+		texts := make([]string, len(l.Items))
+		for i, item := range l.Items {
+			texts[i] = literalText(item)
+			if l.Type == spec.Map {
+				texts[i] = strconv.Quote(l.Keys[i]) + ": " + texts[i]
+			}
+		}
+		return enclosed(l.Type == spec.Map, texts)
 	}
 	return number(l.Num)
 }
@@ -90,9 +120,29 @@ func valueText(v event.Value, scale int) string {
 		return strconv.FormatBool(v.Bool())
 	case event.Timestamp:
 		return time.UnixMilli(v.Int()).UTC().Format("2006-01-02T15:04:05.000Z")
+	case event.List:
+		var texts []string
+		for _, item := range v.Items() {
+			texts = append(texts, valueText(item, scale))
+		}
+		return enclosed(false, texts)
+	case event.Map:
+		var texts []string
+		for _, e := range v.Entries() {
+			texts = append(texts, strconv.Quote(e.Key)+": "+valueText(e.Value, scale))
+		}
+		return enclosed(true, texts)
 	}
 	n, _ := v.Number(scale)
 	return number(n)
+}
+
+// enclosed is a list or a map as YAML has them on one line.
+func enclosed(isMap bool, texts []string) string {
+	if isMap {
+		return "{" + strings.Join(texts, ", ") + "}"
+	}
+	return list(texts)
 }
 
 func number(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
@@ -129,9 +179,7 @@ func native(v event.Value, scale int) (any, bool) {
 func cloneValues(values []event.Value) []event.Value {
 	out := append([]event.Value(nil), values...)
 	for i, v := range out {
-		if v.Kind() == event.String {
-			out[i] = event.OfString(strings.Clone(v.Str()))
-		}
+		out[i] = v.Clone()
 	}
 	return out
 }

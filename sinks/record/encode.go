@@ -80,6 +80,7 @@ type columnPart struct {
 	col   int
 	scale int
 	mask  *spec.Field // the PII field that the value is a copy of, nil: none
+	keys  *spec.Field // the PII field that a map's keys are copies of, nil: none
 }
 
 type modelPart struct {
@@ -113,7 +114,7 @@ func NewEncoder(s *spec.Spec, layout *features.Layout, privacy Privacy) *Encoder
 		}
 		part := columnPart{name: nameOf(c.Name), col: i, scale: c.Scale}
 		if !src.Output.PIIRaw {
-			part.mask = personal(c)
+			part.mask, part.keys = personal(c), personalKeys(c)
 		}
 		e.columns = append(e.columns, part)
 	}
@@ -232,9 +233,58 @@ func (e *Encoder) appendEntities(dst []byte, keys []string) []byte {
 }
 
 func (e *Encoder) appendFeature(dst []byte, c *columnPart, v event.Value) []byte {
-	if c.mask == nil || !v.Has() {
+	switch {
+	case !v.Has() || (c.mask == nil && c.keys == nil):
 		return appendValue(dst, v, c.scale)
+	case v.Kind() == event.List:
+		return e.appendList(dst, c, v.Items())
+	case v.Kind() == event.Map:
+		return e.appendMap(dst, c, v.Entries())
 	}
+	return e.appendMasked(dst, c, v)
+}
+
+// appendList masks the items one by one.
+func (e *Encoder) appendList(dst []byte, c *columnPart, items []event.Value) []byte {
+	dst = append(dst, '[')
+	for i, item := range items {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = e.appendMasked(dst, c, item)
+	}
+	return append(dst, ']')
+}
+
+// appendMap masks the categories too. They are hashed whatever their mask, so
+// that two of them never become one; what may not leave at all takes the whole
+// map with it.
+func (e *Encoder) appendMap(dst []byte, c *columnPart, entries []event.Entry) []byte {
+	start := len(dst)
+	dst = append(dst, '{')
+	for i, entry := range entries {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		key := entry.Key
+		if c.keys != nil && key != features.Other {
+			if _, keep := e.privacy.Mask(c.keys, key); !keep {
+				return append(dst[:start], "null"...)
+			}
+			key, _ = e.privacy.Mask(hashField, key)
+		}
+		dst = append(appendString(dst, key), ':')
+		if c.mask != nil && entry.Value.Has() {
+			dst = e.appendMasked(dst, c, entry.Value)
+		} else {
+			dst = appendValue(dst, entry.Value, c.scale)
+		}
+	}
+	return append(dst, '}')
+}
+
+// appendMasked appends one value as its mask lets it leave.
+func (e *Encoder) appendMasked(dst []byte, c *columnPart, v event.Value) []byte {
 	masked, keep := e.privacy.Mask(c.mask, text(v, c.scale))
 	if !keep {
 		return append(dst, "null"...)

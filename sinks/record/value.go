@@ -9,6 +9,10 @@ import (
 	"github.com/freshet-dev/freshet/features/event"
 )
 
+// AppendJSON appends a value as the records show it: a list as an array, a map
+// as an object in the order of its entries. The scale is that of decimals.
+func AppendJSON(dst []byte, v event.Value, scale int) []byte { return appendValue(dst, v, scale) }
+
 // appendValue appends one typed value as JSON; no value is null.
 func appendValue(dst []byte, v event.Value, scale int) []byte {
 	switch v.Kind() {
@@ -23,6 +27,25 @@ func appendValue(dst []byte, v event.Value, scale int) []byte {
 		return strconv.AppendBool(dst, v.Bool())
 	case event.Timestamp:
 		return appendTime(dst, v.Int())
+	case event.List:
+		dst = append(dst, '[')
+		for i, item := range v.Items() {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = appendValue(dst, item, scale)
+		}
+		return append(dst, ']')
+	case event.Map:
+		dst = append(dst, '{')
+		for i, entry := range v.Entries() {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = append(appendString(dst, entry.Key), ':')
+			dst = appendValue(dst, entry.Value, scale)
+		}
+		return append(dst, '}')
 	}
 	return append(dst, "null"...)
 }
@@ -41,6 +64,14 @@ func text(v event.Value, scale int) string {
 // hashField stands for what is personal without being one declared field: a
 // derived text over PII, the key of a refused record. It leaves as a keyed hash.
 var hashField = &spec.Field{Name: "personal", Type: spec.String, PII: true, Mask: "hash"}
+
+// personalKeys tells which PII field a column's categories are copies of.
+func personalKeys(c features.Column) *spec.Field {
+	if c.Feature == nil || c.Feature.Def == nil || c.Feature.Def.By == nil || !c.Feature.Def.By.PII {
+		return nil
+	}
+	return c.Feature.Def.By
+}
 
 // personal tells which PII field a column's values are copies of: the field of
 // a last, min or max, and for a derived text whatever it reads. Counts and sums

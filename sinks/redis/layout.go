@@ -15,6 +15,7 @@ import (
 	"github.com/freshet-dev/freshet/features/event"
 	"github.com/freshet-dev/freshet/sinks"
 	"github.com/freshet-dev/freshet/sinks/mask"
+	"github.com/freshet-dev/freshet/sinks/record"
 )
 
 // layoutVersion is the version of the layout that this package writes and
@@ -98,7 +99,7 @@ func parseVersion(text string) (sinks.Version, error) {
 
 // appendValue appends a value as the store shows it: numbers in their shortest
 // decimal form, decimals in major units (S13), times in RFC 3339 with three
-// digits and Z (S12), strings as they are.
+// digits and Z (S12), strings as they are, lists and maps as JSON.
 func appendValue(b []byte, v event.Value, scale int) []byte {
 	switch v.Kind() {
 	case event.String:
@@ -109,6 +110,9 @@ func appendValue(b []byte, v event.Value, scale int) []byte {
 		return strconv.AppendBool(b, v.Bool())
 	case event.Timestamp:
 		return time.UnixMilli(v.Int()).UTC().AppendFormat(b, "2006-01-02T15:04:05.000Z07:00")
+	}
+	if v.Kind() == event.List || v.Kind() == event.Map {
+		return record.AppendJSON(b, v, scale)
 	}
 	number, ok := v.Number(scale)
 	if !ok {

@@ -189,6 +189,18 @@ func TestVersionsCompareAsText(t *testing.T) {
 }
 
 // S13: decimals in major units. Numbers are the shortest text that reads back.
+func TestListsAndMapsAreJSON(t *testing.T) {
+	list := event.OfList([]event.Value{event.OfString("a"), event.OfDecimal(150)})
+	for want, v := range map[string]event.Value{
+		`["a",1.5]`:       list,
+		`{"x":["a",1.5]}`: event.OfMap([]event.Entry{{Key: "x", Value: list}}),
+	} {
+		if got := string(appendValue(nil, v, 2)); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
 func TestS13NumbersAsText(t *testing.T) {
 	for _, c := range []struct {
 		value event.Value

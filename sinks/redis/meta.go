@@ -36,8 +36,8 @@ type ViewMeta struct {
 // FieldMeta is one field of a view's rows.
 type FieldMeta struct {
 	Name string `json:"name"`
-	// Type is string, int, double, bool, timestamp or decimal; of numbers the
-	// text is that of the major unit.
+	// Type is string, int, double, bool, timestamp, decimal, list or map; of
+	// numbers the text is that of the major unit, lists and maps are JSON.
 	Type string `json:"type"`
 	// Moves says that the value changes without a write, and that <name>_at
 	// beside it is the event time in milliseconds which it is for.
@@ -112,6 +112,8 @@ var typeNames = map[spec.Type]string{
 	spec.Bool:      "bool",
 	spec.Timestamp: "timestamp",
 	spec.Decimal:   "decimal",
+	spec.List:      "list",
+	spec.Map:       "map",
 }
 
 // metaFrom reads the hash. A view whose JSON does not parse is an error: it is

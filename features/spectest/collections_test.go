@@ -1,0 +1,46 @@
+package spectest
+
+import (
+	"testing"
+
+	"github.com/freshet-dev/freshet/config/spec"
+	"github.com/freshet-dev/freshet/features/event"
+)
+
+func TestListsAndMapsAreComparedItemByItem(t *testing.T) {
+	num := func(f float64) spec.Literal { return spec.Literal{Type: spec.Double, Num: f} }
+	text := func(s string) spec.Literal { return spec.Literal{Type: spec.String, Str: s} }
+	list := func(items ...spec.Literal) spec.Literal { return spec.Literal{Type: spec.List, Items: items} }
+	object := func(keys []string, items ...spec.Literal) spec.Literal {
+		return spec.Literal{Type: spec.Map, Keys: keys, Items: items}
+	}
+	got := event.OfList([]event.Value{event.OfDecimal(150), event.OfDecimal(100)})
+	ab := event.OfMap([]event.Entry{{Key: "b", Value: event.OfDouble(2)}, {Key: "a", Value: event.OfDouble(1)}})
+	for _, c := range []struct {
+		want spec.Literal
+		got  event.Value
+		same bool
+		text string
+	}{
+		{list(num(1.5), num(1)), got, true, "[1.5, 1]"},
+		{list(num(1), num(1.5)), got, false, "[1, 1.5]"},
+		{list(num(1.5)), got, false, "[1.5]"},
+		{list(text("x")), event.OfList([]event.Value{event.OfString("x")}), true, `["x"]`},
+		{list(), event.Value{}, false, "[]"},
+		{spec.Literal{}, got, false, "null"},
+		{object([]string{"a", "b"}, num(1), num(2)), ab, true, `{"a": 1, "b": 2}`},
+		{object([]string{"a", "b"}, num(1), num(3)), ab, false, `{"a": 1, "b": 3}`},
+		{object([]string{"a"}, num(1)), ab, false, `{"a": 1}`},
+		{object([]string{"a", "c"}, num(1), num(2)), ab, false, `{"a": 1, "c": 2}`},
+	} {
+		if same := holds(&spec.Want{Value: c.want}, c.got, 2); same != c.same {
+			t.Errorf("%s and %s: %v", c.text, valueText(c.got, 2), same)
+		}
+		if s := literalText(c.want); s != c.text {
+			t.Errorf("written %s, want %s", s, c.text)
+		}
+	}
+	if s := valueText(ab, 0); s != `{"b": 2, "a": 1}` {
+		t.Errorf("written %s", s)
+	}
+}
