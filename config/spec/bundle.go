@@ -44,7 +44,7 @@ var kindNames = [...]string{"source", "table", "entity", "feature view", "featur
 // top reads the top of one file into the bundle of its namespace. It reports
 // false where a misspelt key hides what the file declares.
 func (l *loader) top(root node) (whole bool) {
-	m := l.mapping(root, "the file")
+	m := l.object(root, fileBlock, "the file")
 	if root.Kind != yaml.MappingNode {
 		return false
 	}
@@ -87,7 +87,7 @@ func (l *loader) top(root node) (whole bool) {
 	}
 	m.finish()
 	return !slices.ContainsFunc(m.entries, func(e entry) bool {
-		return !slices.Contains(m.known, e.name) && slices.Contains(kindKeys[:], nearest(e.name, m.known))
+		return fileBlock.key(e.name) == nil && slices.Contains(kindKeys[:], nearest(e.name, fileBlock.names()))
 	})
 }
 

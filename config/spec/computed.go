@@ -19,7 +19,7 @@ func (r *resolver) computedFields(s *Source, n node) {
 		}
 		f := &Field{Name: e.name, Optional: true, Pos: e.key.pos()}
 		s.Fields = append(s.Fields, f)
-		r.computedField(f, r.mapping(e.value, "computed field "+e.name), exprs)
+		r.computedField(f, r.object(e.value, computedBlock, "computed field "+e.name), exprs)
 	}
 	computed := s.Fields[declared:]
 	ordered, circle := stableOrder(computed, fieldName, func(f *Field) []string {
@@ -139,7 +139,7 @@ func (r *resolver) tables() {
 	for _, in := range r.kinds[tableKind] {
 		t := &Table{Name: in.name, Pos: in.key.pos()}
 		r.name(in.key, in.name, "table")
-		m := r.mapping(in.value, "table "+t.Name)
+		m := r.object(in.value, tableBlock, "table "+t.Name)
 		m.about(in.inherited)
 		m.need("path", "path: "+t.Name+".csv")
 		t.Path = m.connectionText("path")
@@ -151,7 +151,7 @@ func (r *resolver) tables() {
 			for _, e := range r.mapping(n, "`fields` of table "+t.Name).entries {
 				r.name(e.key, e.name, "column")
 				f := &Field{Name: e.name}
-				c := r.mapping(e.value, "column "+e.name)
+				c := r.object(e.value, columnBlock, "column "+e.name)
 				c.text("description")
 				r.fieldType(f, c)
 				c.finish()

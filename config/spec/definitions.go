@@ -24,7 +24,7 @@ var timeUnits = map[string]time.Duration{
 // the names it makes are known even where it is wrong.
 func (r *resolver) definition(e entry, s *Source) *Definition {
 	d := &Definition{Name: e.name, Pos: e.key.pos(), Unit: time.Second}
-	m := r.mapping(e.value, "feature "+e.name)
+	m := r.object(e.value, featureBlock, "feature "+e.name)
 	d.Description, _, _ = m.about(defaults{})
 	agg, known := r.aggregation(d, m)
 	r.input(d, m, agg, s)
@@ -132,7 +132,7 @@ func (r *resolver) cut(d *Definition, m *mapping, agg Aggregation) {
 			r.warnf(n, "leave it out", "%s never counts the current event", agg.Name)
 		}
 	}
-	d.MinCount = m.whole("min_count", 1, maxMinCount, 0)
+	d.MinCount = m.whole("min_count", 0)
 	d.Hidden = m.boolean("hidden")
 }
 
@@ -148,7 +148,7 @@ func (r *resolver) parameters(d *Definition, m *mapping, agg Aggregation, known 
 		if unit, ok := timeUnits[word]; ok {
 			d.Unit = unit
 		} else if agg.Unit {
-			r.errorf(n, oneOf(word, []string{"ms", "seconds", "minutes", "hours", "days"}), "`%s` is not a unit of time", word)
+			r.errorf(n, oneOf(word, m.key("unit").value.words), "`%s` is not a unit of time", word)
 		}
 	}
 	only("unit", agg.Unit)
@@ -166,9 +166,9 @@ func (r *resolver) parameters(d *Definition, m *mapping, agg Aggregation, known 
 	if agg.N {
 		d.N = 1
 	}
-	d.N = m.whole("n", 1, MaxLag, d.N)
+	d.N = m.whole("n", d.N)
 	only("n", agg.N)
-	d.Limit = m.whole("limit", 1, MaxList, 0)
+	d.Limit = m.whole("limit", 0)
 	only("limit", agg.Limit)
 	if n, ok := m.get("order_by"); ok {
 		r.orderBy(d, n, s)
@@ -208,7 +208,7 @@ func (r *resolver) category(d *Definition, m *mapping, s *Source) {
 			r.errorf(n, "write top: 8", "`by` of feature %s needs `top`: how many categories are kept", d.Name)
 		}
 	}
-	d.Top = m.whole("top", 1, MaxTop, 0)
+	d.Top = m.whole("top", 0)
 	if n, ok := m.nullable("top"); ok && !m.has("by") {
 		r.errorf(n, "write by: FIELD", "`top` of feature %s means something only with `by`", d.Name)
 	}

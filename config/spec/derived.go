@@ -14,8 +14,7 @@ func (r *resolver) derivedTexts(n node, t *viewText) []derivedText {
 	var all []*derivedText
 	for _, e := range r.bounded(r.mapping(n, "`derived` of "+t.m.what).entries, MaxDerived, n, "derived features of "+t.m.what) {
 		r.name(e.key, e.name, "derived feature")
-		d := &derivedText{entry: e, m: r.mapping(e.value, "derived feature "+e.name)}
-		d.m.known = []string{"expr", "default", "description", "hidden", "unit"}
+		d := &derivedText{entry: e, m: r.object(e.value, derivedBlock, "derived feature "+e.name)}
 		d.description, _, _ = d.m.about(defaults{})
 		d.m.text("unit")
 		var ok bool

@@ -21,7 +21,7 @@ func (r *resolver) expectations(t *Test, n node) {
 	}
 	for _, item := range items {
 		e := Expect{Pos: item.pos()}
-		m := r.mapping(item, "an expectation")
+		m := r.object(item, expectBlock, "an expectation")
 		r.expectPlace(given, &e, m)
 		if n, ok := m.get("entity"); ok {
 			r.expectEntity(&e, n)
@@ -269,7 +269,7 @@ func (r *resolver) want(w *Want, n node, t Type, name string) bool {
 		w.Value = v
 		return ok
 	}
-	m := r.mapping(n, "the value of "+name)
+	m := r.object(n, wantBlock, "the value of "+name)
 	ops := 0
 	for _, op := range []string{"approx", "above", "below"} {
 		if v, _, ok := m.number(op); ok {

@@ -21,7 +21,7 @@ func (r *resolver) fields(s *Source, n node) {
 		r.name(e.key, e.name, "field")
 		f := &Field{Index: len(s.Fields), Name: e.name, Pos: e.key.pos()}
 		s.Fields = append(s.Fields, f)
-		m := r.mapping(e.value, "field "+e.name)
+		m := r.object(e.value, fieldBlock, "field "+e.name)
 		f.Description = m.text("description")
 		r.fieldType(f, m)
 		f.Optional = m.boolean("optional")
@@ -88,14 +88,12 @@ func typeOf(text string) (t Type, scale int, ok bool) {
 	return NoType, 0, false
 }
 
-var masks = []string{"", "hash", "last4", "ip24", "drop"}
-
 // defaultMask hides a pii field for which the author chose none.
 const defaultMask = "hash"
 
 func (r *resolver) pii(f *Field, m *mapping) {
 	f.PII = m.boolean("pii")
-	f.Mask = m.word("mask", masks...)
+	f.Mask = m.word("mask", "")
 	if n, ok := m.nullable("mask"); ok && !f.PII {
 		r.errorf(n, "write pii: true beside it", "`mask` of field %s means something only with `pii: true`", f.Name)
 	} else if ok && f.Type != String && (f.Mask == "last4" || f.Mask == "ip24") {

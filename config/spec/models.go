@@ -26,9 +26,9 @@ func (r *resolver) models() {
 }
 
 func (r *resolver) model(x *Model, in raw) {
-	m := r.mapping(in.value, "model "+x.Name)
+	m := r.object(in.value, modelBlock, "model "+x.Name)
 	m.about(in.inherited)
-	x.Version = m.whole("version", 1, maxVersion, 1)
+	x.Version = m.whole("version", 1)
 	if n, ok := m.need("feature_service", "feature_service: "+strings.Join(namesOf(r.spec.Services, serviceName), " or ")); ok {
 		name, _ := r.text(n, "`feature_service`")
 		if x.Service, ok = r.spec.Service(name); !ok {
@@ -37,7 +37,7 @@ func (r *resolver) model(x *Model, in raw) {
 	}
 	x.Runtime = "expr"
 	if _, ok := m.need("runtime", "runtime: expr"); ok {
-		x.Runtime = m.word("runtime", runtimes...)
+		x.Runtime = m.word("runtime", "expr")
 	}
 	x.Shadow = m.boolean("shadow")
 	r.artifact(x, m)
@@ -71,7 +71,7 @@ func (r *resolver) artifact(x *Model, m *mapping) {
 	if n, ok := m.nullable("sha256"); ok && sum != "" && !regexp.MustCompile(`^[0-9a-f]{64}$`).MatchString(sum) {
 		r.errorf(n, "", "`sha256` of model %s must be 64 hex digits", x.Name)
 	}
-	m.word("missing", "nan", "default")
+	m.word("missing", "nan")
 	m.duration("timeout", 0)
 	if x.Runtime != "expr" {
 		m.need("artifact", "artifact: models/"+x.Name+".txt")
@@ -85,8 +85,8 @@ func (r *resolver) artifact(x *Model, m *mapping) {
 }
 
 func (r *resolver) reasonCodes(x *Model, n node, env *Env) {
-	m := r.mapping(n, "`reason_codes` of model "+x.Name)
-	x.MaxReasons = m.whole("max", 1, MaxRules, 0)
+	m := r.object(n, reasonsBlock, "`reason_codes` of model "+x.Name)
+	x.MaxReasons = m.whole("max", 0)
 	if rules, ok := m.need("rules", "rules: {CODE: {when: 'view.feature > 5'}}"); ok {
 		entries := r.mapping(rules, "`rules` of model "+x.Name).entries
 		if len(entries) > MaxRules {
@@ -104,7 +104,7 @@ func (r *resolver) rule(x *Model, e entry, env *Env) *Rule {
 	if !codeForm.MatchString(e.name) || len(e.name) > MaxNamePart {
 		r.errorf(e.key, "write "+strings.ToUpper(snake(e.name)), "reason code `%s` must be capitals, digits and _, at most %d of them", e.name, MaxNamePart)
 	}
-	m := r.mapping(e.value, "rule "+e.name)
+	m := r.object(e.value, ruleBlock, "rule "+e.name)
 	rule.Text = m.text("text")
 	m.text("description")
 	if n, ok := m.need("when", "when: 'view.feature > 5'"); ok {
@@ -143,7 +143,7 @@ func (r *resolver) bands(x *Model, n node) {
 		r.errorf(n, "", "model %s has more than %d bands", x.Name, MaxBands)
 	}
 	for i, item := range items {
-		m := r.mapping(item, "a band")
+		m := r.object(item, bandBlock, "a band")
 		b := Band{Name: m.text("name")}
 		m.need("name", "name: review")
 		_, hasMin := m.need("min", "min: 0.7")
@@ -181,7 +181,7 @@ func (x *Model) bandNames() []string {
 }
 
 func (r *resolver) onError(x *Model, n node) {
-	m := r.mapping(n, "`on_error` of model "+x.Name)
+	m := r.object(n, onErrorBlock, "`on_error` of model "+x.Name)
 	if at, ok := m.need("band", "band: review"); ok {
 		if x.OnError, ok = r.text(at, "`band`"); ok && !x.band(x.OnError) {
 			r.unknown(at, "band", x.OnError, x.bandNames())

@@ -13,13 +13,12 @@ func (r *resolver) outputs() {
 		if !ok {
 			continue
 		}
-		m := r.mapping(n, "`output` of source "+s.Name)
+		m := r.object(n, outputBlock, "`output` of source "+s.Name)
 		s.Output.Set = true
 		if m.has("topic") {
 			s.Output.Topic = m.connectionText("topic")
 		}
-		m.known = append(m.known, "topic")
-		s.Output.PIIRaw = m.word("pii", "masked", "raw") == "raw"
+		s.Output.PIIRaw = m.word("pii", "masked") == "raw"
 		if k, ok := m.get("key"); ok {
 			r.outputKey(s, k)
 		}

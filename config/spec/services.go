@@ -18,9 +18,9 @@ func (r *resolver) services() {
 }
 
 func (r *resolver) service(s *Service, in raw) {
-	m := r.mapping(in.value, "feature service "+s.Name)
+	m := r.object(in.value, serviceBlock, "feature service "+s.Name)
 	s.Description, _, _ = m.about(in.inherited)
-	s.Version = m.whole("version", 1, maxVersion, 1)
+	s.Version = m.whole("version", 1)
 	if n, ok := m.need("on", "on: "+strings.Join(namesOf(r.spec.Sources, sourceName), " or ")); ok {
 		s.On = r.sourceOf(n)
 	}
@@ -190,7 +190,7 @@ func (r *resolver) serviceDerived(s *Service, n node) {
 		r.name(e.key, e.name, "derived value")
 		what := "derived value " + e.name
 		d := &ServiceDerived{Name: e.name, Type: Double, Pos: e.key.pos()}
-		m := r.mapping(e.value, what)
+		m := r.object(e.value, serviceDerivedBlock, what)
 		m.about(defaults{})
 		m.text("unit")
 		if n, ok := m.need("expr", "expr: 'request.amount / max(view.feature, 1)'"); ok {
@@ -200,7 +200,6 @@ func (r *resolver) serviceDerived(s *Service, n node) {
 				r.defaultOf(m, d.Type, what, &d.HasDefault, &d.Default)
 			}
 		}
-		m.known = append(m.known, "default")
 		m.finish()
 		if v, ok := r.spec.View(s.Name); ok {
 			if f, taken := v.Feature(d.Name); taken {

@@ -23,7 +23,7 @@ func (r *resolver) sources() {
 }
 
 func (r *resolver) source(s *Source, in raw) {
-	m := r.mapping(in.value, "source "+s.Name)
+	m := r.object(in.value, sourceBlock, "source "+s.Name)
 	s.Description, s.Owner, _ = m.about(in.inherited)
 	r.connection(s, m)
 	if n, ok := m.need("fields", "fields: {id: {type: string}}"); ok {
@@ -39,18 +39,17 @@ func (r *resolver) source(s *Source, in raw) {
 	if n, ok := m.get("filter"); ok {
 		s.Filter = r.expression(r.fieldEnv(s), n, "`filter` of source "+s.Name, Bool)
 	}
-	m.known = append(m.known, "output") // read when the views are known
 	m.finish()
 }
 
 // connection reads where a source's records come from.
 func (r *resolver) connection(s *Source, m *mapping) {
-	s.Type = m.word("type", "", "kafka", "kinesis", "file")
+	s.Type = m.word("type", "")
 	if !m.has("type") {
 		m.need("type", "type: kafka")
 	}
 	s.Topic, s.Stream, s.Path = m.connectionText("topic"), m.connectionText("stream"), m.connectionText("path")
-	s.Format = m.word("format", "json", "avro", "protobuf", "csv")
+	s.Format = m.word("format", "json")
 	keys := map[string]string{"kafka": "topic", "kinesis": "stream", "file": "path"}
 	for _, kind := range []string{"kafka", "kinesis", "file"} {
 		key := keys[kind]
@@ -70,8 +69,8 @@ func (r *resolver) connection(s *Source, m *mapping) {
 		}
 	}
 	if n, ok := m.get("history"); ok {
-		h := r.mapping(n, "`history` of source "+s.Name)
-		s.History = &History{Type: h.word("type", "parquet", "csv", "json"), Path: h.connectionText("path")}
+		h := r.object(n, historyBlock, "`history` of source "+s.Name)
+		s.History = &History{Type: h.word("type", "parquet"), Path: h.connectionText("path")}
 		h.need("path", "path: s3://lake/events/")
 		h.finish()
 	}
@@ -156,7 +155,7 @@ func (r *resolver) entities() {
 	for _, in := range r.kinds[entityKind] {
 		e := &Entity{Index: len(r.spec.Entities), Name: in.name, Pos: in.key.pos()}
 		r.name(in.key, in.name, "entity")
-		m := r.mapping(in.value, "entity "+e.Name)
+		m := r.object(in.value, entityBlock, "entity "+e.Name)
 		e.Description, _, _ = m.about(in.inherited)
 		if n, ok := m.need("key", "key: card_id"); ok {
 			keys := []node{n}

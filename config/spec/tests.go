@@ -13,7 +13,7 @@ import (
 func (r *resolver) readTests() {
 	for _, in := range r.testTexts {
 		t := &Test{Pos: in.value.pos()}
-		m := r.mapping(in.value, "a test")
+		m := r.object(in.value, testBlock, "a test")
 		if n, ok := m.need("name", "name: three quick attempts"); ok {
 			t.Name, _ = r.text(n, "`name`")
 			m.what = "test " + strconv.Quote(t.Name)
@@ -35,7 +35,6 @@ func (r *resolver) readTests() {
 				r.expectations(t, n)
 			}
 		}
-		m.known = append(m.known, "event_defaults", "given", "expect")
 		m.finish()
 		r.spec.Tests = append(r.spec.Tests, t)
 	}
@@ -109,14 +108,14 @@ func (r *resolver) sharedFields(t *Test, items []node, shared []fieldText) []fie
 
 // givenItem reads one element of `given`, which may repeat.
 func (r *resolver) givenItem(t *Test, item node, shared []fieldText) {
-	m := r.mapping(item, "a given event")
+	m := r.object(item, givenBlock, "a given event")
 	g := Given{Source: t.Source, Pos: item.pos()}
 	if n, ok := m.get("source"); ok {
 		if g.Source = r.sourceOf(n); g.Source == nil {
 			return
 		}
 	}
-	repeat := m.whole("repeat", 1, MaxTestEvents, 1)
+	repeat := m.whole("repeat", 1)
 	every := m.duration("every", 0)
 	if n, ok := m.nullable("repeat"); ok && !m.has("every") {
 		r.errorf(n, "write every: 1m beside it", "`repeat` needs `every`")
@@ -129,7 +128,6 @@ func (r *resolver) givenItem(t *Test, item node, shared []fieldText) {
 		m.need("at", "at: 0s")
 	}
 	arrives, hasArrives := time.Duration(0), m.has("arrives")
-	m.known = append(m.known, "arrives")
 	if hasArrives {
 		arrives = r.offset(m, "arrives")
 	}

@@ -43,7 +43,7 @@ func (r *resolver) views() {
 }
 
 func (r *resolver) view(in raw) {
-	t := &viewText{in: in, m: r.mapping(in.value, "view "+in.name)}
+	t := &viewText{in: in, m: r.object(in.value, viewBlock, "view "+in.name)}
 	pattern, pinned, isPinned := strings.Cut(in.name, "@")
 	model := &View{Pos: in.key.pos()}
 	model.Description, model.Owner, model.Tags = t.m.about(in.inherited)
@@ -61,7 +61,6 @@ func (r *resolver) view(in raw) {
 	for _, e := range r.spec.Entities {
 		r.broken[strings.ReplaceAll(pattern, entityPlace, e.Name)] = t.broken
 	}
-	t.m.known = append(t.m.known, "source", "filter", "features", "derived")
 	t.m.finish()
 	if t.source == nil {
 		return
@@ -89,7 +88,7 @@ func (r *resolver) sourceOf(n node) *Source {
 }
 
 func (r *resolver) viewVersion(t *viewText, pinned string, isPinned bool) {
-	t.version = t.m.whole("version", 1, maxVersion, 1)
+	t.version = t.m.whole("version", 1)
 	if !isPinned {
 		return
 	}
@@ -151,7 +150,7 @@ func (r *resolver) viewSettings(v *View, t *viewText) {
 	if n, ok := t.m.need("ttl", "ttl: 31d"); ok {
 		v.TTL, _ = r.duration(n, "`ttl` of "+t.m.what)
 	}
-	v.Online = t.m.word("online", "served", "all", "none")
+	v.Online = t.m.word("online", "served")
 	if n, ok := t.m.get("refresh"); ok {
 		if n.Value == "off" {
 			v.RefreshOff = true
@@ -160,8 +159,8 @@ func (r *resolver) viewSettings(v *View, t *viewText) {
 		}
 	}
 	v.Granularity = t.m.duration("granularity", 0)
-	v.EventBudget = t.m.whole("event_budget", 1, maxBudget, DefaultEventBudget)
-	v.DistinctBudget = t.m.whole("distinct_budget", 1, maxBudget, DefaultDistinctBudget)
+	v.EventBudget = t.m.whole("event_budget", DefaultEventBudget)
+	v.DistinctBudget = t.m.whole("distinct_budget", DefaultDistinctBudget)
 	v.FreshnessSLO = t.m.duration("freshness_slo", 0)
 }
 

@@ -66,14 +66,21 @@ type entry struct {
 	value node
 }
 
-// mapping reads the keys of a YAML mapping one by one; what was never asked for
-// is unknown.
+// mapping reads a YAML mapping: the keys of a block one by one, or the entries
+// of names that the author chose.
 type mapping struct {
 	l       *loader
 	at      node // where to report what is missing
 	what    string
 	entries []entry
-	known   []string
+	block   *block // nil: names
+}
+
+// object is n as a mapping of the keys of b.
+func (l *loader) object(n node, b *block, what string) *mapping {
+	m := l.mapping(n, what)
+	m.block = b
+	return m
 }
 
 // mapping is n as a mapping, which what names in messages ("source payments").
@@ -119,13 +126,26 @@ func (m *mapping) get(key string) (node, bool) {
 
 // nullable is get for keys whose null means something.
 func (m *mapping) nullable(key string) (node, bool) {
-	m.known = append(m.known, key)
+	m.key(key)
 	for _, e := range m.entries {
 		if e.name == key {
 			return e.value, true
 		}
 	}
 	return node{m.at.Node, m.at.file}, false
+}
+
+// key is the row of a key in the table of the language. Asking for one that
+// is not in it is a fault of the reader.
+func (m *mapping) key(name string) *key {
+	if m.block == nil {
+		return nil
+	}
+	k := m.block.key(name)
+	if k == nil {
+		panic("config/spec: the block " + m.block.name + " has no key " + name + ": add it to the key table")
+	}
+	return k
 }
 
 // need is get for keys that must be there.
@@ -145,13 +165,14 @@ func (m *mapping) has(key string) bool {
 	return slices.ContainsFunc(m.entries, func(e entry) bool { return e.name == key })
 }
 
-// finish reports the keys that nobody asked for.
+// finish reports the keys that the language does not have there.
 func (m *mapping) finish() {
+	known := m.block.names()
 	for _, e := range m.entries {
-		if !slices.Contains(m.known, e.name) {
-			suggestion := didYouMean(e.name, m.known)
-			if suggestion == "" && len(m.known) <= 12 {
-				suggestion = "known are " + strings.Join(m.known, ", ")
+		if m.block.key(e.name) == nil && m.block.rest == nil {
+			suggestion := didYouMean(e.name, known)
+			if suggestion == "" && len(known) <= 12 {
+				suggestion = "known are " + strings.Join(known, ", ")
 			}
 			m.l.errorf(e.key, suggestion, "unknown key `%s` of %s", e.name, m.what)
 		}
@@ -166,16 +187,17 @@ func (m *mapping) text(key string) string {
 	return ""
 }
 
-// word is a text out of a closed list; the first is the default.
-func (m *mapping) word(key string, words ...string) string {
+// word is a text out of the list that the key's row has.
+func (m *mapping) word(key, otherwise string) string {
 	n, ok := m.get(key)
 	if !ok {
-		return words[0]
+		return otherwise
 	}
+	words := m.key(key).value.words
 	s, ok := m.l.text(n, "`"+key+"`")
 	if ok && !slices.Contains(words, s) {
 		m.l.errorf(n, oneOf(s, words), "`%s` of %s cannot be `%s`", key, m.what, s)
-		return words[0]
+		return otherwise
 	}
 	return s
 }
@@ -185,8 +207,7 @@ func oneOf(s string, words []string) string {
 	if hint := didYouMean(s, words); hint != "" {
 		return hint
 	}
-	shown := slices.DeleteFunc(slices.Clone(words), func(w string) bool { return w == "" })
-	return "write one of " + strings.Join(shown, ", ")
+	return "write one of " + strings.Join(words, ", ")
 }
 
 func (m *mapping) boolean(key string) bool {
@@ -201,11 +222,13 @@ func (m *mapping) boolean(key string) bool {
 	return strings.EqualFold(n.Value, "true")
 }
 
-func (m *mapping) whole(key string, least, most, otherwise int) int {
+// whole is a whole number within the bounds that the key's row has.
+func (m *mapping) whole(key string, otherwise int) int {
 	n, ok := m.get(key)
 	if !ok {
 		return otherwise
 	}
+	least, most := m.key(key).value.least, m.key(key).value.most
 	v, err := strconv.Atoi(n.Value)
 	if n.Kind != yaml.ScalarNode || coreOf(n) != coreInt || err != nil || v < least || v > most {
 		m.l.errorf(n, fmt.Sprintf("write a whole number from %d to %d", least, most), "`%s` of %s must be a whole number from %d to %d", key, m.what, least, most)
