@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,37 +20,83 @@ import (
 	"github.com/freshet-dev/freshet/features"
 )
 
-// A case is one (spec, history): histories share a spec, because loading one
-// costs more than running one.
+// A case is one (spec, history): a few histories share a spec, because loading
+// one costs as much as running several. What the judge counts is a triple (spec,
+// history, query), where a query is one reading of a whole vector or row at
+// one place: of an event that was enriched, of a row that was touched, of some
+// row at some later time. Each compares all the values of that vector or row.
 const (
-	defaultCases     = 20_000
-	historiesPerSpec = 50
+	defaultCases     = 6_000
+	historiesPerSpec = 10
 	longestHistory   = 40
 	shrinkTime       = 20 * time.Second
+	// A run of so many cases is one of a million triples, and says so.
+	manyCases, manyTriples = 60_000, 1_000_000
 )
 
 // TestEngineEqualsOracle compares every enriched value and status, every
 // reason for a refusal, the touched rows and reads of now of the engine with
 // the oracle's, on random specs and histories. FRESHET_VERIFY_CASES says how
-// many, FRESHET_VERIFY_SEED where to begin.
+// many, FRESHET_VERIFY_SEED where to begin. Each seed is one spec with its
+// histories, whoever runs it: what fails does not depend on the number of
+// cores.
 func TestEngineEqualsOracle(t *testing.T) {
 	cases := setting(t, "FRESHET_VERIFY_CASES", defaultCases)
 	seed := setting(t, "FRESHET_VERIFY_SEED", 1)
 	if testing.Short() {
 		cases = min(cases, 1_000)
 	}
-	c := newCounts()
-	dir := t.TempDir()
 	start := time.Now()
-	for done := 0; done < cases; done += historiesPerSpec {
-		runSpec(t, dir, seed, min(historiesPerSpec, cases-done), c)
-		seed++
+	c, failed := judge(t, seed, cases)
+	if failed != nil {
+		t.Fatal(failed.explain(t.TempDir()))
 	}
-	t.Attr("counted", fmt.Sprintf("%d cases (spec, history): %d records, %d values, %d rows and %d reads equal the oracle's",
-		cases, c.records, c.values, c.rows, c.reads))
-	t.Logf("%d refused, %d values of lagging readers INCOMPLETE, %d histories cut; %s", c.refused, c.lagging, c.cut, time.Since(start).Round(time.Second))
+	t.Attr("counted", fmt.Sprintf("%d triples (spec, history, query) equal the oracle's: %d specs, %d histories, %d records, %d values",
+		c.queries(), (cases+historiesPerSpec-1)/historiesPerSpec, cases, c.records, c.values))
+	t.Logf("%d enriched events, %d rows, %d reads; %d refused, %d values of lagging readers INCOMPLETE, %d histories cut; %s",
+		c.enriched, c.rows, c.reads, c.refused, c.lagging, c.cut, time.Since(start).Round(time.Second))
 	t.Logf("reasons %v, statuses %v", c.reasons, c.statuses)
 	t.Logf("present values by aggregation %v", c.present)
+	if cases >= manyCases && c.queries() < manyTriples {
+		t.Errorf("%d triples, fewer than %d: draw longer histories, or more", c.queries(), manyTriples)
+	}
+}
+
+// judge runs the seeds of so many cases on all cores, and returns what was
+// compared and the failure of the smallest seed that failed.
+func judge(t *testing.T, seed, cases int) (*counts, *failure) {
+	var (
+		next   atomic.Int64
+		mu     sync.Mutex
+		sum    = newCounts()
+		failed *failure
+		group  sync.WaitGroup
+	)
+	specs := (cases + historiesPerSpec - 1) / historiesPerSpec
+	stopped := func(i int) bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return failed != nil && failed.seed < seed+i
+	}
+	for range min(runtime.GOMAXPROCS(0), specs) {
+		dir := t.TempDir()
+		group.Go(func() {
+			c := newCounts()
+			for i := int(next.Add(1)) - 1; i < specs && !stopped(i); i = int(next.Add(1)) - 1 {
+				f := runSpec(dir, seed+i, min(historiesPerSpec, cases-i*historiesPerSpec), c)
+				mu.Lock()
+				if f != nil && (failed == nil || f.seed < failed.seed) {
+					failed = f
+				}
+				mu.Unlock()
+			}
+			mu.Lock()
+			sum.add(c)
+			mu.Unlock()
+		})
+	}
+	group.Wait()
+	return sum, failed
 }
 
 func setting(t *testing.T, name string, otherwise int) int {
@@ -86,21 +135,39 @@ func draw(seed, histories int) drawn {
 	}).Example(seed)
 }
 
-func runSpec(t *testing.T, dir string, seed, histories int, c *counts) {
+// failure is the first disagreement of one seed.
+type failure struct {
+	seed, histories int
+	spec            *genSpec
+	what            features.What
+	history         history
+	err             error
+	loads           bool // the spec compiles
+}
+
+func runSpec(dir string, seed, histories int, c *counts) *failure {
 	d := draw(seed, histories)
+	f := &failure{seed: seed, histories: histories, spec: d.spec, what: d.what}
 	plan, err := compile(dir, d.spec, d.what)
-	if err != nil {
-		t.Fatalf("seed %d: %v\n%s", seed, err, d.spec.yaml())
+	if f.err = err; err != nil {
+		return f
 	}
 	for _, h := range d.histories {
 		if err := newDuel(plan, c).run(h); err != nil {
-			g := d.spec
-			if os.Getenv("FRESHET_VERIFY_SHRINK") != "no" {
-				g, h, err = shrink(dir, g, d.what, h, err)
-			}
-			t.Fatalf("seed %d (FRESHET_VERIFY_SEED=%d FRESHET_VERIFY_CASES=%d): %v\n\n%s\n%s", seed, seed, histories, err, g.yaml(), transcript(h))
+			f.history, f.err, f.loads = h, err, true
+			return f
 		}
 	}
+	return nil
+}
+
+// explain is the failure, made smaller, and how to run it alone.
+func (f *failure) explain(dir string) string {
+	if f.loads && os.Getenv("FRESHET_VERIFY_SHRINK") != "no" {
+		f.spec, f.history, f.err = shrink(dir, f.spec, f.what, f.history, f.err)
+	}
+	return fmt.Sprintf("seed %d (FRESHET_VERIFY_SEED=%d FRESHET_VERIFY_CASES=%d go test -run TestEngineEqualsOracle ./verify): %v\n\n%s\n%s",
+		f.seed, f.seed, f.histories, f.err, f.spec.yaml(), transcript(f.history))
 }
 
 func compile(dir string, g *genSpec, what features.What) (*features.Plan, error) {

@@ -38,8 +38,8 @@ var errCut = errors.New("a duplicate from behind what is kept")
 
 // counts are what a run of duels has compared.
 type counts struct {
-	records, refused, values, rows, reads, lagging, cut int
-	statuses, reasons                                   map[string]int
+	records, refused, enriched, values, rows, reads, lagging, cut int
+	statuses, reasons                                             map[string]int
 	// present is how often each aggregation had a value that was none of its
 	// defaults: what was put to the test, and not only drawn.
 	present map[string]int
@@ -47,6 +47,26 @@ type counts struct {
 
 func newCounts() *counts {
 	return &counts{statuses: map[string]int{}, reasons: map[string]int{}, present: map[string]int{}}
+}
+
+// queries is how many vectors and rows were compared.
+func (c *counts) queries() int { return c.enriched + c.rows + c.reads }
+
+// add counts what another has compared.
+func (c *counts) add(o *counts) {
+	c.records += o.records
+	c.refused += o.refused
+	c.enriched += o.enriched
+	c.values += o.values
+	c.rows += o.rows
+	c.reads += o.reads
+	c.lagging += o.lagging
+	c.cut += o.cut
+	for _, m := range [][2]map[string]int{{c.statuses, o.statuses}, {c.reasons, o.reasons}, {c.present, o.present}} {
+		for k, n := range m[1] {
+			m[0][k] += n
+		}
+	}
 }
 
 func newDuel(plan *features.Plan, c *counts) *duel {
@@ -130,6 +150,7 @@ func (d *duel) apply(r oracle.Record) error {
 			d.lagged[row] = d.lagged[row] || d.behind(v, want.Time())
 		}
 	}
+	d.counts.enriched++
 	return d.vector(r.Source, want)
 }
 

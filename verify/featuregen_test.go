@@ -44,17 +44,20 @@ func canRun(d *spec.Definition) bool {
 	return len(features.CannotRun(&spec.Spec{Views: []*spec.View{{Definitions: []*spec.Definition{d}}}})) == 0
 }
 
-// wild are those that leave few right digits of a huge number: nothing is
-// derived from them then.
+// wild are those that leave few right digits of numbers that cancel out: what
+// is derived from their rounded digits is noise.
 var wild = map[string]bool{"variance": true, "zscore": true, "slope": true, "decayed_sum": true, "skewness": true, "ewma": true}
 
-// rough values are allowed to be off by their sketch's error.
+// rough values are numbers that are only near the oracle's.
 const rough = "rough"
 
 // drawFeature is one definition, and how far back from now it reaches.
 func drawFeature(t *rapid.T, name string) (genFeature, time.Duration) {
 	aggregation := pick(t, "aggregation", aggregations...)
 	f := genFeature{kind: "number"}
+	if wild[aggregation] {
+		f.kind = rough
+	}
 	keys := []string{"aggregation: " + aggregation}
 	add := func(format string, args ...any) { keys = append(keys, fmt.Sprintf(format, args...)) }
 
@@ -64,11 +67,7 @@ func drawFeature(t *rapid.T, name string) (genFeature, time.Duration) {
 			add("value: '%s'", pick(t, "number", numbers...))
 			break
 		}
-		field := pick(t, "field", "amt", "amt", "qty", "x", "num", "pts", "wei")
-		add("field: %s", field)
-		if wild[aggregation] && (field == "pts" || field == "wei") {
-			f.kind = "huge" // what is derived from its rounded digits is noise
-		}
+		add("field: %s", pick(t, "field", "amt", "amt", "qty", "x", "num", "pts", "wei"))
 	case "count_distinct", "is_new", "last", "first", "entropy", "top_share", "approx_count_distinct", "novelty",
 		"mode", "lag", "argmax", "list_last", "list_distinct":
 		if chance(t, "value", 5) {
