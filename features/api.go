@@ -110,6 +110,6 @@ type Unavailable struct{ Items []Missing }
 
 // Missing is one thing this build cannot do yet.
 type Missing struct {
-	What string // an aggregation's name, "session windows", "tables", ...
+	What string // an aggregation's name, "session windows", ...
 	Pos  spec.Position
 }

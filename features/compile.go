@@ -98,6 +98,9 @@ func (c *compiler) source(src *spec.Source) error {
 		}
 	}
 	for _, f := range src.Fields {
+		if f.Table != "" {
+			sp.computed = append(sp.computed, c.lookup(src, f))
+		}
 		if f.Expr == nil {
 			continue
 		}
@@ -105,7 +108,7 @@ func (c *compiler) source(src *spec.Source) error {
 		if err != nil {
 			return fmt.Errorf("computed field %s: %w", f.Name, err)
 		}
-		sp.computed = append(sp.computed, computedPlan{f, program})
+		sp.computed = append(sp.computed, computedPlan{field: f, program: program})
 	}
 	if src.Filter != nil {
 		program, err := expr.Compile(src.Filter, fieldBinder(src))

@@ -63,9 +63,13 @@ type keyPlan struct {
 	fields []int
 }
 
+// computedPlan is a field that is computed: by an expression, or looked up.
 type computedPlan struct {
 	field   *spec.Field
-	program *expr.Program
+	program *expr.Program // nil: looked up
+	table   int           // in Spec.Tables
+	key     int           // the field that is looked up by
+	column  int           // in the table's Columns
 }
 
 // limitPlan is a double that is summed. What a value expression is worth counts

@@ -17,17 +17,22 @@ type Reader struct {
 	decoder   *event.Decoder
 	rejection event.Rejection
 	missing   []int64 // by field: optional fields without a value
+	unmatched []int64 // by field: keys that the table of a looked-up field has no row of
+	tables    []*event.Table
+	keys      keyBuffer
 	env       expr.Env
 }
 
 // ReadCounts are by field name: values outside an enum that were accepted
-// (S14), and accepted records in which a field had no value (S17).
-type ReadCounts struct{ UnknownEnum, Missing map[string]int64 }
+// (S14), accepted records in which a field had no value (S17), and records
+// whose key has no row in the table of a looked-up field.
+type ReadCounts struct{ UnknownEnum, Missing, Unmatched map[string]int64 }
 
 // NewReader is a reader of the records of a source.
 func (p *Plan) NewReader(source int) *Reader {
 	sp := p.sources[source]
-	r := &Reader{source: sp, decoder: event.NewDecoder(sp.source), missing: make([]int64, len(sp.source.Fields))}
+	r := &Reader{source: sp, decoder: event.NewDecoder(sp.source), missing: make([]int64, len(sp.source.Fields)),
+		unmatched: make([]int64, len(sp.source.Fields))}
 	for _, in := range sp.limits {
 		if in.field != nil {
 			r.decoder.LimitSum(in.field)
@@ -71,7 +76,12 @@ func (r *Reader) judge(ev *event.Event) *event.Rejection {
 	}
 	env := &r.env
 	*env = expr.Env{Fields: ev.Values}
-	for _, c := range r.source.computed {
+	for i := range r.source.computed {
+		c := &r.source.computed[i]
+		if c.program == nil {
+			ev.Values[c.field.Index] = r.lookup(c, ev)
+			continue
+		}
 		v, ok := c.program.Eval(env)
 		if !ok {
 			v = event.Value{}
@@ -94,12 +104,12 @@ func (r *Reader) judge(ev *event.Event) *event.Rejection {
 	return nil
 }
 
-// checkSums refuses computed doubles that are summed and too large for it
-// (S20); the decoder does so for declared ones.
+// checkSums refuses computed and looked-up doubles that are summed and too
+// large for it (S20); the decoder does so for declared ones.
 func (r *Reader) checkSums(ev *event.Event, env *expr.Env) *event.Rejection {
 	for i := range r.source.limits {
 		in := &r.source.limits[i]
-		if in.field != nil && in.field.Expr == nil {
+		if in.field != nil && in.field.Expr == nil && in.field.Table == "" {
 			continue // the decoder's
 		}
 		if in.filter != nil {
@@ -152,7 +162,7 @@ func (r *Reader) refuse(reason event.Reason, field, detail string) *event.Reject
 
 // Counts are what Read saw since the reader was made.
 func (r *Reader) Counts() ReadCounts {
-	counts := ReadCounts{UnknownEnum: map[string]int64{}, Missing: map[string]int64{}}
+	counts := ReadCounts{UnknownEnum: map[string]int64{}, Missing: map[string]int64{}, Unmatched: map[string]int64{}}
 	unknown := r.decoder.UnknownEnum()
 	for i, f := range r.source.source.Fields {
 		if unknown[i] > 0 {
@@ -160,6 +170,9 @@ func (r *Reader) Counts() ReadCounts {
 		}
 		if r.missing[i] > 0 {
 			counts.Missing[f.Name] = r.missing[i]
+		}
+		if r.unmatched[i] > 0 {
+			counts.Unmatched[f.Name] = r.unmatched[i]
 		}
 	}
 	return counts

@@ -35,11 +35,6 @@ func CannotRun(s *spec.Spec) []Missing {
 		if src.Retracts != nil {
 			miss("retracts", src.Pos)
 		}
-		for _, f := range src.Fields {
-			if f.Table != "" {
-				miss("tables", f.Pos)
-			}
-		}
 	}
 	for _, v := range s.Views {
 		for _, d := range v.Definitions {

@@ -10,8 +10,10 @@ const (
 	MaxViewFeatures = 2000
 	MaxDerived      = 256 // of one view or service
 	MaxFields       = 1000
-	MaxTestEvents   = 50_000 // of all tests, repeats multiplied out
-	MaxFindings     = 1000   // that are reported; the rest are counted
+	MaxTestEvents   = 50_000   // of all tests, repeats multiplied out
+	MaxFindings     = 1000     // that are reported; the rest are counted
+	MaxTableBytes   = 64 << 20 // of one table's file, unpacked
+	MaxTableRows    = 1_000_000
 )
 
 // bounded is the first most entries; more are reported at n.

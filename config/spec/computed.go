@@ -127,12 +127,33 @@ func (r *resolver) lookup(f *Field, m *mapping, n node) {
 }
 
 func (r *resolver) tableKey(s *Source, f *Field) {
-	if _, ok := s.Field(f.TableKey); !ok && f.TableKey != "" {
-		n := node{file: r.sourceKeys[s].key.file}
-		r.at(n.file, f.Pos.Line, f.Pos.Col, didYouMean(f.TableKey, namesOf(s.Fields, fieldName)),
+	if f.TableKey == "" {
+		return
+	}
+	file := r.sourceKeys[s].key.file
+	key, ok := s.Field(f.TableKey)
+	if !ok {
+		r.at(file, f.Pos.Line, f.Pos.Col, didYouMean(f.TableKey, namesOf(s.Fields, fieldName)),
 			"computed field %s is looked up by %s, and source %s has no such field", f.Name, f.TableKey, s.Name)
+		return
+	}
+	if !isKey(key.Type) {
+		r.at(file, f.Pos.Line, f.Pos.Col, "use a string, int or bool",
+			"computed field %s is looked up by %s, which is %s", f.Name, key.Name, key.Type.withArticle())
+		return
+	}
+	t, ok := find(r.spec.Tables, func(t *Table) bool { return t.Name == f.Table })
+	if !ok {
+		return
+	}
+	if c, ok := t.Column(t.Key); ok && isKey(c.Type) && c.Type != key.Type {
+		r.at(file, f.Pos.Line, f.Pos.Col, "declare both alike", "computed field %s is looked up by %s, which is %s; the key %s of table %s is %s",
+			f.Name, key.Name, key.Type.withArticle(), t.Key, t.Name, c.Type.withArticle())
 	}
 }
+
+// isKey reports whether values of a type have a text that can be a key (S15).
+func isKey(t Type) bool { return t == String || t == Int || t == Bool }
 
 // tables reads the reference data.
 func (r *resolver) tables() {
@@ -157,6 +178,10 @@ func (r *resolver) tables() {
 				c.finish()
 				t.Columns = append(t.Columns, TableColumn{Name: f.Name, Type: f.Type, Scale: f.Scale})
 			}
+		}
+		if c, ok := t.Column(t.Key); ok && !isKey(c.Type) {
+			n, _ := m.nullable("key")
+			r.errorf(n, "use a string, int or bool", "the key %s of table %s is %s", t.Key, t.Name, c.Type.withArticle())
 		}
 		m.finish()
 		r.spec.Tables = append(r.spec.Tables, t)

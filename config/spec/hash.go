@@ -65,6 +65,27 @@ func hashOf(s *Spec) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// WithTables is the spec as it runs with the content of its tables, each by the
+// sha256 of its file, in the order of Tables: a copy whose Hash covers them
+// too, since they decide values like the rest. Without tables it is s.
+func (s *Spec) WithTables(contents []string) *Spec {
+	if len(contents) == 0 {
+		return s
+	}
+	running := *s
+	if s.logic == "" {
+		running.logic = s.Hash
+	}
+	d := digest{&bytes.Buffer{}}
+	d.put("freshet spec with tables 1", running.logic)
+	for _, content := range contents {
+		d.put(content)
+	}
+	sum := sha256.Sum256(d.Bytes())
+	running.Hash = hex.EncodeToString(sum[:])
+	return &running
+}
+
 func (d digest) source(s *Source) {
 	d.put("source", s.Name, s.AllowedLateness, s.MaxAhead, s.DedupWindow)
 	for _, f := range []*Field{s.TimestampField, s.IDField, s.Retracts, s.RetractsTimeField} {

@@ -8,7 +8,10 @@
 // A *Spec is read-only once Load has returned it.
 package spec
 
-import "time"
+import (
+	"path/filepath"
+	"time"
+)
 
 // Spec is all that the files of one namespace say.
 type Spec struct {
@@ -27,8 +30,10 @@ type Spec struct {
 	Tests    []*Test
 
 	// Hash is the sha256, in hex, of everything that decides a value: not of
-	// comments, descriptions, tests or connection settings.
-	Hash string
+	// comments, descriptions, tests or connection settings. With WithTables it
+	// covers the content of the tables too.
+	Hash  string
+	logic string // the hash without the tables' content, where Hash covers it
 }
 
 // Position is a place in a spec file. Lines and columns count from 1.
@@ -127,8 +132,8 @@ type Field struct {
 // Table is small reference data that computed fields look values up in.
 type Table struct {
 	Name    string
-	Path    string
-	Key     string // the column that is looked up by
+	Path    string // as written: from the folder of the spec file, or absolute
+	Key     string // the column that is looked up by: a string, unless Columns has it too
 	Columns []TableColumn
 	Reload  time.Duration // 0: never
 	Pos     Position
@@ -139,6 +144,25 @@ type TableColumn struct {
 	Name  string
 	Type  Type
 	Scale int // of Decimal
+}
+
+// Column is the declared column of a name.
+func (t *Table) Column(name string) (TableColumn, bool) {
+	for _, c := range t.Columns {
+		if c.Name == name {
+			return c, true
+		}
+	}
+	return TableColumn{}, false
+}
+
+// File is where the table's file lies: its path is meant from the folder of
+// the spec that declares it, wherever the command runs.
+func (t *Table) File() string {
+	if filepath.IsAbs(t.Path) {
+		return t.Path
+	}
+	return filepath.Join(filepath.Dir(t.Pos.File), t.Path)
 }
 
 // Entity is a thing that features are kept for.

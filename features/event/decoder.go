@@ -37,7 +37,7 @@ type Decoder struct {
 	root      *node
 	fields    []plan             // the declared fields
 	width     int                // of Event.Values: with the computed fields
-	timestamp int                // place of the timestamp field
+	timestamp int                // place of the timestamp field, -1 without one: rows of a table
 	id        int                // place of the id field, -1 without one
 	byName    map[string][]*plan // by path with dots, or else by name
 	byField   []*plan            // by place in Source.Fields; nil: computed
@@ -109,7 +109,10 @@ func NewDecoder(src *spec.Source) *Decoder {
 			d.byName[p.Name] = []*plan{p}
 		}
 	}
-	d.timestamp = src.TimestampField.Index
+	d.timestamp = -1
+	if src.TimestampField != nil {
+		d.timestamp = src.TimestampField.Index
+	}
 	if src.IDField != nil {
 		d.id = src.IDField.Index
 	}
@@ -208,6 +211,9 @@ func (d *Decoder) finish() *Rejection {
 		if !p.Optional && !ev.Values[p.Index].Has() {
 			return d.refuse(Schema, p.Name, -1, "a required field is missing or null")
 		}
+	}
+	if d.timestamp < 0 {
+		return nil
 	}
 	t := ev.Values[d.timestamp]
 	if t.Kind() != Timestamp {
