@@ -28,7 +28,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/freshet-dev/freshet/config/spec"
 	"github.com/freshet-dev/freshet/features"
+	"github.com/freshet-dev/freshet/features/event"
 	"github.com/freshet-dev/freshet/models"
 	"github.com/freshet-dev/freshet/sinks"
 	"github.com/freshet-dev/freshet/sinks/record"
@@ -45,7 +47,11 @@ type Config struct {
 	Output      sinks.Log
 	DeadLetters sinks.Log
 	Scorers     []models.Scorer // by spec.Model.Index
-	Privacy     record.Privacy
+	Tables      []*event.Table  // the content of the spec's tables, by Spec.Tables
+	// ReadTable reads a table again when its interval has passed; nil: what was
+	// read stays. It is called beside the loop.
+	ReadTable func(*spec.Table) (*event.Table, error)
+	Privacy   record.Privacy
 
 	// Merged says that the consumer has merged its inputs already (files, S5):
 	// records are applied in the order in which it delivers them.
@@ -140,6 +146,8 @@ func (c Config) check() error {
 		return errors.New("pipeline: no log for dead letters")
 	case c.Privacy == nil:
 		return errors.New("pipeline: nothing that masks personal data")
+	case len(c.Tables) != len(c.Plan.Spec().Tables):
+		return errors.New("pipeline: a table without its content")
 	case len(c.Scorers) != len(c.Plan.Spec().Models):
 		return errors.New("pipeline: a model without a scorer")
 	}

@@ -23,6 +23,10 @@ func (r *Runner) gather(ctx, work context.Context) error {
 		if len(r.in.slots) >= r.Limits.BatchRecords {
 			return nil
 		}
+		r.askTables()
+		if len(r.in.slots) == 0 {
+			r.swapTables()
+		}
 		wait := tick
 		if len(r.in.slots) > 0 && r.Limits.CommitInterval > 0 {
 			wait = time.Until(r.closedAt.Add(r.Limits.CommitInterval))

@@ -37,13 +37,15 @@ type metrics struct {
 	modelSeries                                              map[*spec.Model]int  // of scoreValue
 	viewIndex                                                map[*spec.View]int   // in views
 	seen                                                     map[counterKey]int64 // of Reader.Counts, already counted
+	tableRows, tableLoaded                                   *prometheus.GaugeVec
+	tableReloads, lookupMisses                               *prometheus.CounterVec
 	batch                                                    batchCounts
 	collectors                                               []prometheus.Collector
 }
 
 type counterKey struct {
 	worker, source int
-	enum           bool
+	what           *prometheus.CounterVec
 	field          string
 }
 
@@ -74,7 +76,7 @@ func newMetrics(r *Runner) *metrics {
 	m.gauges()
 	m.counters()
 	m.histograms()
-	m.specInfo.WithLabelValues(r.spec.Namespace, record.SpecRef(r.spec)).Set(1)
+	m.runs(r.spec)
 	m.begin(r)
 	for _, s := range r.spec.Sources {
 		m.sourceSeries = append(m.sourceSeries, m.endToEnd.series(s.Name))
@@ -106,6 +108,20 @@ func (m *metrics) begin(r *Runner) {
 			}
 		}
 		m.dead.WithLabelValues(s.Name, record.ReasonTooLarge)
+	}
+	for _, s := range r.spec.Sources {
+		for _, f := range s.Fields {
+			if f.Table != "" {
+				m.lookupMisses.WithLabelValues(s.Name, f.Name)
+			}
+		}
+	}
+	for i, t := range r.Tables {
+		name := r.spec.Tables[i].Name
+		m.loaded(name, t.Len(), r.Clock())
+		for _, result := range []string{"changed", "unchanged", "failed"} {
+			m.tableReloads.WithLabelValues(name, result)
+		}
 	}
 	if r.Store != nil {
 		m.onlineErrors.WithLabelValues(r.Backend)
@@ -139,6 +155,8 @@ func (m *metrics) gauges() {
 	m.stateKeys = m.gaugeVec("freshet_state_keys", "Entities with a row.", "view")
 	m.stateBytes = m.gaugeVec("freshet_state_bytes", "Bytes of state.", "view")
 	m.assigned = m.gaugeVec("freshet_partitions_assigned", "Partitions that this instance owns.", "group")
+	m.tableRows = m.gaugeVec("freshet_table_rows", "Rows of a table that lookups are answered from.", "table")
+	m.tableLoaded = m.gaugeVec("freshet_table_loaded_timestamp_seconds", "Wall clock of the last time that a table was read.", "table")
 	m.restore = prometheus.NewGauge(prometheus.GaugeOpts{Name: "freshet_restore_progress_ratio", Help: "How much of the state is rebuilt, 0 to 1."})
 	m.active = prometheus.NewGauge(prometheus.GaugeOpts{Name: "freshet_active", Help: "1 on the active instance, 0 on a standby."})
 	m.collectors = append(m.collectors, m.restore, m.active)
@@ -151,6 +169,8 @@ func (m *metrics) counters() {
 	m.dead = m.counterVec("freshet_dlq_records_total", "Dead letters.", "source", "reason")
 	m.enum = m.counterVec("freshet_unknown_enum_total", "Accepted values outside a field's enum.", "source", "field")
 	m.missing = m.counterVec("freshet_missing_values_total", "Values missing where an expression or a key needs one.", "source", "where")
+	m.lookupMisses = m.counterVec("freshet_lookup_misses_total", "Keys that the table of a looked-up field has no row of.", "source", "field")
+	m.tableReloads = m.counterVec("freshet_table_reloads_total", "Tables read again, by result: changed, unchanged, failed.", "table", "result")
 	m.status = m.counterVec("freshet_feature_status_total", "Statuses of the values in enriched records.", "view", "status")
 	m.transactions = m.counterVec("freshet_transactions_total", "Commits by result: committed, lost, failed.", "result")
 	m.onlineErrors = m.counterVec("freshet_online_write_errors_total", "Failed writes to the online store.", "backend")
@@ -280,14 +300,38 @@ func (b *batchCounts) reset() {
 	b.decode, b.apply, b.emit, b.features, b.score, b.encode = 0, 0, 0, 0, 0, 0
 }
 
+// each hands the counts of a reader to f.
+func (m *metrics) each(worker, source int, c features.ReadCounts, f func(counterKey, int64)) {
+	for _, counts := range []struct {
+		of      *prometheus.CounterVec
+		byField map[string]int64
+	}{{m.enum, c.UnknownEnum}, {m.missing, c.Missing}, {m.lookupMisses, c.Unmatched}} {
+		for field, n := range counts.byField {
+			f(counterKey{worker, source, counts.of, field}, n)
+		}
+	}
+}
+
 // skip takes a reader's counts as counted already.
 func (m *metrics) skip(worker, source int, c features.ReadCounts) {
-	for field, n := range c.UnknownEnum {
-		m.seen[counterKey{worker, source, true, field}] = n
-	}
-	for where, n := range c.Missing {
-		m.seen[counterKey{worker, source, false, where}] = n
-	}
+	m.each(worker, source, c, func(k counterKey, n int64) { m.seen[k] = n })
+}
+
+// runs names the spec that runs: the one, since a table's new content makes it
+// another.
+func (m *metrics) runs(s *spec.Spec) {
+	m.specInfo.Reset()
+	m.specInfo.WithLabelValues(s.Namespace, record.SpecRef(s)).Set(1)
+}
+
+// loaded and reloaded count the tables.
+func (m *metrics) loaded(table string, rows int, now time.Time) {
+	m.tableRows.WithLabelValues(table).Set(float64(rows))
+	m.tableLoaded.WithLabelValues(table).Set(float64(now.UnixMilli()) / 1000)
+}
+
+func (m *metrics) reloaded(table, result string) {
+	m.tableReloads.WithLabelValues(table, result).Inc()
 }
 
 // behind sets how far every partition is behind its log.
@@ -323,21 +367,14 @@ func (m *metrics) tick(r *Runner, lag map[sources.PartitionID]int64) {
 
 // countReads counts what the readers saw since the last time.
 func (m *metrics) countReads(r *Runner) {
-	add := func(v *prometheus.CounterVec, k counterKey, n int64) {
-		if d := n - m.seen[k]; d > 0 {
-			v.WithLabelValues(r.spec.Sources[k.source].Name, k.field).Add(float64(d))
-		}
-		m.seen[k] = n // after a reader was replaced it begins again
-	}
 	for w := range r.readers {
 		for s := range r.readers[w] {
-			c := r.readers[w][s].Counts()
-			for field, n := range c.UnknownEnum {
-				add(m.enum, counterKey{w, s, true, field}, n)
-			}
-			for where, n := range c.Missing {
-				add(m.missing, counterKey{w, s, false, where}, n)
-			}
+			m.each(w, s, r.readers[w][s].Counts(), func(k counterKey, n int64) {
+				if d := n - m.seen[k]; d > 0 {
+					k.what.WithLabelValues(r.spec.Sources[k.source].Name, k.field).Add(float64(d))
+				}
+				m.seen[k] = n // after a reader was replaced it begins again
+			})
 		}
 	}
 }

@@ -28,6 +28,7 @@ type engine interface {
 type reader interface {
 	Read(value []byte, ev *event.Event) *event.Rejection
 	ReadTexts(names, texts []string, ev *event.Event) *event.Rejection
+	SetTables([]*event.Table)
 	Counts() features.ReadCounts
 }
 
@@ -38,6 +39,7 @@ type Runner struct {
 	newEngine func() engine
 	newReader func(source int) reader
 	readers   [][]reader // by worker, by source
+	refs      references
 
 	engine  engine // nil unless owner
 	own     *ownership
@@ -62,9 +64,13 @@ func New(c Config) (*Runner, error) {
 		return nil, err
 	}
 	c = c.withDefaults()
-	r := &Runner{Config: c, spec: c.Plan.Spec(), sample: newSampler()}
+	r := &Runner{Config: c, spec: c.Plan.Spec().WithTables(contentOf(c.Tables)), sample: newSampler(), refs: newReferences(c, time.Now())}
 	r.newEngine = func() engine { return features.NewEngine(c.Plan, features.Options{Seed: c.Seed}) }
-	r.newReader = func(source int) reader { return c.Plan.NewReader(source) }
+	r.newReader = func(source int) reader {
+		reader := c.Plan.NewReader(source)
+		reader.SetTables(r.refs.tables)
+		return reader
+	}
 	for i := range r.spec.Sources {
 		r.vectors = append(r.vectors, c.Plan.NewVector(i))
 	}

@@ -95,6 +95,7 @@ func (p *plant) peek() func(*sources.Record) (ms int64, accepted, ok bool) {
 	readers := make([]*features.Reader, len(p.spec.Sources))
 	for i := range readers {
 		readers[i] = p.plan.NewReader(i)
+		readers[i].SetTables(p.tables)
 	}
 	var ev event.Event
 	return func(r *sources.Record) (ms int64, accepted, ok bool) {

@@ -17,6 +17,7 @@ import (
 	"github.com/freshet-dev/freshet/config"
 	"github.com/freshet-dev/freshet/config/spec"
 	"github.com/freshet-dev/freshet/features"
+	"github.com/freshet-dev/freshet/features/event"
 	"github.com/freshet-dev/freshet/pipeline"
 	"github.com/freshet-dev/freshet/sinks"
 	"github.com/freshet-dev/freshet/sinks/file"
@@ -26,6 +27,7 @@ import (
 	"github.com/freshet-dev/freshet/sinks/redis"
 	"github.com/freshet-dev/freshet/sources"
 	"github.com/freshet-dev/freshet/sources/kafkaclient"
+	"github.com/freshet-dev/freshet/sources/tables"
 )
 
 // startTimeout bounds the first exchange with each server.
@@ -43,6 +45,7 @@ type plant struct {
 	kafka  kafkaclient.Config
 	tokens *mask.Tokens
 	plan   *features.Plan
+	tables []*event.Table // of the spec, by its Tables
 	log    *slog.Logger
 	health *pipeline.Health
 }
@@ -64,7 +67,10 @@ func (a *app) newPlant(s *spec.Spec, settings *config.Settings, flags runFlags) 
 	if p.kafka, err = kafkaClient(settings.Kafka); err != nil {
 		return nil, err
 	}
-	if p.plan, err = features.Compile(s, features.Served); err != nil {
+	if p.spec, p.tables, err = a.runningSpec(s); err != nil {
+		return nil, err
+	}
+	if p.plan, err = features.Compile(p.spec, features.Served); err != nil {
 		return nil, fmt.Errorf("compile namespace %s: %w", s.Namespace, err)
 	}
 	return p, nil
@@ -154,7 +160,10 @@ func (p *plant) build(ctx context.Context, registry prometheus.Registerer) (runn
 		}
 	}()
 	c := pipeline.Config{Plan: p.plan, Seed: p.seed(), Privacy: p.tokens, Merged: p.fromFiles(), Log: p.log,
-		Metrics: registry, Health: p.health, Backend: "redis"}
+		Metrics: registry, Health: p.health, Backend: "redis", Tables: p.tables}
+	if !p.fromFiles() { // whose result is a matter of the files alone
+		c.ReadTable = tables.Read
+	}
 	if c.Scorers, err = scorers(p.spec); err != nil {
 		return nil, err
 	}

@@ -116,7 +116,11 @@ func (t *tester) run(specs []*spec.Spec, namespace, format string) error {
 }
 
 func (t *tester) spec(s *spec.Spec) error {
-	runner, err := spectest.New(s)
+	s, tables, err := t.app.runningSpec(s)
+	if err != nil {
+		return err
+	}
+	runner, err := spectest.New(s, tables)
 	var lacks *features.Unavailable
 	if errors.As(err, &lacks) {
 		return refuse("test", inOrder(lacks.Items))

@@ -45,6 +45,8 @@ func (a *app) validate(paths []string, strict bool, format string) error {
 	if err != nil {
 		return err
 	}
+	specs, _, wrong := withTables(specs)
+	diags = append(diags, wrong...)
 	errorCount, warnings := count(diags, spec.ErrorSeverity), count(diags, spec.WarningSeverity)
 	if format == "json" {
 		err = writeJSON(a.out, validation(specs, diags))
@@ -52,7 +54,9 @@ func (a *app) validate(paths []string, strict bool, format string) error {
 		if err = diags.Render(a.errs); err != nil {
 			return err
 		}
-		err = a.summarise(specs)
+		if len(wrong) == 0 {
+			err = a.summarise(specs)
+		}
 	}
 	if err != nil {
 		return err

@@ -66,6 +66,9 @@ func (p Position) String() string {
 	if p.Line == 0 {
 		return p.File
 	}
+	if p.Col == 0 {
+		return fmt.Sprintf("%s:%d", p.File, p.Line)
+	}
 	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Col)
 }
 
@@ -95,7 +98,7 @@ const maxShownLine = 120
 func (d *Diagnostic) render() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s: %s\n", d.Pos, d.Severity, printable(d.Message))
-	if d.Pos.Line > 0 {
+	if d.Pos.Line > 0 && d.Line != "" {
 		line, from := shownPart([]rune(d.Line), d.Pos.Col-1)
 		number := fmt.Sprint(d.Pos.Line)
 		carets := max(d.End-d.Pos.Col+1, 1)

@@ -23,7 +23,7 @@ func TestWorkedExamples(t *testing.T) {
 			if err != nil || diagnostics.HasErrors() || len(specs) != 1 {
 				t.Fatal(err, diagnostics)
 			}
-			runner, err := New(specs[0])
+			runner, err := New(specs[0], nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -56,6 +56,7 @@ func (r *Runner) play(t *spec.Test) (*play, *Mistake) {
 		source := rec.given.Source
 		if readers[source.Index] == nil {
 			readers[source.Index] = r.plan.NewReader(source.Index)
+			readers[source.Index].SetTables(r.tables)
 			vectors[source.Index] = r.plan.NewVector(source.Index)
 		}
 		rec.offset = int64(i)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/freshet-dev/freshet/config/spec"
 	"github.com/freshet-dev/freshet/features"
+	"github.com/freshet-dev/freshet/features/event"
 	"github.com/freshet-dev/freshet/models"
 )
 
@@ -16,18 +17,19 @@ import (
 // time.
 type Runner struct {
 	plan    *features.Plan
+	tables  []*event.Table
 	scorers map[*spec.Model]models.Scorer
 	absent  map[*spec.Model]string // models this build cannot score, and why
 }
 
-// New compiles every feature of s, served or not. The error is a
-// *features.Unavailable where the engine lacks something.
-func New(s *spec.Spec) (*Runner, error) {
+// New compiles every feature of s, served or not. tables is the content of its
+// Tables. The error is a *features.Unavailable where the engine lacks something.
+func New(s *spec.Spec, tables []*event.Table) (*Runner, error) {
 	plan, err := features.Compile(s, features.All)
 	if err != nil {
 		return nil, err
 	}
-	r := &Runner{plan: plan, scorers: make(map[*spec.Model]models.Scorer), absent: make(map[*spec.Model]string)}
+	r := &Runner{plan: plan, tables: tables, scorers: make(map[*spec.Model]models.Scorer), absent: make(map[*spec.Model]string)}
 	for _, m := range s.Models {
 		if m.Runtime != "expr" {
 			r.absent[m] = "runtime " + m.Runtime

@@ -89,7 +89,7 @@ func results(t *testing.T, tests string) []Result {
 		_ = diags.Render(&b)
 		t.Fatalf("%v\n%s", err, b.String())
 	}
-	runner, err := New(specs[0])
+	runner, err := New(specs[0], nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -276,7 +276,7 @@ func TestS35Mistakes(t *testing.T) {
 				}
 				return
 			}
-			runner, err := New(specs[0])
+			runner, err := New(specs[0], nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -373,7 +373,7 @@ func TestAbsentModelsAreSkippedByName(t *testing.T) {
 	if err != nil || diags.HasErrors() {
 		t.Fatal(err, diags)
 	}
-	runner, err := New(specs[0])
+	runner, err := New(specs[0], nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -390,7 +390,7 @@ func TestWhatTheEngineLacksIsUnavailable(t *testing.T) {
 	if err != nil || diags.HasErrors() {
 		t.Fatal(err, diags)
 	}
-	_, err = New(specs[0])
+	_, err = New(specs[0], nil)
 	var lacks *features.Unavailable
 	if !errors.As(err, &lacks) || len(lacks.Items) == 0 || lacks.Items[0].What != "mode" {
 		t.Errorf("got %v", err)

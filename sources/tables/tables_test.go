@@ -1,4 +1,4 @@
-package table
+package tables
 
 import (
 	"bytes"
@@ -63,7 +63,7 @@ func TestBadTablesSayWhere(t *testing.T) {
 		{"bins.csv.gz", "bin,issuer,tier\n1,One,1\n", "not a gzip file"},
 	} {
 		table, err := Read(declared(t, c.name, c.content))
-		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "table bins (") {
+		if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "table bins, ") {
 			t.Errorf("%s: %v, %v; want %s", c.name, table, err, c.want)
 		}
 	}

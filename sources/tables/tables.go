@@ -1,8 +1,8 @@
-// Package table reads the files of a spec's tables: small reference data that
+// Package tables reads the files of a spec's tables: small reference data that
 // computed fields look values up in. A file is JSON lines or CSV with a header,
 // either of them with .gz; it is read whole, and refused whole where one row of
 // it cannot be trusted.
-package table
+package tables
 
 import (
 	"bytes"
@@ -40,7 +40,12 @@ func (e *Error) Error() string {
 	if e.Column > 0 {
 		place += fmt.Sprintf(":%d", e.Column)
 	}
-	return fmt.Sprintf("table %s (%s:%d): %s: %s", e.Table.Name, e.Table.Pos.File, e.Table.Pos.Line, place, e.Detail)
+	return e.Of() + ": " + place + ": " + e.Detail
+}
+
+// Of names the table and where it is declared.
+func (e *Error) Of() string {
+	return fmt.Sprintf("table %s, %s:%d", e.Table.Name, e.Table.Pos.File, e.Table.Pos.Line)
 }
 
 // Read reads a table's file. The error is an *Error.
@@ -106,18 +111,6 @@ func Read(t *spec.Table) (*event.Table, error) {
 
 func tooLarge() string {
 	return fmt.Sprintf("larger than %d MiB, the most that a table may hold: join larger data upstream", spec.MaxTableBytes>>20)
-}
-
-// ReadAll reads every table of a spec, in the order of its Tables. Its error
-// tells of all the files that cannot be read.
-func ReadAll(s *spec.Spec) ([]*event.Table, error) {
-	var tables []*event.Table
-	var errs []error
-	for _, t := range s.Tables {
-		table, err := Read(t)
-		tables, errs = append(tables, table), append(errs, err)
-	}
-	return tables, errors.Join(errs...)
 }
 
 // Hashes are what spec.Spec.WithTables takes.
