@@ -6,16 +6,30 @@ import (
 	"github.com/freshet-dev/freshet/features/window"
 )
 
-// entities maps keys to states: a fixed number of words for each entity, in
-// pages that never move. A key is found by its keyed 128-bit hash, which the
-// state begins with; its text is kept for the rows.
+// entities maps keys to states. A key is found by its keyed 128-bit hash, which
+// the state has; its text is kept for the rows. An entity with few events has a
+// small state: the words before atFirst, and its rows. When it is promoted it
+// gets a large one: all words of its log's plan.
 type entities struct {
+	index        []uint64 // open addressing: high half of the hash, and slot + 1; 0: free
+	count        int
+	small, large states
+}
+
+// slot is where an entity's state is, as long as it has that one.
+type slot uint32
+
+const largeSlot slot = 1 << 31
+
+// isLarge tells the two kinds of states apart.
+func (s slot) isLarge() bool { return s&largeSlot != 0 }
+
+// states is a number of words for each entity, in pages that never move.
+type states struct {
 	words int
-	index []uint64 // open addressing: high half of the hash, and slot + 1; 0: free
-	count int
-	keys  []string // by slot
+	keys  []string // by slot; "": free
 	pages [][]uint64
-	free  []uint32
+	free  []slot
 }
 
 const (
@@ -25,14 +39,49 @@ const (
 )
 
 func newEntities(words int) entities {
-	return entities{words: words, index: make([]uint64, firstIndex)}
+	return entities{index: make([]uint64, firstIndex), small: states{words: atFirst}, large: states{words: words}}
+}
+
+// at is the words of a slot, without the bit that says which states.
+func (s *states) at(n slot) []uint64 {
+	at := int(n&(pageSlots-1)) * s.words
+	return s.pages[n>>pageSlotBits][at : at+s.words : at+s.words]
+}
+
+// take is a slot with zero words.
+func (s *states) take(key string) slot {
+	if n := len(s.free); n > 0 {
+		at := s.free[n-1]
+		s.free = s.free[:n-1]
+		s.keys[at] = key
+		return at
+	}
+	at := slot(len(s.keys))
+	s.keys = append(s.keys, key)
+	if at&(pageSlots-1) == 0 {
+		s.pages = append(s.pages, make([]uint64, pageSlots*s.words))
+	}
+	return at
+}
+
+func (s *states) release(n slot) {
+	clear(s.at(n))
+	s.keys[n] = ""
+	s.free = append(s.free, n)
+}
+
+func (s *entities) of(n slot) (*states, slot) {
+	if n.isLarge() {
+		return &s.large, n &^ largeSlot
+	}
+	return &s.small, n
 }
 
 // home is where the search for a hash begins.
 func (s *entities) home(tag uint64) int { return int(tag>>32) & (len(s.index) - 1) }
 
 // find is the slot of a key.
-func (s *entities) find(h hash128) (uint32, bool) {
+func (s *entities) find(h hash128) (slot, bool) {
 	mask := len(s.index) - 1
 	for i := s.home(h.hi); ; i = (i + 1) & mask {
 		x := s.index[i]
@@ -42,41 +91,57 @@ func (s *entities) find(h hash128) (uint32, bool) {
 		if x>>32 != h.hi>>32 {
 			continue
 		}
-		slot := uint32(x) - 1
-		if w := s.state(slot); w[atKey] == h.hi && w[atKey+1] == h.lo {
-			return slot, true
+		n := slot(x) - 1
+		if w := s.state(n); w[atKey] == h.hi && w[atKey+1] == h.lo {
+			return n, true
 		}
 	}
 }
 
 // state is the words of a slot.
-func (s *entities) state(slot uint32) []uint64 {
-	at := int(slot&(pageSlots-1)) * s.words
-	return s.pages[slot>>pageSlotBits][at : at+s.words : at+s.words]
+func (s *entities) state(n slot) []uint64 {
+	states, at := s.of(n)
+	return states.at(at)
 }
 
-// make gives a key a slot with zero words, but for its hash.
-func (s *entities) make(key string, h hash128) uint32 {
-	key = strings.Clone(key)
-	var slot uint32
-	if n := len(s.free); n > 0 {
-		slot = s.free[n-1]
-		s.free = s.free[:n-1]
-		s.keys[slot] = key
-	} else {
-		slot = uint32(len(s.keys))
-		s.keys = append(s.keys, key)
-		if slot&(pageSlots-1) == 0 {
-			s.pages = append(s.pages, make([]uint64, pageSlots*s.words))
-		}
-	}
-	w := s.state(slot)
+// key is the text of a slot's key, "": the slot is free.
+func (s *entities) key(n slot) string {
+	states, at := s.of(n)
+	return states.keys[at]
+}
+
+// make gives a key a small state with zero words, but for its hash.
+func (s *entities) make(key string, h hash128) slot {
+	n := s.small.take(strings.Clone(key))
+	w := s.small.at(n)
 	w[atKey], w[atKey+1] = h.hi, h.lo
 	if s.count++; s.count*3 > len(s.index)*2 {
 		s.grow()
 	}
-	s.enter(h.hi&^(1<<32-1) | uint64(slot+1))
-	return slot
+	s.enter(h.hi&^(1<<32-1) | uint64(n+1))
+	return n
+}
+
+// promote moves an entity from a small state to a large one, whose further
+// words are zero.
+func (s *entities) promote(n slot) slot {
+	to := s.large.take(s.small.keys[n])
+	w := s.small.at(n)
+	copy(s.large.at(to), w)
+	to |= largeSlot
+	at := s.entry(w[atKey], n)
+	s.index[at] = s.index[at]&^(1<<32-1) | uint64(to+1)
+	s.small.release(n)
+	return to
+}
+
+// entry is where in the index a slot is.
+func (s *entities) entry(tag uint64, n slot) int {
+	i, mask := s.home(tag), len(s.index)-1
+	for slot(s.index[i]) != n+1 {
+		i = (i + 1) & mask
+	}
+	return i
 }
 
 // enter puts an entry into the index.
@@ -100,13 +165,9 @@ func (s *entities) grow() {
 
 // remove forgets an entity, and moves the entries of the index that it was in
 // the way of.
-func (s *entities) remove(slot uint32) {
-	w := s.state(slot)
+func (s *entities) remove(n slot) {
 	mask := len(s.index) - 1
-	hole := s.home(w[atKey])
-	for uint32(s.index[hole]) != slot+1 {
-		hole = (hole + 1) & mask
-	}
+	hole := s.entry(s.state(n)[atKey], n)
 	for i := (hole + 1) & mask; s.index[i] != 0; i = (i + 1) & mask {
 		if (i-s.home(s.index[i]))&mask >= (i-hole)&mask {
 			s.index[hole] = s.index[i]
@@ -115,12 +176,28 @@ func (s *entities) remove(slot uint32) {
 	}
 	s.index[hole] = 0
 	s.count--
-	s.keys[slot] = ""
-	clear(w)
-	s.free = append(s.free, slot)
+	states, at := s.of(n)
+	states.release(at)
 }
 
 func (s *entities) live() int64 { return int64(s.count) }
+
+// after is the slot behind n in a walk over all, free ones among them, which
+// begins again at its end.
+func (s *entities) after(n slot) slot {
+	n++
+	for range 2 {
+		switch states, at := s.of(n); {
+		case int(at) < len(states.keys):
+			return n
+		case n.isLarge():
+			n = 0
+		default:
+			n = largeSlot
+		}
+	}
+	return n
+}
 
 // entityLog is the logs and running states of all entities of one log plan.
 type entityLog struct {
@@ -130,14 +207,18 @@ type entityLog struct {
 	stacks   window.Stacks
 	tables   window.Tables
 	entities entities
-	touched  []uint32 // slots with a row to be written, in order of first touch
-	hand     int      // the next slot to be looked at by the sweep
+	few      int      // rows of an entity with a small state; 0: none has one
+	touched  []slot   // with a row to be written, in order of first touch; some that are free or come twice
+	hand     slot     // the last one that was looked at by the sweep
 	swept    uint64   // the newest event time of an entity that was forgotten
-	nobody   []uint64 // the state of an entity that is not known
+	nobody   []uint64 // a state that has seen nothing
 }
 
-func newEntityLog(l *logPlan) *entityLog {
+func newEntityLog(l *logPlan, few int) *entityLog {
 	slab := window.NewSlab()
+	if l.words <= 2*atFirst {
+		few = 0
+	}
 	return &entityLog{
 		plan:     l,
 		slab:     slab,
@@ -145,6 +226,7 @@ func newEntityLog(l *logPlan) *entityLog {
 		stacks:   window.NewStacks(slab),
 		tables:   window.NewTables(slab),
 		entities: newEntities(l.words),
+		few:      few,
 		nobody:   make([]uint64, l.words),
 	}
 }
@@ -152,5 +234,7 @@ func newEntityLog(l *logPlan) *entityLog {
 // bytes is about what the log's entities take.
 func (l *entityLog) bytes() int64 {
 	const perKey = 48 // about: the index's share, and the key's text
-	return l.slab.Used() + l.entities.live()*int64(8*l.plan.words+perKey)
+	small, large := &l.entities.small, &l.entities.large
+	return l.slab.Used() + l.entities.live()*perKey +
+		int64(len(small.pages))*pageSlots*8*int64(small.words) + int64(len(large.pages))*pageSlots*8*int64(large.words)
 }

@@ -11,17 +11,19 @@ import (
 // same place.
 func TestIndexAgreesWithAMap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		s := newEntities(atFirst)
-		want := map[hash128]uint32{}
+		s := newEntities(atFirst + 2)
+		want := map[hash128]slot{}
 		for range rapid.IntRange(1, 500).Draw(t, "n") {
 			h := hash128{rapid.Uint64Range(0, 40).Draw(t, "home")<<32 | 7, rapid.Uint64Range(0, 9).Draw(t, "low")}
-			slot, known := want[h]
+			n, known := want[h]
 			switch {
 			case !known:
 				want[h] = s.make(fmt.Sprint(h), h)
 			case rapid.Bool().Draw(t, "remove"):
-				s.remove(slot)
+				s.remove(n)
 				delete(want, h)
+			case !n.isLarge():
+				want[h] = s.promote(n)
 			}
 		}
 		if int(s.live()) != len(want) {
@@ -30,14 +32,23 @@ func TestIndexAgreesWithAMap(t *testing.T) {
 		for hi := range uint64(41) {
 			for lo := range uint64(10) {
 				h := hash128{hi<<32 | 7, lo}
-				slot, ok := s.find(h)
+				n, ok := s.find(h)
 				wanted, known := want[h]
-				if ok != known || slot != wanted {
-					t.Fatalf("%v is %d %v, want %d %v", h, slot, ok, wanted, known)
+				if ok != known || n != wanted {
+					t.Fatalf("%v is %d %v, want %d %v", h, n, ok, wanted, known)
 				}
-				if ok && s.keys[slot] != fmt.Sprint(h) {
-					t.Fatalf("%v has the key %s", h, s.keys[slot])
+				if ok && s.key(n) != fmt.Sprint(h) {
+					t.Fatalf("%v has the key %s", h, s.key(n))
 				}
+			}
+		}
+		seen := map[slot]bool{}
+		for n := slot(0); !seen[n]; n = s.after(n) {
+			seen[n] = true
+		}
+		for h, n := range want {
+			if !seen[n] {
+				t.Fatalf("a walk over all leaves out %v, %d", h, n)
 			}
 		}
 	})

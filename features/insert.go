@@ -8,15 +8,23 @@ import (
 
 // insert puts the event at hand into the log before row i, and into everything
 // that runs. The state stands at or after the event's time. It returns the
-// row's index. A late event moves the cursors behind it, and may join two
-// lives; nothing else tells it from the newest one.
+// row's index.
 func (l *entityLog) insert(e *Engine, w []uint64, i int, ev *event.Event, first bool) int {
 	if l.rows.Full(w[atRows:]) {
 		i = max(0, i-l.trim(e, w))
 	}
-	row := l.rows.Insert(w[atRows:], i)
-	l.fill(e, row, ev, first)
-	t, now := ev.Time, int64(w[atNow])
+	l.fill(e, l.rows.Insert(w[atRows:], i), ev, first)
+	l.account(e, w, i)
+	return i
+}
+
+// account puts row i of the log into everything that runs. The state stands at
+// or after the row's time, and is that of the log without the row. A late event
+// moves the cursors behind it, and may join two lives; nothing else tells it
+// from the newest one.
+func (l *entityLog) account(e *Engine, w []uint64, i int) {
+	row := l.plan.row(l.rows.All(w[atRows:]), i)
+	t, now := l.plan.time(row), int64(w[atNow])
 	for _, k := range l.plan.sliding {
 		if t <= now-k.delay-k.length { // it has left this window already
 			w[k.at]++
@@ -63,7 +71,6 @@ func (l *entityLog) insert(e *Engine, w []uint64, i int, ev *event.Event, first 
 			l.enter(v, w, row)
 		}
 	}
-	return i
 }
 
 // renew makes a row the newest of its bit, if it is.
@@ -172,18 +179,14 @@ func (l *entityLog) releaseTexts(e *Engine, row []uint64) {
 // event can need any more: reference is a time that no partition is behind.
 func (l *entityLog) sweep(e *Engine, steps int, reference int64) {
 	for range steps {
-		if l.hand >= len(l.entities.keys) {
-			l.hand = 0
+		if l.hand = l.entities.after(l.hand); l.entities.live() > 0 && l.entities.key(l.hand) != "" {
+			l.forgetIdle(e, l.hand, reference)
 		}
-		if l.hand < len(l.entities.keys) && l.entities.keys[l.hand] != "" {
-			l.forgetIdle(e, uint32(l.hand), reference)
-		}
-		l.hand++
 	}
 }
 
 // forgetIdle forgets an entity whose last life has ended, lateness included.
-func (l *entityLog) forgetIdle(e *Engine, slot uint32, reference int64) {
+func (l *entityLog) forgetIdle(e *Engine, slot slot, reference int64) {
 	w := l.entities.state(slot)
 	if w[atTouched] != 0 || int64(w[atNow])+l.plan.ttl+l.plan.lateness >= reference {
 		return // the state stands at or after the newest row
@@ -199,6 +202,16 @@ func (l *entityLog) forgetIdle(e *Engine, slot uint32, reference int64) {
 	for i := range l.plan.len(rows) {
 		l.releaseTexts(e, l.plan.row(rows, i))
 	}
+	if slot.isLarge() {
+		l.releaseState(e, w)
+	}
+	l.slab.FreeHandle(w[atRows:])
+	l.swept = max(l.swept, uint64(newest))
+	l.entities.remove(slot)
+}
+
+// releaseState lets go of what a large state holds beside its rows.
+func (l *entityLog) releaseState(e *Engine, w []uint64) {
 	for _, x := range l.plan.newests {
 		if x.text && w[x.at] != 0 {
 			e.texts.release(w[x.at+2])
@@ -208,8 +221,8 @@ func (l *entityLog) forgetIdle(e *Engine, slot uint32, reference int64) {
 		l.releaseBase(e, v, w)
 	}
 	for _, h := range l.plan.handles {
-		l.slab.FreeHandle(w[h.at:])
+		if h.kind != rowsHandle {
+			l.slab.FreeHandle(w[h.at:])
+		}
 	}
-	l.swept = max(l.swept, uint64(newest))
-	l.entities.remove(slot)
 }

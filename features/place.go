@@ -14,7 +14,7 @@ const (
 // placed is where the event at hand is in one of its logs.
 type placed struct {
 	state    []uint64 // the entity's; nil: the entity is not known
-	slot     uint32
+	slot     slot
 	index    int // where its row is, or would be
 	in       bool
 	standing standing
@@ -29,17 +29,25 @@ func (l *entityLog) find(e *Engine, entity int, ev *event.Event, first bool) pla
 	c := &e.current
 	p := placed{views: l.plan.counted(c), standing: at}
 	p.in = p.views != 0 || (first && l.plan.hasID && c.idHash != 0)
-	slot, known := l.entities.find(c.hashes[entity])
+	n, known := l.entities.find(c.hashes[entity])
 	if !known {
 		if !p.in {
 			return p
 		}
-		slot = l.entities.make(c.keys[entity], c.hashes[entity])
-		w := l.entities.state(slot)
+		n = l.entities.make(c.keys[entity], c.hashes[entity])
+		w := l.entities.state(n)
 		w[atDropped], w[atBorn] = l.swept, l.swept
+		if l.few == 0 {
+			n = l.entities.promote(n)
+		}
 		l.sweep(e, sweepOnMake, e.sources[ev.Source].reference())
 	}
-	p.slot, p.state = slot, l.entities.state(slot)
+	p.slot, p.state = n, l.entities.state(n)
+	if !n.isLarge() {
+		p.standing = behind
+		p.index = l.rows.FirstBehind(l.rows.All(p.state[atRows:]), ev.Time, c.place)
+		return p
+	}
 	if ev.Time > int64(p.state[atNow]) { // the newest of the log: nothing to look for
 		p.index = l.rows.Len(p.state[atRows:])
 		l.advance(p.state, ev.Time)
@@ -65,7 +73,15 @@ func (l *entityLog) put(e *Engine, p *placed, ev *event.Event, first bool) {
 	if !p.in {
 		return
 	}
-	p.index = l.insert(e, p.state, p.index, ev, first)
+	if p.slot.isLarge() {
+		p.index = l.insert(e, p.state, p.index, ev, first)
+	} else {
+		l.fill(e, l.rows.Insert(p.state[atRows:], p.index), ev, first)
+		p.state[atNow] = max(p.state[atNow], uint64(ev.Time))
+		if l.rows.Len(p.state[atRows:]) > l.few {
+			p.slot, p.state = l.promote(e, p.slot)
+		}
+	}
 	if p.views == 0 {
 		return
 	}

@@ -69,12 +69,12 @@ func (e *Engine) momentOf(r *viewReading, key hash128, ev *event.Event) moment {
 	p := &e.current.places[r.view.log.order]
 	m := moment{log: l, t: ev.Time, state: p.state, standing: p.standing}
 	if p.state == nil {
-		m.state = l.nobody
-		m.state[atDropped], m.state[atBorn] = l.swept, l.swept
+		m.state = l.unknown()
 		return m
 	}
 	m.rows = l.rows.All(p.state[atRows:])
 	m.current = p.in
+	m.state, _ = l.facing(p.state)
 	if p.standing == at {
 		return m
 	}
@@ -91,13 +91,15 @@ func (l *entityLog) look(key hash128, t int64) moment {
 	m := moment{log: l, t: t, standing: at}
 	slot, ok := l.entities.find(key)
 	if !ok {
-		m.state = l.nobody
-		m.state[atDropped], m.state[atBorn] = l.swept, l.swept
+		m.state = l.unknown()
 		return m
 	}
-	m.state = l.entities.state(slot)
-	m.rows = l.rows.All(m.state[atRows:])
-	switch now := int64(m.state[atNow]); {
+	w, small := l.facing(l.entities.state(slot))
+	m.state, m.rows = w, l.rows.All(w[atRows:])
+	switch now := int64(w[atNow]); {
+	case small:
+		m.standing = behind
+		m.rows = l.plan.upTo(m.rows, l.rows.FirstAfter(m.rows, t))
 	case t > now:
 		m.standing = forward
 	case t < now:
@@ -113,7 +115,7 @@ func (e *Engine) readBefore(sp *sourcePlan, l *entityLog, p *placed, ev *event.E
 	f := frame{out.Values, out.Statuses}
 	m := moment{log: l, t: ev.Time, state: p.state, standing: at}
 	if m.state == nil {
-		m.state = l.nobody
+		m.state = l.unknown()
 	}
 	m.rows = l.rows.All(m.state[atRows:])
 	for _, r := range sp.readings {

@@ -38,7 +38,7 @@ func (e *Engine) Rows(f func(*Row)) {
 				if w[atTouched]&v.touch == 0 || v.row == nil {
 					continue
 				}
-				e.readRow(v, l.entities.keys[slot], int64(w[v.state+viewNewest]), &e.row)
+				e.readRow(v, l.entities.key(slot), l.newest(v, w), &e.row)
 				f(&e.row)
 			}
 			w[atTouched] = 0

@@ -90,6 +90,10 @@ func (r *Rows) makeRoom(h []uint64, start, n int) ([]uint64, int) {
 	return block, 0
 }
 
+// Show sets how many of the log's rows, from the first on, are live. Those
+// behind stay as they are until the next Insert.
+func (r *Rows) Show(h []uint64, n int) { h[1] = h[1]>>32<<32 | uint64(n) }
+
 // DropFront forgets the first k rows.
 func (r *Rows) DropFront(h []uint64, k int) {
 	start, n := h[1]>>32, uint64(uint32(h[1]))
