@@ -129,6 +129,7 @@ func draw(seed, histories int) drawn {
 			if chance(t, "read from later on", 6) {
 				h.since = origin + int64(rapid.IntRange(-3, 10).Draw(t, "since"))*1000
 			}
+			h.few = pick(t, "few", 0, 1, 2, 4)
 			d.histories = append(d.histories, h)
 		}
 		return d
@@ -153,7 +154,7 @@ func runSpec(dir string, seed, histories int, c *counts) *failure {
 		return f
 	}
 	for _, h := range d.histories {
-		if err := newDuel(plan, c).run(h); err != nil {
+		if err := newDuel(plan, c, h.few).run(h); err != nil {
 			f.history, f.err, f.loads = h, err, true
 			return f
 		}
@@ -199,13 +200,13 @@ func shrink(dir string, g *genSpec, what features.What, h history, failure error
 		if err != nil {
 			return nil // not a spec any more
 		}
-		return newDuel(plan, newCounts()).run(h)
+		return newDuel(plan, newCounts(), h.few).run(h)
 	}
 	deadline := time.Now().Add(shrinkTime)
 	for again := true; again && time.Now().Before(deadline); {
 		again = false
 		for i := len(h.steps) - 1; i >= 0; i-- {
-			fewer := history{slices.Delete(slices.Clone(h.steps), i, i+1), h.since}
+			fewer := history{slices.Delete(slices.Clone(h.steps), i, i+1), h.since, h.few}
 			if err := fails(g, fewer); err != nil {
 				h, failure, again = fewer, err, true
 			}

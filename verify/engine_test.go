@@ -69,10 +69,10 @@ func (c *counts) add(o *counts) {
 	}
 }
 
-func newDuel(plan *features.Plan, c *counts) *duel {
+func newDuel(plan *features.Plan, c *counts, few int) *duel {
 	s := plan.Spec()
 	d := &duel{plan: plan, spec: s, counts: c, oracle: oracle.New(s), touched: map[oracle.Row]bool{}, lagged: map[oracle.Row]bool{}}
-	d.engine = features.NewEngine(plan, features.Options{Seed: [16]byte{1, 2, 3}})
+	d.engine = features.NewEngine(plan, features.Options{Seed: [16]byte{1, 2, 3}, Few: few})
 	for i := range s.Sources {
 		d.readers = append(d.readers, plan.NewReader(i))
 		d.vectors = append(d.vectors, plan.NewVector(i))
