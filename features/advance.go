@@ -20,9 +20,9 @@ func (l *entityLog) advance(w []uint64, t int64) {
 			w[k.at+1] = l.due(k, rows, w[k.at])
 		}
 	}
-	for _, v := range l.plan.views {
-		if len(v.lives) > 0 && w[v.state+viewLife] != 0 && t-int64(w[v.state+viewNewest]) >= v.ttl {
-			l.endLife(v, w)
+	for _, c := range l.plan.chains {
+		if w[c.state+chainLife] != 0 && t-int64(w[c.view.state+viewNewest]) >= c.gap {
+			l.endLife(c, w)
 		}
 	}
 }

@@ -92,8 +92,10 @@ func (l *logPlan) cursor(v *viewPlan, f *spec.Feature, agg *aggregate.Aggregatio
 	reach := want.length
 	switch f.Window.Kind {
 	case spec.Lifetime, spec.HalfLife:
-		want.length, want.life = 0, v
+		want.length, want.life = 0, l.chain(v, v.ttl)
 		reach = v.ttl
+	case spec.Session:
+		want.length, want.life = 0, l.chain(v, reach)
 	case spec.Last:
 		want.last, want.view = f.Window.N, v
 	}
@@ -115,9 +117,21 @@ func (l *logPlan) cursor(v *viewPlan, f *spec.Feature, agg *aggregate.Aggregatio
 		l.lasts = append(l.lasts, k)
 	}
 	if k.life != nil {
-		v.lives = append(v.lives, k)
+		k.life.cursors = append(k.life.cursors, k)
 	}
 	return k
+}
+
+// chain is a view's chain of a gap in ms, shared by all features of it.
+func (l *logPlan) chain(v *viewPlan, gap int64) *chainPlan {
+	for _, c := range v.chains {
+		if c.gap == gap {
+			return c
+		}
+	}
+	c := &chainPlan{view: v, gap: gap}
+	v.chains, l.chains = append(v.chains, c), append(l.chains, c)
+	return c
 }
 
 // part is the accumulator of a cursor, shared by all cells that need the same.
@@ -379,7 +393,10 @@ func (l *logPlan) finishState() int {
 		}
 	}
 	for _, v := range l.views {
-		v.state = take(v.words())
+		v.state = take(viewWords)
+	}
+	for _, c := range l.chains {
+		c.state = take(chainWords)
 	}
 	for _, x := range l.newests {
 		x.at = take(aggregate.Newest.Words())

@@ -217,8 +217,8 @@ func (l *entityLog) releaseState(e *Engine, w []uint64) {
 			e.texts.release(w[x.at+2])
 		}
 	}
-	for _, v := range l.plan.views {
-		l.releaseBase(e, v, w)
+	for _, c := range l.plan.chains {
+		l.releaseBase(e, c, w)
 	}
 	for _, h := range l.plan.handles {
 		if h.kind != rowsHandle {

@@ -5,60 +5,66 @@ import (
 	"github.com/freshet-dev/freshet/features/window"
 )
 
-// A life of a row is a chain of events that entered the view, each silence
-// shorter than ttl (S22). The state holds the parts of the life at atNow. What
-// leaves the log is folded into the base: the parts of the life that reaches
-// out of the log, and may go on in it. No life that lies wholly outside can be
-// joined any more: the log keeps ttl + lateness.
+// A life of a chain is a run of events that entered the view, each silence
+// shorter than the chain's gap: the life of a row, whose gap is ttl, or a
+// session (S22). The state holds the parts of the life at atNow. What leaves the
+// log is folded into the base: the parts of the life that reaches out of the
+// log, and may go on in it. No life that lies wholly outside can be joined any
+// more: the log keeps gap + lateness.
 
 // enter notes that a row entered a view.
 func (l *entityLog) enter(v *viewPlan, w, row []uint64) {
-	s, t := w[v.state:], l.plan.time(row)
-	s[viewNewest] = max(s[viewNewest], uint64(t))
-	if len(v.lives) == 0 {
-		return
+	newest := &w[v.state+viewNewest]
+	*newest = max(*newest, uint64(l.plan.time(row)))
+	for _, c := range v.chains {
+		l.link(c, w, row)
 	}
-	if t <= int64(w[atDropped]) && v.misses(s, t) {
-		s[viewLost] = 1
+}
+
+// link puts a row into a chain of a view that it entered.
+func (l *entityLog) link(c *chainPlan, w, row []uint64) {
+	s, t := w[c.state:], l.plan.time(row)
+	if t <= int64(w[atDropped]) && c.misses(s, int64(w[c.view.state+viewFolded]), t) {
+		s[chainLost] = 1
 	}
-	life, now := int64(s[viewLife]), int64(w[atNow])
+	life, now := int64(s[chainLife]), int64(w[atNow])
 	switch {
 	case life != 0 && t >= life:
 	case life == 0 && t == now:
 		life = t
-		s[viewLife] = uint64(t)
-	case life == 0 && now-t >= v.ttl, life != 0 && life-t >= v.ttl:
-		l.see(v, w, row) // of an older life
+		s[chainLife] = uint64(t)
+	case life == 0 && now-t >= c.gap, life != 0 && life-t >= c.gap:
+		l.see(c, w, row) // of an older life
 		return
 	default:
-		l.see(v, w, row)
-		l.rebuildLife(v, w)
+		l.see(c, w, row)
+		l.rebuildLife(c, w)
 		return
 	}
-	for _, k := range v.lives {
+	for _, k := range c.cursors {
 		l.plan.add(k, row, w)
 	}
-	for _, x := range v.tables {
+	for _, x := range c.tables {
 		if l.plan.has(row, x.bit) && l.note(x, w, row).Time() < life {
-			for _, c := range x.counts {
-				if !c.cursor.scanned {
-					w[c.part.at]++
+			for _, n := range x.counts {
+				if !n.cursor.scanned {
+					w[n.part.at]++
 				}
 			}
 		}
 	}
-	l.see(v, w, row)
+	l.see(c, w, row)
 }
 
 // misses reports whether a row that came too late for the log cannot be put
 // into the base any more: it joins another life to it, or belongs between the
 // events of a part that is put together in the order of time.
-func (v *viewPlan) misses(s []uint64, t int64) bool {
-	base := int64(s[viewBase])
+func (c *chainPlan) misses(s []uint64, folded, t int64) bool {
+	base := int64(s[chainBase])
 	if t < base {
-		return base-t < v.ttl
+		return base-t < c.gap
 	}
-	return base != 0 && v.ordered && t < int64(s[viewFolded])
+	return base != 0 && c.ordered && t < folded
 }
 
 // note is what a table says about a row's value.
@@ -66,9 +72,9 @@ func (l *entityLog) note(x *tablePlan, w, row []uint64) window.Note {
 	return l.tables.Get(w[x.at:], l.plan.word(row, x.lane))
 }
 
-// see puts a row's values into the tables of a view's life.
-func (l *entityLog) see(v *viewPlan, w, row []uint64) {
-	for _, x := range v.tables {
+// see puts a row's values into the tables of a chain.
+func (l *entityLog) see(c *chainPlan, w, row []uint64) {
+	for _, x := range c.tables {
 		if !l.plan.has(row, x.bit) {
 			continue
 		}
@@ -79,9 +85,9 @@ func (l *entityLog) see(v *viewPlan, w, row []uint64) {
 }
 
 // endLife empties the life at atNow.
-func (l *entityLog) endLife(v *viewPlan, w []uint64) {
-	w[v.state+viewLife] = 0
-	for _, k := range v.lives {
+func (l *entityLog) endLife(c *chainPlan, w []uint64) {
+	w[c.state+chainLife] = 0
+	for _, k := range c.cursors {
 		for _, p := range k.running {
 			clear(w[p.at : p.at+p.size()])
 		}
@@ -90,13 +96,13 @@ func (l *entityLog) endLife(v *viewPlan, w []uint64) {
 
 // rebuildLife makes the life at atNow from the log and the base: a late event
 // has joined what was apart.
-func (l *entityLog) rebuildLife(v *viewPlan, w []uint64) {
-	l.endLife(v, w)
+func (l *entityLog) rebuildLife(c *chainPlan, w []uint64) {
+	l.endLife(c, w)
 	rows := l.rows.All(w[atRows:])
-	begin, base := l.lifeAt(v, w, rows, int64(w[atNow]))
-	life := l.lifeSince(v, w, rows, begin, base)
-	w[v.state+viewLife] = uint64(life)
-	for _, k := range v.lives {
+	begin, base := l.lifeAt(c, w, rows, int64(w[atNow]))
+	life := l.lifeSince(c, w, rows, begin, base)
+	w[c.state+chainLife] = uint64(life)
+	for _, k := range c.cursors {
 		if base {
 			for _, p := range k.running {
 				copy(w[p.at:p.at+p.size()], w[p.base:])
@@ -106,85 +112,89 @@ func (l *entityLog) rebuildLife(v *viewPlan, w []uint64) {
 			l.plan.add(k, l.plan.row(rows, i), w)
 		}
 	}
-	for _, x := range v.tables {
-		n := uint64(0)
+	for _, x := range c.tables {
+		values := uint64(0)
 		l.tables.Each(w[x.at:], func(_ uint64, note window.Note) {
 			if life != 0 && note.Time() >= life {
-				n++
+				values++
 			}
 		})
-		for _, c := range x.counts {
-			if !c.cursor.scanned {
-				w[c.part.at] = n
+		for _, n := range x.counts {
+			if !n.cursor.scanned {
+				w[n.part.at] = values
 			}
 		}
 	}
 }
 
-// lifeAt finds the life that a view's row is in at t: the index of its first
+// lifeAt finds the life that a chain is in at t: the index of its first
 // row (the number of rows where it has none), and whether the base is part of
 // it. Rows of a lagging partition may be older than what has left the log.
-func (l *entityLog) lifeAt(v *viewPlan, w, rows []uint64, t int64) (begin int, base bool) {
-	s := w[v.state:]
-	folded, first := int64(s[viewFolded]), int64(s[viewBase])
+func (l *entityLog) lifeAt(c *chainPlan, w, rows []uint64, t int64) (begin int, base bool) {
+	folded, first := int64(w[c.view.state+viewFolded]), int64(w[c.state+chainBase])
 	n := l.plan.len(rows)
 	begin, next := n, t
 	for i := n - 1; i >= 0; i-- {
 		row := l.plan.row(rows, i)
-		if !l.plan.has(row, v.entered) {
+		if !l.plan.has(row, c.view.entered) {
 			continue
 		}
 		at := l.plan.time(row)
-		if !base && first != 0 && at <= folded && next-folded < v.ttl {
+		if !base && first != 0 && at <= folded && next-folded < c.gap {
 			base, next = true, min(next, first)
 		}
-		if next-at >= v.ttl {
+		if next-at >= c.gap {
 			return begin, base
 		}
 		begin, next = i, min(next, at)
 	}
-	return begin, base || (first != 0 && next-folded < v.ttl)
+	return begin, base || (first != 0 && next-folded < c.gap)
 }
 
 // lifeSince is the time of a life's first event; 0: there is no life.
-func (l *entityLog) lifeSince(v *viewPlan, w, rows []uint64, begin int, base bool) int64 {
+func (l *entityLog) lifeSince(c *chainPlan, w, rows []uint64, begin int, base bool) int64 {
 	since := int64(0)
 	if begin < l.plan.len(rows) {
 		since = l.plan.timeAt(rows, begin)
 	}
-	if first := int64(w[v.state+viewBase]); base && (since == 0 || first < since) {
+	if first := int64(w[c.state+chainBase]); base && (since == 0 || first < since) {
 		return first
 	}
 	return since
 }
 
-// fold puts a row that leaves the log into the base of a view it entered.
+// fold puts a row that leaves the log into the bases of a view it entered.
 func (l *entityLog) fold(e *Engine, v *viewPlan, w, row []uint64) {
-	s, t := w[v.state:], l.plan.time(row)
-	if len(v.lives) == 0 {
-		s[viewFolded] = max(s[viewFolded], uint64(t))
-		return
+	folded := w[v.state+viewFolded]
+	for _, c := range v.chains {
+		l.foldChain(e, c, w, row, int64(folded))
 	}
-	base, folded := int64(s[viewBase]), int64(s[viewFolded])
-	if base != 0 && t-folded >= v.ttl {
-		l.dropBase(e, v, w)
+	w[v.state+viewFolded] = max(folded, uint64(l.plan.time(row)))
+}
+
+// foldChain puts a row into the base of a chain. Folded is the newest event of
+// the view that has left the log before.
+func (l *entityLog) foldChain(e *Engine, c *chainPlan, w, row []uint64, folded int64) {
+	s, t := w[c.state:], l.plan.time(row)
+	base := int64(s[chainBase])
+	if base != 0 && t-folded >= c.gap {
+		l.dropBase(e, c, w)
 		base = 0
 	}
-	if base != 0 && base-t >= v.ttl {
+	if base != 0 && base-t >= c.gap {
 		return // a life before the base's: nothing can reach it any more
 	}
 	if base == 0 || t < base {
-		s[viewBase] = uint64(t)
+		s[chainBase] = uint64(t)
 	}
-	s[viewFolded] = max(s[viewFolded], uint64(t))
-	for _, k := range v.lives {
+	for _, k := range c.cursors {
 		for _, p := range k.parts {
 			if l.plan.has(row, p.bit) {
 				l.foldPart(e, p, w, row)
 			}
 		}
 	}
-	for _, x := range v.tables {
+	for _, x := range c.tables {
 		if l.plan.has(row, x.bit) {
 			n := l.note(x, w, row)
 			l.tables.Put(w[x.at:], l.plan.word(row, x.lane), window.NewNote(max(n.Time(), t), true))
@@ -216,13 +226,12 @@ func (l *entityLog) foldPart(e *Engine, p *partPlan, w, row []uint64) {
 	}
 }
 
-// dropBase forgets the base of a view: its life is over, and nothing can reach
+// dropBase forgets the base of a chain: its life is over, and nothing can reach
 // it any more.
-func (l *entityLog) dropBase(e *Engine, v *viewPlan, w []uint64) {
-	s := w[v.state:]
-	folded := int64(s[viewFolded])
-	l.releaseBase(e, v, w)
-	for _, k := range v.lives {
+func (l *entityLog) dropBase(e *Engine, c *chainPlan, w []uint64) {
+	s, folded := w[c.state:], int64(w[c.view.state+viewFolded])
+	l.releaseBase(e, c, w)
+	for _, k := range c.cursors {
 		for _, p := range k.parts {
 			clear(w[p.base : p.base+p.size()])
 			if p.census != nil {
@@ -230,7 +239,7 @@ func (l *entityLog) dropBase(e *Engine, v *viewPlan, w []uint64) {
 			}
 		}
 	}
-	for _, x := range v.tables {
+	for _, x := range c.tables {
 		l.tables.Revise(w[x.at:], func(_ uint64, n window.Note) window.Note {
 			if n.Time() <= folded {
 				return 0
@@ -238,12 +247,12 @@ func (l *entityLog) dropBase(e *Engine, v *viewPlan, w []uint64) {
 			return window.NewNote(n.Time(), false)
 		})
 	}
-	s[viewBase], s[viewLost] = 0, 0
+	s[chainBase], s[chainLost] = 0, 0
 }
 
 // releaseBase lets go of the texts that a base holds.
-func (l *entityLog) releaseBase(e *Engine, v *viewPlan, w []uint64) {
-	for _, k := range v.lives {
+func (l *entityLog) releaseBase(e *Engine, c *chainPlan, w []uint64) {
+	for _, k := range c.cursors {
 		for _, p := range k.parts {
 			if (p.part == aggregate.Newest || p.part == aggregate.Oldest) && l.plan.isText(p.lane) && w[p.base] != 0 {
 				e.texts.release(w[p.base+2])

@@ -28,6 +28,7 @@ type logPlan struct {
 
 	cursors  []*cursorPlan
 	lasts    []*cursorPlan // those of the last n events
+	chains   []*chainPlan
 	sliding  []*cursorPlan // those with a running state over a sliding window
 	enters   []*cursorPlan // those that a new event enters at once
 	newests  []*newestPlan
@@ -88,15 +89,15 @@ type bitPlan struct {
 // kept for it.
 //
 // A sliding window without delay has a tail: how many rows have left it. With
-// a delay it has a head too: how many rows have entered it. A life begins at a
-// view's lifeFirst. Where a part cannot be kept up to date (extremes,
+// a delay it has a head too: how many rows have entered it. A life begins at
+// its chain's chainLife. Where a part cannot be kept up to date (extremes,
 // oldest, newest and distinct of a delayed window; a delayed life) the window is
 // scanned; of parts that are more than the sum of their inputs every life is, and
 // every window with a delay; and a window of the last n events always is.
 type cursorPlan struct {
 	delay   int64 // ms
 	length  int64 // ms, of a sliding window
-	life    *viewPlan
+	life    *chainPlan
 	last    int       // events, of a window that is cut by number
 	view    *viewPlan // whose events they are
 	scanned bool
@@ -180,7 +181,7 @@ type stackPlan struct {
 // bit, so that counting the marked rows of any window counts its values.
 type tablePlan struct {
 	bit, lane int
-	life      *viewPlan // nil: of sliding windows
+	life      *chainPlan // nil: of sliding windows
 	unique    int
 	reach     int64 // ms: the longest window that asks
 	counts    []tableCount
@@ -205,30 +206,36 @@ type viewPlan struct {
 	entered int    // the bit of events that pass the view's filter
 	ttl     int64  // ms
 	state   int    // offset of its words
-	lives   []*cursorPlan
-	tables  []*tablePlan // of its life
-	ordered bool         // a part of its life is put together in the order of time
+	chains  []*chainPlan
 	row     *rowPlan
 	cells   map[*spec.Feature]*cell
 }
 
-// The words of a view in an entity's state. Those from viewLife on exist only
-// where the view has lifetime features.
+// chainPlan is the lives of a view's events with silences shorter than a gap:
+// the lives of its row (S22), or its sessions.
+type chainPlan struct {
+	view    *viewPlan
+	gap     int64 // ms
+	state   int   // offset of its words
+	cursors []*cursorPlan
+	tables  []*tablePlan
+	ordered bool // a part is put together in the order of time
+}
+
+// The words of a view in an entity's state.
 const (
-	viewNewest    = iota // time of the newest event that entered; 0: none
-	viewFolded           // the same among the events that have left the log
-	viewLife             // time of the first event of the life at atNow; 0: none
-	viewBase             // time of the first event of the life that the base holds
-	viewLost             // 1: the base may lack events that came too late for it
-	viewLifeWords        // how many
+	viewNewest = iota // time of the newest event that entered; 0: none
+	viewFolded        // the same among the events that have left the log
+	viewWords         // how many
 )
 
-func (v *viewPlan) words() int {
-	if len(v.lives) > 0 {
-		return viewLifeWords
-	}
-	return viewLife
-}
+// The words of a chain in an entity's state.
+const (
+	chainLife  = iota // time of the first event of the life at atNow; 0: none
+	chainBase         // time of the first event of the life that the base holds
+	chainLost         // 1: the base may lack events that came too late for it
+	chainWords        // how many
+)
 
 // rowPlan is how a view's row is read.
 type rowPlan struct {

@@ -197,7 +197,7 @@ func (e *Engine) readGroup(v *viewPlan, g *cellGroup, m *moment, f frame, row St
 		life = e.scanGroup(g, m, f)
 	case k.life != nil:
 		words = m.state
-		if life = int64(m.state[v.state+viewLife]); m.t-m.newest >= v.ttl {
+		if life = int64(m.state[k.life.state+chainLife]); m.t-m.newest >= k.life.gap {
 			words, life = l.nobody, 0
 		}
 	case m.standing == forward && m.t >= int64(m.state[k.at+1]):
@@ -278,8 +278,8 @@ func (m *moment) complete(k *cursorPlan, life int64) Status {
 		life = m.t
 	}
 	switch {
-	case m.t-k.delay < dropped, m.standing == behind && m.t <= dropped, m.state[k.life.state+viewLost] != 0,
-		born != 0 && life-k.life.ttl < born:
+	case m.t-k.delay < dropped, m.standing == behind && m.t <= dropped, m.state[k.life.state+chainLost] != 0,
+		born != 0 && life-k.life.gap < born:
 		return Incomplete
 	}
 	return Present
@@ -297,7 +297,7 @@ func (e *Engine) warming(k *cursorPlan, m *moment, life int64) Status {
 		if from = m.t; life != 0 {
 			from = life
 		}
-		from -= k.life.ttl
+		from -= k.life.gap
 	}
 	if cov.Since > from {
 		return Warming
@@ -405,8 +405,8 @@ func (e *Engine) seen(x *cellOut, m *moment, words []uint64) bool {
 		return e.sets[p.set].Has(word)
 	}
 	n := m.log.tables.Get(m.state[p.table.at:], word)
-	if v := x.cursor.life; v != nil {
-		life := int64(m.state[v.state+viewLife])
+	if c := x.cursor.life; c != nil {
+		life := int64(m.state[c.state+chainLife])
 		return life != 0 && n.Time() >= life
 	}
 	return n != 0 && n.Time() > m.t-x.cursor.length

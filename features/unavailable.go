@@ -52,17 +52,6 @@ func lacking(d *spec.Definition) []string {
 	if aggregate.Find(d.Aggregation) == nil {
 		list = append(list, d.Aggregation)
 	}
-	kinds := map[spec.WindowKind]bool{}
-	for _, w := range d.Windows {
-		if kinds[w.Kind] {
-			continue
-		}
-		kinds[w.Kind] = true
-		switch w.Kind {
-		case spec.Session:
-			list = append(list, "session windows")
-		}
-	}
 	if d.By != nil {
 		list = append(list, "by")
 	}
