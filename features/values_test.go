@@ -125,7 +125,7 @@ func TestUnavailableSaysWhatAndWhere(t *testing.T) {
     ttl: 1h
     features:
       z: {aggregation: quantile, q: 0.5, field: amt, windows: [10s]}
-      s: {aggregation: count, session: 30m}
+      s: {aggregation: approx_count_distinct, field: mcc}
 `)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -140,7 +140,7 @@ func TestUnavailableSaysWhatAndWhere(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	want := "not available yet: quantile, " + path + ":"
-	if !strings.HasPrefix(err.Error(), want) || !strings.Contains(err.Error(), "session windows") {
+	if !strings.HasPrefix(err.Error(), want) || !strings.Contains(err.Error(), "approx_count_distinct") {
 		t.Errorf("got %q, want %q...", err, want)
 	}
 }
