@@ -56,7 +56,7 @@ func TestEngineEqualsOracle(t *testing.T) {
 	t.Logf("%d enriched events, %d rows, %d reads; %d refused, %d values of lagging readers INCOMPLETE, %d histories cut; %s",
 		c.enriched, c.rows, c.reads, c.refused, c.lagging, c.cut, time.Since(start).Round(time.Second))
 	t.Logf("reasons %v, statuses %v", c.reasons, c.statuses)
-	t.Logf("present values by aggregation %v", c.present)
+	t.Logf("present values by aggregation %v, by window %v", c.present, c.kinds)
 	if cases >= manyCases && c.queries() < manyTriples {
 		t.Errorf("%d triples, fewer than %d: draw longer histories, or more", c.queries(), manyTriples)
 	}

@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,7 +29,9 @@ type duel struct {
 	// lagged are the rows that an event has entered which was further behind
 	// its source than state is kept for (S9): what a life was may be gone.
 	lagged map[oracle.Row]bool
-	counts *counts
+	// mayTouch are the rows that a retracting event carries the key of.
+	mayTouch map[oracle.Row]bool
+	counts   *counts
 }
 
 // errCut ends a history without a verdict: a record of a lagging partition
@@ -43,10 +46,22 @@ type counts struct {
 	// present is how often each aggregation had a value that was none of its
 	// defaults: what was put to the test, and not only drawn.
 	present map[string]int
+	kinds   map[string]int // the same by kind of window
 }
 
 func newCounts() *counts {
-	return &counts{statuses: map[string]int{}, reasons: map[string]int{}, present: map[string]int{}}
+	return &counts{statuses: map[string]int{}, reasons: map[string]int{}, present: map[string]int{}, kinds: map[string]int{}}
+}
+
+func kindOf(f *spec.Feature) string {
+	kind := [...]string{spec.Sliding: "sliding", spec.Lifetime: "lifetime", spec.Last: "last", spec.Session: "session", spec.HalfLife: "half-life"}[f.Window.Kind]
+	if f.Def.Delay > 0 {
+		kind += " delayed"
+	}
+	if f.Def.By != nil {
+		kind += " by"
+	}
+	return kind
 }
 
 // queries is how many vectors and rows were compared.
@@ -62,7 +77,7 @@ func (c *counts) add(o *counts) {
 	c.reads += o.reads
 	c.lagging += o.lagging
 	c.cut += o.cut
-	for _, m := range [][2]map[string]int{{c.statuses, o.statuses}, {c.reasons, o.reasons}, {c.present, o.present}} {
+	for _, m := range [][2]map[string]int{{c.statuses, o.statuses}, {c.reasons, o.reasons}, {c.present, o.present}, {c.kinds, o.kinds}} {
 		for k, n := range m[1] {
 			m[0][k] += n
 		}
@@ -71,7 +86,7 @@ func (c *counts) add(o *counts) {
 
 func newDuel(plan *features.Plan, c *counts, few int) *duel {
 	s := plan.Spec()
-	d := &duel{plan: plan, spec: s, counts: c, oracle: oracle.New(s), touched: map[oracle.Row]bool{}, lagged: map[oracle.Row]bool{}}
+	d := &duel{plan: plan, spec: s, counts: c, oracle: oracle.New(s), touched: map[oracle.Row]bool{}, lagged: map[oracle.Row]bool{}, mayTouch: map[oracle.Row]bool{}}
 	d.engine = features.NewEngine(plan, features.Options{Seed: [16]byte{1, 2, 3}, Few: few})
 	for i := range s.Sources {
 		d.readers = append(d.readers, plan.NewReader(i))
@@ -144,6 +159,9 @@ func (d *duel) apply(r oracle.Record) error {
 		return nil
 	}
 	for _, v := range d.spec.Views {
+		if key, has := want.Key(v.Entity); has && want.Retracts() && v.Source.Index == r.Source {
+			d.mayTouch[oracle.Row{View: v, Key: key}] = true
+		}
 		if key, entered := want.Entered(v); entered {
 			row := oracle.Row{View: v, Key: key}
 			d.touched[row] = true
@@ -157,7 +175,7 @@ func (d *duel) apply(r oracle.Record) error {
 func (d *duel) vector(source int, want *oracle.Outcome) error {
 	layout, got := d.plan.Layout(source), d.vectors[source]
 	for i, c := range layout.Columns {
-		expected := want.Value(oracle.Column{Feature: c.Feature, Derived: c.Derived})
+		expected := want.Value(oracle.Column{Feature: c.Feature, Derived: c.Derived, Category: categoryOf(c.Name)})
 		behind := false
 		if c.Feature != nil {
 			key, _ := want.Key(c.Feature.View.Entity)
@@ -185,6 +203,19 @@ func (d *duel) vector(source int, want *oracle.Outcome) error {
 		}
 	}
 	return nil
+}
+
+// categoryOf is the category in the name of a column, "" without one.
+func categoryOf(name string) string {
+	_, rest, has := strings.Cut(name, "[")
+	if !has {
+		return ""
+	}
+	category, err := strconv.Unquote(strings.TrimSuffix(rest, "]"))
+	if err != nil {
+		return "?" + name
+	}
+	return category
 }
 
 // behind reports whether a reader at t is so far behind a view's source that
@@ -228,6 +259,7 @@ func (d *duel) compare(name string, f *spec.Feature, value event.Value, scale in
 	d.counts.statuses[want.Status]++
 	if f != nil && f.Def != nil && want.Status == oracle.Present {
 		d.counts.present[f.Def.Aggregation]++
+		d.counts.kinds[kindOf(f)]++
 	}
 	// What needs an event, or what is left of a sum beyond int64, says so before
 	// it says that it is incomplete (S19).
@@ -258,13 +290,18 @@ func outside(v event.Value, scale int) any {
 		return v.Bool()
 	case event.Timestamp:
 		return time.UnixMilli(v.Int()).UTC()
-	}
-	if v.Kind() == event.List {
+	case event.List:
 		items := []any{}
 		for _, item := range v.Items() {
 			items = append(items, outside(item, scale))
 		}
 		return items
+	case event.Map:
+		entries := []oracle.Category{}
+		for _, e := range v.Entries() {
+			entries = append(entries, oracle.Category{Name: strings.Clone(e.Key), Result: oracle.Result{Value: outside(e.Value, scale)}})
+		}
+		return entries
 	}
 	x, ok := v.Number(scale)
 	if !ok {
@@ -284,9 +321,15 @@ var rounds = map[string]bool{"sum": true, "mean": true, "stddev": true, "varianc
 // entry can cost where such a sum cancels out; gaps are whole milliseconds and
 // have none.
 func same(got, want any, f *spec.Feature, mass float64) bool {
-	if list, isList := got.([]any); isList {
-		wanted, _ := want.([]any)
-		return wanted != nil && slices.Equal(list, wanted)
+	switch wanted := want.(type) {
+	case []any:
+		list, isList := got.([]any)
+		return isList && slices.Equal(list, wanted)
+	case []oracle.Category:
+		entries, isMap := got.([]oracle.Category)
+		return isMap && slices.EqualFunc(entries, wanted, func(a, b oracle.Category) bool {
+			return a.Name == b.Name && same(a.Value, b.Value, f, b.Mass)
+		})
 	}
 	a, isNumber := got.(float64)
 	b, wantNumber := want.(float64)
@@ -328,6 +371,7 @@ func (d *duel) rows() error {
 		}
 		seen[r] = true
 		newest, _ := d.oracle.NewestOf(r.View, r.Key)
+		newest = max(newest, d.oracle.TakenBackAt(r.View, r.Key))
 		// A row that was forgotten comes back with an event of a lagging
 		// partition; what was newer in it is gone.
 		forgotten := row.AsOf < newest && d.lagged[r] && d.behind(r.View, newest)
@@ -352,11 +396,12 @@ func (d *duel) rows() error {
 		return fmt.Errorf("touched, and not written: %s", strings.Join(missing, "; "))
 	}
 	for r := range seen {
-		if !d.touched[r] {
+		if !d.touched[r] && !d.mayTouch[r] {
 			return fmt.Errorf("%s of %s was written without an event", r.Key, r.View.Name)
 		}
 	}
 	clear(d.touched)
+	clear(d.mayTouch)
 	return nil
 }
 

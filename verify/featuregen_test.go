@@ -37,6 +37,7 @@ func runnable() []string {
 var (
 	hasLast     = canRun(&spec.Definition{Aggregation: "count", Windows: []spec.Window{{Kind: spec.Last, N: 1}}})
 	hasSessions = canRun(&spec.Definition{Aggregation: "count", Windows: []spec.Window{{Kind: spec.Session}}})
+	hasRetracts = len(features.CannotRun(&spec.Spec{Sources: []*spec.Source{{Retracts: &spec.Field{}}}})) == 0
 	hasBy       = canRun(&spec.Definition{Aggregation: "count", By: &spec.Field{}, Windows: []spec.Window{{Kind: spec.Sliding}}})
 )
 
@@ -51,9 +52,14 @@ var wild = map[string]bool{"variance": true, "zscore": true, "slope": true, "dec
 // rough values are numbers that are only near the oracle's.
 const rough = "rough"
 
-// drawFeature is one definition, and how far back from now it reaches.
-func drawFeature(t *rapid.T, name string) (genFeature, time.Duration) {
+// drawFeature is one definition over a source, and how far back from now it
+// reaches.
+func drawFeature(t *rapid.T, s genSource, name string) (genFeature, time.Duration) {
 	aggregation := pick(t, "aggregation", aggregations...)
+	known, _ := spec.AggregationOf(aggregation)
+	if s.retracts && known.Sketch {
+		aggregation = "count" // refused there (S16)
+	}
 	f := genFeature{kind: "number"}
 	if wild[aggregation] {
 		f.kind = rough
@@ -96,6 +102,10 @@ func drawFeature(t *rapid.T, name string) (genFeature, time.Duration) {
 		add("filter: '%s'", condition(t))
 	}
 	reach := drawWindows(t, &f, name, aggregation, add)
+	if hasBy && !known.EventBound && chance(t, "by", 6) {
+		add("by: %s, top: %d", pick(t, "category", "mcc", "mcc", "user", "qty", "ok", "txt", "card"), rapid.IntRange(1, 4).Draw(t, "top"))
+		f.kind = "map"
+	}
 	if chance(t, "min count", 5) {
 		add("min_count: %d", rapid.IntRange(1, 3).Draw(t, "min_count"))
 	}
@@ -196,7 +206,7 @@ func drawDefault(t *rapid.T, kind string) string {
 		return pick(t, "default", "true", "false", "null")
 	case "string":
 		return pick(t, "default", "none", "null")
-	case "time", "list":
+	case "time", "list", "map":
 		return "null"
 	}
 	return pick(t, "default", "0", "-1", "7", "null") // whole: a default has its result's type
@@ -255,7 +265,12 @@ func drawService(t *rapid.T, g *genSpec) {
 			if f.scope == "hidden" || chance(t, "unlisted", 4) {
 				continue
 			}
-			listed = append(listed, f.names...)
+			for _, n := range f.names {
+				if f.kind == "map" {
+					n = "'" + n + `["` + pick(t, "category", "a", "b", "1", "2", "true", "other", "_other") + `"]'`
+				}
+				listed = append(listed, n)
+			}
 			if f.kind == "number" {
 				number = v.name + "." + f.names[0]
 			}

@@ -183,7 +183,7 @@ func (h *historian) fields(s genSource) []string {
 	t := h.t
 	var members []string
 	for _, f := range s.fields {
-		if f.kind == "timestamp" && f.name == "at" {
+		if f.name == "at" || f.name == "undo" || f.name == "undone" {
 			continue
 		}
 		if f.optional && chance(t, f.name+" missing", 4) {
@@ -194,10 +194,56 @@ func (h *historian) fields(s genSource) []string {
 		}
 		members = append(members, fmt.Sprintf("%q:%s", f.name, h.value(f)))
 	}
+	if s.retracts && chance(t, "retracting", 4) {
+		members = h.retracting(s, members)
+	}
 	if chance(t, "undeclared", 6) {
 		members = append(members, `"other":{"a":[1,{"b":null}]}`)
 	}
 	return members
+}
+
+// retracting makes a record of these members take another one back (S16): one
+// that was sent, or will be, or never is; mostly with its keys and its time.
+func (h *historian) retracting(s genSource, members []string) []string {
+	t := h.t
+	var said sentRecord
+	if len(h.sent) > 0 && !chance(t, "unknown", 5) {
+		said = h.sent[rapid.IntRange(0, len(h.sent)-1).Draw(t, "what")]
+	}
+	id := member(said.fields, "id")
+	if id == "" {
+		next := sentRecord{} // of the record after this one, or one later
+		h.sent = append(h.sent, next)
+		id = h.value(s.fields[0])
+		h.sent = h.sent[:len(h.sent)-1]
+	} else {
+		for i, m := range members {
+			for _, key := range []string{"card", "user", "ok"} {
+				its := member(said.fields, key)
+				if strings.HasPrefix(m, strconv.Quote(key)) && its != "" && !chance(t, "other key", 8) {
+					members[i] = fmt.Sprintf("%q:%s", key, its)
+				}
+			}
+		}
+	}
+	members = append(members, `"undo":`+id)
+	for _, f := range s.fields {
+		if f.name == "undone" && said.time != 0 && !chance(t, "no time", 3) {
+			members = append(members, fmt.Sprintf("%q:%s", f.name, h.stamp(f, said.time+int64(pick(t, "off by", 0, 0, 0, 1)))))
+		}
+	}
+	return members
+}
+
+// member is the text of one of the members of a record, "" of none.
+func member(members []string, name string) string {
+	for _, m := range members {
+		if rest, is := strings.CutPrefix(m, strconv.Quote(name)+":"); is {
+			return rest
+		}
+	}
+	return ""
 }
 
 func (h *historian) value(f genField) string {
@@ -213,7 +259,7 @@ func (h *historian) value(f genField) string {
 		}
 		return fmt.Sprintf("%q", pick(t, "card", cards...))
 	case f.name == "mcc":
-		return pick(t, "mcc", `"a"`, `"b"`, `"c"`, `"a"`, `"\u0061"`, `"z"`)
+		return pick(t, "mcc", `"a"`, `"b"`, `"c"`, `"a"`, `"\u0061"`, `"z"`, `"other"`)
 	case f.name == "pts":
 		return pick(t, "pts", "0", "1", "2", "9007199254740992", "-9007199254740992", "9007199254740991")
 	case f.name == "wei":

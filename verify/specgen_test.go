@@ -27,6 +27,7 @@ type genSource struct {
 	name     string
 	fields   []genField
 	hasID    bool
+	retracts bool
 	lateness time.Duration // 0: the default
 	lines    []string      // settings
 	computed []string
@@ -190,6 +191,15 @@ func drawSource(t *rapid.T, g *genSpec, name string) genSource {
 		genField{name: "mcc", kind: "string", optional: optional("mcc"), strict: chance(t, "strict", 4)},
 		genField{name: "seen", kind: "timestamp", optional: true},
 	)
+	if s.hasID && hasRetracts && chance(t, "retracts", 3) {
+		s.retracts = true
+		s.fields = append(s.fields, genField{name: "undo", kind: s.fields[0].kind, optional: true})
+		s.lines = append(s.lines, "retracts: undo")
+		if chance(t, "retracts time", 2) {
+			s.fields = append(s.fields, genField{name: "undone", kind: "timestamp", optional: true})
+			s.lines = append(s.lines, "retracts_time_field: undone")
+		}
+	}
 	duration := func(key string, texts []string) {
 		text := pick(t, key, texts...)
 		s.lines = append(s.lines, key+": "+text)
@@ -219,9 +229,10 @@ func drawSource(t *rapid.T, g *genSpec, name string) genSource {
 }
 
 func drawView(t *rapid.T, g *genSpec, name string) genView {
+	source := g.sources[rapid.IntRange(0, len(g.sources)-1).Draw(t, "source")]
 	v := genView{
 		name:   name,
-		source: g.sources[rapid.IntRange(0, len(g.sources)-1).Draw(t, "source")].name,
+		source: source.name,
 		entity: pick(t, "entity", "card", "card", "user", "user", "pair", "yes"),
 	}
 	if chance(t, "view filter", 3) {
@@ -229,7 +240,7 @@ func drawView(t *rapid.T, g *genSpec, name string) genView {
 	}
 	needed := time.Millisecond
 	for i := range rapid.IntRange(1, 6).Draw(t, "features") {
-		f, reach := drawFeature(t, fmt.Sprintf("f%d", i))
+		f, reach := drawFeature(t, source, fmt.Sprintf("f%d", i))
 		needed = max(needed, reach)
 		v.features = append(v.features, f)
 		g.instants = append(g.instants, reach)

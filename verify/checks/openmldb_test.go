@@ -80,13 +80,7 @@ func TestOpenMLDBCases(t *testing.T) {
 		}
 		x := translate(c)
 		s := load(t, write(t, dir, x.yaml()))
-		sample := 1000
-		for _, w := range c.Windows {
-			if w.Kind == "ROWS" {
-				sample = 0 // the oracle does not know them yet
-			}
-		}
-		st := newStream(t, s, sample)
+		st := newStream(t, s, 1000)
 		got := x.run(t, st)
 		if missing := unmatched(got, c.Expected); missing != "" {
 			t.Errorf("%s: %s\n%s", name, missing, x.yaml())

@@ -201,7 +201,8 @@ func (r *reading) aggregate(f *spec.Feature, entered []*event) Result {
 	d := f.Def
 	w := window{at: r.at.time}
 	number := r.oracle.numbers[d]
-	for _, e := range r.window(f, entered) {
+	held := r.window(f, entered)
+	for _, e := range held {
 		if in := r.inputsOf(e)[number]; in.reaches {
 			w.inputs = append(w.inputs, in)
 			w.events = append(w.events, e)
@@ -218,7 +219,7 @@ func (r *reading) aggregate(f *spec.Feature, entered []*event) Result {
 	default:
 		result.Value = literal(d.HasDefault, d.Default, f.Type)
 	}
-	if r.warming(f, entered) {
+	if r.warming(f, entered, held) {
 		result.Status = first(result.Status, Warming)
 	}
 	return result

@@ -74,7 +74,7 @@ func OfLife(f *spec.Feature) bool {
 // warming reports whether the source was not read far enough back for a
 // feature (S19). A life or a session is known to begin where it does once its
 // gap before its first event was read.
-func (r *reading) warming(f *spec.Feature, entered []*event) bool {
+func (r *reading) warming(f *spec.Feature, entered, held []*event) bool {
 	c := r.oracle.coverage[f.View.Source.Index]
 	if !c.partial {
 		return false
@@ -89,6 +89,9 @@ func (r *reading) warming(f *spec.Feature, entered []*event) bool {
 		if chain := r.chain(entered, gap); len(chain) > 0 {
 			needed = chain[0].time - gap.Milliseconds()
 		}
+	}
+	if n := f.Window.N; f.Window.Kind == spec.Last && len(held) == n {
+		needed = held[0].time // no older event can be among them (docs/decisions/0004)
 	}
 	return c.since > needed
 }
@@ -135,4 +138,19 @@ func (r *reading) takenBack(v *spec.View, e *event) bool {
 		return true
 	}
 	return false
+}
+
+// TakenBackAt is the newest time, in ms, at which a retracting event took
+// something back from a row; before all times where none did.
+func (o *Oracle) TakenBackAt(v *spec.View, key string) int64 {
+	newest := NoTime
+	for _, e := range o.rows[rowKey{v, key}] {
+		for _, by := range o.takeBack[idKey{e.record.Source, e.id}] {
+			r := reading{oracle: o, at: place{time: by.time, end: true}, view: v, key: key}
+			if r.takenBack(v, e) {
+				newest = max(newest, by.time)
+			}
+		}
+	}
+	return newest
 }
