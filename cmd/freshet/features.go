@@ -13,16 +13,30 @@ import (
 func (a *app) featuresCommand() *cobra.Command {
 	var format string
 	var paths []string
+	var aggregations bool
 	cmd := &cobra.Command{
 		Use:   "features [pattern]",
 		Short: "List generated features with type, windows, owner, consumers",
 		Long: `  freshet features --specs examples/quickstart
   freshet features 'card_velocity.*' --specs examples/payments
   freshet features txn_count -o json | jq -r '.[] | select(.served) | .name'
+  freshet features --aggregations interarrival
 
-Lists every feature that the specs generate. The pattern is a part of the name, or with * and ? all of it.`,
+Lists every feature that the specs generate. The pattern is a part of the name, or with * and ? all of it.
+With --aggregations: every aggregation of the language instead, with formula, value when empty, bound of the
+error, memory, cost, and whether a retraction takes an event back.`,
 		Args: args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, given []string) error {
+			pattern := ""
+			if len(given) == 1 {
+				pattern = given[0]
+			}
+			if aggregations {
+				return a.writeAggregations(pattern, format)
+			}
+			if format == "markdown" {
+				return usage("-o markdown is for --aggregations: the reference page")
+			}
 			settings, err := a.settings(cmd)
 			if err != nil {
 				return err
@@ -33,10 +47,6 @@ Lists every feature that the specs generate. The pattern is a part of the name, 
 			specs, err := a.soundSpecs(paths)
 			if err != nil {
 				return err
-			}
-			pattern := ""
-			if len(given) == 1 {
-				pattern = given[0]
 			}
 			list := []featureLine{}
 			for _, s := range specs {
@@ -51,7 +61,8 @@ Lists every feature that the specs generate. The pattern is a part of the name, 
 		},
 	}
 	cmd.Flags().StringArrayVar(&paths, "specs", nil, "spec file or folder; may repeat  [FRESHET_SPECS]")
-	offerOutput(cmd, &format, "table", "wide", "json", "name")
+	cmd.Flags().BoolVar(&aggregations, "aggregations", false, "list the aggregations of the language instead")
+	offerOutput(cmd, &format, "table", "wide", "json", "name", "markdown")
 	return cmd
 }
 

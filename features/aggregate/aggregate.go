@@ -74,6 +74,7 @@ type Aggregation struct {
 	Formula string
 	Memory  string // per entity and window, beside the event log
 	Exact   string // "exact", or the bound of its error
+	Cost    string // of one event, in order, with all windows of a view
 	Empty   string // the value of an empty window without a default
 	Result  string // the type of the value
 
@@ -93,6 +94,19 @@ type Aggregation struct {
 	// Finish computes the value from at least one input.
 	Finish func(*Args) Result
 }
+
+// What several aggregations cost. A reading at a place in the past, a late
+// event's own, looks at the events of its window instead, whatever is asked.
+const (
+	constantCost = "O(1) for each window: one addition, one subtraction"
+	stackCost    = "O(1) amortised for all windows together, and a binary search for each"
+	tableCost    = "one look-up in a hash table for all windows together, and O(1) for each"
+	countsCost   = "two or three look-ups in a hash table for each window; delayed or without windows the events of the window"
+	gapsCost     = "O(1) for each window; delayed or without windows the events of the window"
+	firstCost    = "the events from the window's beginning to the first that reaches it: one, without a filter"
+	newestCost   = "O(1) for all windows together"
+	decayCost    = "O(1) for each half-life, one exponential"
+)
 
 // Table holds every aggregation of this build, in the order of the reference
 // page. A new one is an entry here, a file beside this one, and passes

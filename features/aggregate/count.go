@@ -5,6 +5,7 @@ var count = Aggregation{
 	Formula:       "n, the number of events that reach it",
 	Memory:        "8 B",
 	Exact:         "exact",
+	Cost:          constantCost,
 	Empty:         "0",
 	Result:        "double",
 	ZeroWhenEmpty: true,

@@ -5,6 +5,7 @@ var countDistinct = Aggregation{
 	Formula:       "the number of different x; texts are compared by a keyed 64-bit hash",
 	Memory:        "16 B, and 16 to 32 B for each live value, for all windows together",
 	Exact:         "exact (two texts collide with probability 2^-64)",
+	Cost:          tableCost,
 	Empty:         "0",
 	Result:        "double",
 	ZeroWhenEmpty: true,

@@ -9,6 +9,7 @@ var ewma = Aggregation{
 	Formula: "decayed_sum / decayed_count: Σ x·0.5^(age/half_life) / Σ 0.5^(age/half_life)",
 	Memory:  "56 B, the sum shared with decayed_sum",
 	Exact:   "within 1e-9 of the same mean of |x|",
+	Cost:    decayCost,
 	Empty:   "null",
 	Result:  "double",
 	Input:   true,

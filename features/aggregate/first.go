@@ -5,6 +5,7 @@ var first = Aggregation{
 	Formula: "x of the oldest event",
 	Memory:  "8 B; 32 B more without windows. An evaluation looks from the window's beginning for the first event that reaches it",
 	Exact:   "exact",
+	Cost:    firstCost,
 	Empty:   "null",
 	Result:  "the input's type",
 	Input:   true,

@@ -5,6 +5,7 @@ var last = Aggregation{
 	Formula: "x of the newest event",
 	Memory:  "8 B, and 24 B for all windows together",
 	Exact:   "exact",
+	Cost:    newestCost,
 	Empty:   "null",
 	Result:  "the input's type",
 	Input:   true,

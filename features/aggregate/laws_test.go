@@ -266,7 +266,7 @@ func TestRetractableIsWhatTheTableSays(t *testing.T) {
 func TestTableIsComplete(t *testing.T) {
 	seen := map[string]bool{}
 	for _, a := range Table {
-		if a.Name == "" || a.Formula == "" || a.Memory == "" || a.Exact == "" || a.Empty == "" || a.Result == "" {
+		if a.Name == "" || a.Formula == "" || a.Memory == "" || a.Exact == "" || a.Cost == "" || a.Empty == "" || a.Result == "" {
 			t.Errorf("%q leaves something unsaid", a.Name)
 		}
 		if a.Parts == nil || a.Finish == nil || seen[a.Name] || Find(a.Name) != a {

@@ -5,6 +5,7 @@ var mean = Aggregation{
 	Formula:     "Σx / n",
 	Memory:      "24 B, shared with sum",
 	Exact:       "the exact sum, divided once",
+	Cost:        constantCost,
 	Empty:       "null",
 	Result:      "double",
 	Retractable: true,

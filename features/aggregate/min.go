@@ -5,6 +5,7 @@ var minimum = Aggregation{
 	Formula: "the smallest x",
 	Memory:  "8 B, and 16 B for each value that has no smaller or equal one behind it, for all windows together",
 	Exact:   "exact",
+	Cost:    stackCost,
 	Empty:   "null",
 	Result:  "the input's type",
 	Input:   true,

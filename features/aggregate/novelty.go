@@ -7,6 +7,7 @@ var novelty = Aggregation{
 	Formula:     "the number of different x / n: the share of events whose x no earlier event of the window has; texts are compared by a keyed 64-bit hash",
 	Memory:      "16 B, and 16 to 32 B for each live value, shared with count_distinct",
 	Exact:       "exact (two texts collide with probability 2^-64), divided once",
+	Cost:        tableCost,
 	Empty:       "null",
 	Result:      "double",
 	Retractable: true,

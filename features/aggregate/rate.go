@@ -5,6 +5,7 @@ var rate = Aggregation{
 	Formula:       "n / window × per",
 	Memory:        "8 B, shared with count",
 	Exact:         "exact, divided and multiplied once",
+	Cost:          constantCost,
 	Empty:         "0",
 	Result:        "double",
 	ZeroWhenEmpty: true,

@@ -5,6 +5,7 @@ var ratio = Aggregation{
 	Formula:     "events for which the numerator holds / n",
 	Memory:      "16 B",
 	Exact:       "exact, divided once",
+	Cost:        constantCost,
 	Empty:       "null",
 	Result:      "double",
 	Retractable: true,

@@ -5,6 +5,7 @@ var timeSinceLast = Aggregation{
 	Formula: "(t − time of the newest event) / unit",
 	Memory:  "8 B, and 24 B for all windows together",
 	Exact:   "exact, divided once",
+	Cost:    newestCost,
 	Empty:   "null",
 	Result:  "double",
 	Parts:   parts(Newest),

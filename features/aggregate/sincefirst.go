@@ -5,6 +5,7 @@ var timeSinceFirst = Aggregation{
 	Formula: "(t − time of the oldest event) / unit",
 	Memory:  "8 B; 32 B more without windows. An evaluation looks from the window's beginning for the first event that reaches it",
 	Exact:   "exact, divided once",
+	Cost:    firstCost,
 	Empty:   "null",
 	Result:  "double",
 	Parts:   parts(Oldest),

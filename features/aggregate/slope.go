@@ -7,6 +7,7 @@ var slope = Aggregation{
 	Formula:     "(n·Σt·x − Σt·Σx) / (n·Σt² − (Σt)²) × per, the least squares line over (time, x); null if all times are equal",
 	Memory:      "80 B",
 	Exact:       "the sums are exact and subtracted exactly; then one division",
+	Cost:        constantCost,
 	Empty:       "null",
 	Result:      "double",
 	Retractable: true,

@@ -7,6 +7,7 @@ var stddev = Aggregation{
 	Formula:     "sqrt((n·Σx² − (Σx)²) / (n·(n−1))), the sample standard deviation; null under 2",
 	Memory:      "48 B (ints, decimals) or 56 B (doubles), the sum shared with sum and mean",
 	Exact:       "the sums are exact and subtracted exactly; then one division and one root",
+	Cost:        constantCost,
 	Empty:       "null",
 	Result:      "double",
 	Retractable: true,

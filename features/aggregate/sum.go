@@ -5,6 +5,7 @@ var sum = Aggregation{
 	Formula:       "Σx",
 	Memory:        "24 B",
 	Exact:         "exact for ints and decimals; doubles in 128-bit fixed point, rounded once on entry to 2^-56",
+	Cost:          constantCost,
 	Empty:         "0",
 	Result:        "double",
 	ZeroWhenEmpty: true,

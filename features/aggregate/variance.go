@@ -7,6 +7,7 @@ var variance = Aggregation{
 	Formula:     "(n·Σx² − (Σx)²) / (n·(n−1)), the sample variance; null under 2",
 	Memory:      "48 B (ints, decimals) or 56 B (doubles), shared with stddev",
 	Exact:       "the sums are exact and subtracted exactly; then one division",
+	Cost:        constantCost,
 	Empty:       "null",
 	Result:      "double",
 	Retractable: true,

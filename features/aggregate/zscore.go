@@ -7,6 +7,7 @@ var zscore = Aggregation{
 	Formula:     "(x of this event − mean) / stddev of the window; null under 2, without spread, or where this event has no x",
 	Memory:      "48 B (ints, decimals) or 56 B (doubles), shared with stddev",
 	Exact:       "the sums are exact and subtracted exactly; then three divisions and one root",
+	Cost:        constantCost,
 	Empty:       "null",
 	Result:      "double",
 	Retractable: true,
