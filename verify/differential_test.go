@@ -154,7 +154,7 @@ func runSpec(dir string, seed, histories int, c *counts) *failure {
 		return f
 	}
 	for _, h := range d.histories {
-		if err := newDuel(plan, c, h.few).run(h); err != nil {
+		if err := newDuel(plan, c, d.spec, h.few).run(h); err != nil {
 			f.history, f.err, f.loads = h, err, true
 			return f
 		}
@@ -168,7 +168,7 @@ func (f *failure) explain(dir string) string {
 		f.spec, f.history, f.err = shrink(dir, f.spec, f.what, f.history, f.err)
 	}
 	return fmt.Sprintf("seed %d (FRESHET_VERIFY_SEED=%d FRESHET_VERIFY_CASES=%d go test -run TestEngineEqualsOracle ./verify): %v\n\n%s\n%s",
-		f.seed, f.seed, f.histories, f.err, f.spec.yaml(), transcript(f.history))
+		f.seed, f.seed, f.histories, f.err, f.spec.yaml(), f.spec.tableRows()+transcript(f.history))
 }
 
 func compile(dir string, g *genSpec, what features.What) (*features.Plan, error) {
@@ -200,7 +200,7 @@ func shrink(dir string, g *genSpec, what features.What, h history, failure error
 		if err != nil {
 			return nil // not a spec any more
 		}
-		return newDuel(plan, newCounts(), h.few).run(h)
+		return newDuel(plan, newCounts(), g, h.few).run(h)
 	}
 	deadline := time.Now().Add(shrinkTime)
 	for again := true; again && time.Now().Before(deadline); {
@@ -236,6 +236,9 @@ func parts(g *genSpec) []*genSpec {
 	}
 	if len(g.models) > 0 {
 		without(func(h *genSpec) { h.models = nil })
+	}
+	for i := range g.tables {
+		without(func(h *genSpec) { h.tables = slices.Delete(slices.Clone(h.tables), i, i+1) })
 	}
 	for i := range g.views {
 		without(func(h *genSpec) { h.views = slices.Delete(h.views, i, i+1) })

@@ -84,12 +84,23 @@ func (c *counts) add(o *counts) {
 	}
 }
 
-func newDuel(plan *features.Plan, c *counts, few int) *duel {
+func newDuel(plan *features.Plan, c *counts, g *genSpec, few int) *duel {
 	s := plan.Spec()
 	d := &duel{plan: plan, spec: s, counts: c, oracle: oracle.New(s), touched: map[oracle.Row]bool{}, lagged: map[oracle.Row]bool{}, mayTouch: map[oracle.Row]bool{}}
 	d.engine = features.NewEngine(plan, features.Options{Seed: [16]byte{1, 2, 3}, Few: few})
+	tables := make([]*event.Table, len(s.Tables))
+	for i, t := range s.Tables {
+		tables[i] = event.NewTable(t)
+		for _, row := range g.rowsOf(t.Name) {
+			rejection := tables[i].AddJSON([]byte(row))
+			if err := d.oracle.AddRow(t, []byte(row)); err != nil || rejection != nil {
+				panic(fmt.Sprintf("row %s of table %s: engine %v, oracle %v", row, t.Name, rejection, err))
+			}
+		}
+	}
 	for i := range s.Sources {
 		d.readers = append(d.readers, plan.NewReader(i))
+		d.readers[i].SetTables(tables)
 		d.vectors = append(d.vectors, plan.NewVector(i))
 	}
 	d.events = make([]event.Event, len(s.Sources))

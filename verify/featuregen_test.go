@@ -14,7 +14,8 @@ import (
 
 // kinds are the result types of `last` over each field.
 var kinds = map[string]string{"card": "string", "user": "number", "amt": "number", "qty": "number", "x": "number",
-	"pts": "number", "wei": "number", "ok": "bool", "mcc": "string", "seen": "time", "big": "bool", "num": "number", "txt": "string", "at": "time"}
+	"pts": "number", "wei": "number", "ok": "bool", "mcc": "string", "seen": "time", "big": "bool", "num": "number", "txt": "string", "at": "time",
+	"tier": "string", "cap": "number", "rank": "number", "fee": "number", "dear": "bool"}
 
 // aggregations are those that this build can run.
 var aggregations = runnable()
@@ -73,14 +74,14 @@ func drawFeature(t *rapid.T, s genSource, name string) (genFeature, time.Duratio
 			add("value: '%s'", pick(t, "number", numbers...))
 			break
 		}
-		add("field: %s", pick(t, "field", "amt", "amt", "qty", "x", "num", "pts", "wei"))
+		add("field: %s", pick(t, "field", "amt", "amt", "qty", "x", "num", "pts", "wei", "cap", "rank", "fee"))
 	case "count_distinct", "is_new", "last", "first", "entropy", "top_share", "approx_count_distinct", "novelty",
 		"mode", "lag", "argmax", "list_last", "list_distinct":
 		if chance(t, "value", 5) {
 			add("value: '%s'", pick(t, "number", numbers...))
 			break
 		}
-		field := pick(t, "field", "card", "user", "amt", "qty", "pts", "wei", "x", "ok", "mcc", "seen", "big", "num", "txt")
+		field := pick(t, "field", "card", "user", "amt", "qty", "pts", "wei", "x", "ok", "mcc", "seen", "big", "num", "txt", "tier", "cap", "rank", "dear")
 		add("field: %s", field)
 		if known, _ := spec.AggregationOf(aggregation); known.Result == spec.InputResult {
 			f.kind = kinds[field]
@@ -103,7 +104,7 @@ func drawFeature(t *rapid.T, s genSource, name string) (genFeature, time.Duratio
 	}
 	reach := drawWindows(t, &f, name, aggregation, add)
 	if hasBy && !known.EventBound && chance(t, "by", 6) {
-		add("by: %s, top: %d", pick(t, "category", "mcc", "mcc", "user", "qty", "ok", "txt", "card"), rapid.IntRange(1, 4).Draw(t, "top"))
+		add("by: %s, top: %d", pick(t, "category", "mcc", "mcc", "user", "qty", "ok", "txt", "card", "tier"), rapid.IntRange(1, 4).Draw(t, "top"))
 		f.kind = "map"
 	}
 	if chance(t, "min count", 5) {

@@ -13,6 +13,7 @@ import (
 // shrunk by leaving parts out.
 type genSpec struct {
 	sources  []genSource
+	tables   []genTable
 	entities []string // YAML lines
 	views    []genView
 	services []string // YAML blocks
@@ -31,6 +32,33 @@ type genSource struct {
 	lateness time.Duration // 0: the default
 	lines    []string      // settings
 	computed []string
+}
+
+// genTable is one table with its rows, each a JSON object.
+type genTable struct {
+	name string
+	yaml string
+	rows []string
+}
+
+// tableRows are the rows of all tables for people.
+func (g *genSpec) tableRows() string {
+	var b strings.Builder
+	for _, t := range g.tables {
+		for _, row := range t.rows {
+			b.WriteString("table " + t.name + ": " + row + "\n")
+		}
+	}
+	return b.String()
+}
+
+func (g *genSpec) rowsOf(table string) []string {
+	for _, t := range g.tables {
+		if t.name == table {
+			return t.rows
+		}
+	}
+	return nil
 }
 
 type genField struct {
@@ -77,6 +105,12 @@ func (g *genSpec) yaml() string {
 		for _, c := range s.computed {
 			b.WriteString("      " + c + "\n")
 		}
+	}
+	if len(g.tables) > 0 {
+		b.WriteString("tables:\n")
+	}
+	for _, t := range g.tables {
+		b.WriteString("  " + t.yaml + "\n")
 	}
 	b.WriteString("entities:\n")
 	for _, e := range g.entities {
@@ -159,6 +193,7 @@ func drawSpec(t *rapid.T) *genSpec {
 	if chance(t, "two sources", 2) {
 		g.sources = append(g.sources, drawSource(t, g, "act"))
 	}
+	g.tables = drawTables(t)
 	g.entities = []string{"card: {key: card}", "user: {key: user}", "pair: {key: [card, user]}", "yes: {key: ok}"}
 	for i := range rapid.IntRange(1, 4).Draw(t, "views") {
 		g.views = append(g.views, drawView(t, g, fmt.Sprintf("v%d", i)))
@@ -224,8 +259,37 @@ func drawSource(t *rapid.T, g *genSpec, name string) genSource {
 		"big: {type: bool, expr: '" + pick(t, "condition", conditions...) + "'}",
 		"num: {type: double, expr: '" + pick(t, "number", numbers...) + "'}",
 		`txt: {type: string, expr: 'mcc + "z"'}`,
+		`tier: {type: string, table: tiers, key: mcc, column: tier}`,
+		`cap: {type: decimal(1), table: tiers, key: tier, column: cap}`, // looked up by what was looked up
+		`rank: {type: int, table: ranks, key: user, column: rank}`,
+		`fee: {type: double, table: ranks, key: user, column: fee}`,
+		`dear: {type: bool, expr: 'fee > 1 || rank > 2'}`,
 	}
 	return s
+}
+
+// drawTables are small reference data; some rows and cells are not there.
+func drawTables(t *rapid.T) []genTable {
+	tiers := genTable{name: "tiers", yaml: "tiers: {path: tiers.csv, key: mcc, fields: {tier: {type: string}, cap: {type: decimal(1)}}}"}
+	for _, key := range []string{"a", "b", "c", "other"} {
+		if !chance(t, "no row", 4) {
+			tiers.rows = append(tiers.rows, fmt.Sprintf(`{"mcc":%q,"tier":%s,"cap":%s}`, key,
+				pick(t, "tier", `"a"`, `"b"`, `"x"`, "null"), pick(t, "cap", "0.5", "1", `"-2"`, "null")))
+		}
+	}
+	ranks := genTable{name: "ranks", yaml: "ranks: {path: ranks.jsonl, key: user, fields: {rank: {type: int}, fee: {type: double}}}"}
+	quote := `"`
+	if chance(t, "key declared", 2) {
+		quote = ""
+		ranks.yaml = "ranks: {path: ranks.jsonl, key: user, fields: {user: {type: int}, rank: {type: int}, fee: {type: double}}}"
+	}
+	for _, key := range []string{"1", "2"} {
+		if !chance(t, "no row", 4) {
+			ranks.rows = append(ranks.rows, fmt.Sprintf(`{"user":%s%s%s,"rank":%s,"fee":%s,"more":1}`, quote, key, quote,
+				pick(t, "rank", "0", "1", "3", "null"), pick(t, "fee", "0.25", "2", "1e15", "2e15", "null")))
+		}
+	}
+	return []genTable{tiers, ranks}
 }
 
 func drawView(t *rapid.T, g *genSpec, name string) genView {
@@ -263,7 +327,7 @@ func drawView(t *rapid.T, g *genSpec, name string) genView {
 }
 
 func condition(t *rapid.T) string {
-	return pick(t, "condition", append(conditions, "big", "num > 1", "!big")...)
+	return pick(t, "condition", append(conditions, "big", "num > 1", "!big", `tier == "a"`, "dear", "present(rank)")...)
 }
 
 func parseDuration(text string) time.Duration {

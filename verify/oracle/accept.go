@@ -14,7 +14,38 @@ type refusal struct{ reason, field, detail string }
 
 // read decides everything about a record that its own bytes and record time
 // decide: decode, schema, future, computed fields, source filter.
-func read(src *spec.Source, summed []*spec.Definition, r Record) (*event, *refusal) {
+func (o *Oracle) read(src *spec.Source, r Record) (*event, *refusal) {
+	e, refused := decode(src, r)
+	if refused != nil {
+		return nil, refused
+	}
+	summed := o.summed[r.Source]
+	ofDeclared := func(d *spec.Definition) bool { return d.Field != nil && d.Field.Expr == nil && d.Field.Table == "" }
+	if r := tooLarge(summed, e, ofDeclared); r != nil {
+		return nil, r
+	}
+	if r.Time != NoTime && e.time > r.Time+src.MaxAhead.Milliseconds() {
+		return nil, &refusal{reason: Future}
+	}
+	for _, f := range src.Fields { // each behind those that it mentions
+		if f.Expr != nil {
+			e.fields[f.Index] = computed(f, evaluate(f.Expr, e))
+		}
+		if f.Table != "" {
+			e.fields[f.Index] = o.lookedUp(src, f, e)
+		}
+	}
+	if r := tooLarge(summed, e, func(d *spec.Definition) bool { return true }); r != nil {
+		return nil, r
+	}
+	if src.Filter != nil && !holds(src.Filter, e) {
+		return nil, &refusal{reason: Filtered}
+	}
+	return e, nil
+}
+
+// decode reads the declared fields of a record.
+func decode(src *spec.Source, r Record) (*event, *refusal) {
 	o, err := parse(r.Value)
 	if errors.Is(err, errNoObject) {
 		return nil, &refusal{reason: Schema, detail: err.Error()}
@@ -45,24 +76,6 @@ func read(src *spec.Source, summed []*spec.Definition, r Record) (*event, *refus
 		e.id, e.hasID = text(e.fields[src.IDField.Index])
 	}
 	e.retracting = src.Retracts != nil && e.fields[src.Retracts.Index] != nil
-	ofDeclared := func(d *spec.Definition) bool { return d.Field != nil && d.Field.Expr == nil }
-	if r := tooLarge(summed, e, ofDeclared); r != nil {
-		return nil, r
-	}
-	if r.Time != NoTime && e.time > r.Time+src.MaxAhead.Milliseconds() {
-		return nil, &refusal{reason: Future}
-	}
-	for _, f := range src.Fields {
-		if f.Expr != nil {
-			e.fields[f.Index] = computed(f, evaluate(f.Expr, e))
-		}
-	}
-	if r := tooLarge(summed, e, func(d *spec.Definition) bool { return true }); r != nil {
-		return nil, r
-	}
-	if src.Filter != nil && !holds(src.Filter, e) {
-		return nil, &refusal{reason: Filtered}
-	}
 	return e, nil
 }
 

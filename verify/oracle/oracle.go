@@ -82,6 +82,7 @@ type Oracle struct {
 	numbers  map[*spec.Definition]int
 	coverage []coverage
 	summed   [][]*spec.Definition // by source: what S20 bounds
+	tables   map[string]table
 }
 
 type partition struct {
@@ -109,6 +110,7 @@ func New(s *spec.Spec) *Oracle {
 		newest:   map[partition]int64{},
 		newestOf: make([]int64, len(s.Sources)),
 		rows:     map[rowKey][]*event{},
+		tables:   map[string]table{},
 		numbers:  map[*spec.Definition]int{},
 		coverage: make([]coverage, len(s.Sources)),
 	}
@@ -141,7 +143,7 @@ func (o *Oracle) Newest(source int) (int64, bool) {
 // next Apply.
 func (o *Oracle) Apply(r Record) *Outcome {
 	src := o.spec.Sources[r.Source]
-	e, refusal := read(src, o.summed[r.Source], r)
+	e, refusal := o.read(src, r)
 	if refusal == nil {
 		refusal = o.admit(src, e)
 	}
@@ -211,7 +213,7 @@ func (o *Oracle) inputsOf(e *event) []input {
 func (o *Oracle) With(r Record) *Outcome {
 	src := o.spec.Sources[r.Source]
 	r.Partition, r.Offset = math.MaxInt32, math.MaxInt64
-	e, refusal := read(src, o.summed[r.Source], r)
+	e, refusal := o.read(src, r)
 	if refusal != nil {
 		return &Outcome{Reason: refusal.reason, Detail: refusal.detail, Field: refusal.field}
 	}
