@@ -125,7 +125,8 @@ func draw(seed, histories int) drawn {
 			d.what = features.All
 		}
 		for range histories {
-			h := history{steps: drawHistory(t, d.spec, rapid.IntRange(5, longestHistory).Draw(t, "length"))}
+			length, partitions := rapid.IntRange(5, longestHistory).Draw(t, "length"), rapid.IntRange(1, 3).Draw(t, "partitions")
+			h := history{steps: drawHistory(t, d.spec, length, partitions)}
 			if chance(t, "read from later on", 6) {
 				h.since = origin + int64(rapid.IntRange(-3, 10).Draw(t, "since"))*1000
 			}

@@ -88,8 +88,20 @@ func newDuel(plan *features.Plan, c *counts, g *genSpec, few int) *duel {
 	s := plan.Spec()
 	d := &duel{plan: plan, spec: s, counts: c, oracle: oracle.New(s), touched: map[oracle.Row]bool{}, lagged: map[oracle.Row]bool{}, mayTouch: map[oracle.Row]bool{}}
 	d.engine = features.NewEngine(plan, features.Options{Seed: [16]byte{1, 2, 3}, Few: few})
-	tables := make([]*event.Table, len(s.Tables))
-	for i, t := range s.Tables {
+	tables := d.tables(g)
+	for i := range s.Sources {
+		d.readers = append(d.readers, plan.NewReader(i))
+		d.readers[i].SetTables(tables)
+		d.vectors = append(d.vectors, plan.NewVector(i))
+	}
+	d.events = make([]event.Event, len(s.Sources))
+	return d
+}
+
+// tables gives both the rows of all tables.
+func (d *duel) tables(g *genSpec) []*event.Table {
+	tables := make([]*event.Table, len(d.spec.Tables))
+	for i, t := range d.spec.Tables {
 		tables[i] = event.NewTable(t)
 		for _, row := range g.rowsOf(t.Name) {
 			rejection := tables[i].AddJSON([]byte(row))
@@ -98,13 +110,7 @@ func newDuel(plan *features.Plan, c *counts, g *genSpec, few int) *duel {
 			}
 		}
 	}
-	for i := range s.Sources {
-		d.readers = append(d.readers, plan.NewReader(i))
-		d.readers[i].SetTables(tables)
-		d.vectors = append(d.vectors, plan.NewVector(i))
-	}
-	d.events = make([]event.Event, len(s.Sources))
-	return d
+	return tables
 }
 
 // run returns the first disagreement.

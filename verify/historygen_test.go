@@ -53,9 +53,8 @@ type sentRecord struct {
 	fields []string
 }
 
-func drawHistory(t *rapid.T, g *genSpec, length int) []step {
+func drawHistory(t *rapid.T, g *genSpec, length, partitions int) []step {
 	h := &historian{t: t, spec: g, offsets: map[[2]int]int64{}, newest: map[[2]int]int64{}}
-	partitions := rapid.IntRange(1, 3).Draw(t, "partitions")
 	steps := make([]step, 0, length)
 	for range length {
 		s := step{record: h.record(partitions), rows: chance(t, "read rows", 6)}
