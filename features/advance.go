@@ -13,12 +13,16 @@ func (l *entityLog) advance(w []uint64, t int64) {
 		return
 	}
 	w[atNow] = uint64(t)
-	for _, k := range l.plan.sliding {
-		if t >= int64(w[k.at+1]) {
-			rows := l.rows.All(w[atRows:])
-			w[k.at] = l.move(k, rows, w, w[k.at], t, true)
-			w[k.at+1] = l.due(k, rows, w[k.at])
+	if t >= int64(w[atDue]) {
+		rows, due := l.rows.All(w[atRows:]), uint64(never)
+		for _, k := range l.plan.sliding {
+			if t >= int64(w[k.at+1]) {
+				w[k.at] = l.move(k, rows, w, w[k.at], t, true)
+				w[k.at+1] = l.due(k, rows, w[k.at])
+			}
+			due = min(due, w[k.at+1])
 		}
+		w[atDue] = due
 	}
 	for _, c := range l.plan.chains {
 		if w[c.state+chainLife] != 0 && t-int64(w[c.view.state+viewNewest]) >= c.gap {

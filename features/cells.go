@@ -363,7 +363,7 @@ func (l *logPlan) finish() {
 
 // finishState gives every word of an entity's state its offset.
 func (l *logPlan) finishState() int {
-	at := atFirst
+	at := atLarge
 	take := func(n int) int {
 		at += n
 		return at - n

@@ -67,6 +67,7 @@ func placeCells(readings []*viewReading) {
 				g.after[i].place()
 			}
 		}
+		r.flatten()
 	}
 }
 

@@ -38,6 +38,7 @@ func (l *entityLog) account(e *Engine, w []uint64, i int) {
 		default:
 			w[k.at+1] = min(w[k.at+1], uint64(t+k.delay+k.length))
 		}
+		w[atDue] = min(w[atDue], w[k.at+1])
 	}
 	for _, x := range l.plan.tables {
 		if x.life == nil && l.plan.has(row, x.bit) {

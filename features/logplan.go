@@ -71,7 +71,9 @@ const (
 	atTouched = 4 // one bit for each view: its row is to be written
 	atBorn    = 5 // when the entity was made: up to where others had been forgotten
 	atKey     = 6 // the hash of its key
-	atFirst   = 8 // where windows, views and structures begin
+	atFirst   = 8 // how many words a small state has
+	atDue     = 8 // of a large one: up to when no sliding window changes without an event
+	atLarge   = 9 // where windows, views and structures begin
 )
 
 // bitPlan says when the bit of a row is set: every condition holds and the

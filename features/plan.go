@@ -140,6 +140,8 @@ type viewReading struct {
 	entity int         // in layout.Entities, -1: the source lacks the key
 	outs   []int       // every column of the view, for NO_ENTITY
 	groups []cellGroup // by window
+	plain  plainReading
+	rest   []cellGroup // groups without the plain cells
 	bound  []int       // columns that need an event of the view's own source
 	// derived are the view's, each behind those it reads.
 	derived []derivedOut
@@ -173,13 +175,14 @@ const (
 	plainSum
 	plainMean
 	plainDev
+	plainRatio
 )
 
 // newCellOut finds out whether a cell is plain.
 func newCellOut(x *cell, out int) cellOut {
 	c := cellOut{cell: x, out: out, least: max(1, x.minCount)}
-	kinds := map[string]plain{"count": plainCount, "sum": plainSum, "mean": plainMean, "stddev": plainDev}
-	if c.plain = kinds[x.agg.Name]; c.plain > plainCount && x.number != aggregate.Integer {
+	kinds := map[string]plain{"count": plainCount, "sum": plainSum, "mean": plainMean, "stddev": plainDev, "ratio": plainRatio}
+	if c.plain = kinds[x.agg.Name]; c.plain > plainCount && c.plain < plainRatio && x.number != aggregate.Integer {
 		c.plain = notPlain
 	}
 	if c.plain == plainDev {

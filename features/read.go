@@ -20,6 +20,7 @@ type moment struct {
 	rows     []uint64 // what is seen of the log
 	t        int64
 	standing standing
+	small    bool  // the entity has no running state
 	current  bool  // the last row that is seen is the event at hand
 	newest   int64 // when the view's newest event was; 0: never
 }
@@ -74,7 +75,7 @@ func (e *Engine) momentOf(r *viewReading, key hash128, ev *event.Event) moment {
 	}
 	m.rows = l.rows.All(p.state[atRows:])
 	m.current = p.in
-	m.state, _ = l.facing(p.state)
+	m.state, m.small = l.facing(p.state)
 	if p.standing == at {
 		return m
 	}
@@ -94,10 +95,10 @@ func (l *entityLog) look(key hash128, t int64) moment {
 		m.state = l.unknown()
 		return m
 	}
-	w, small := l.facing(l.entities.state(slot))
-	m.state, m.rows = w, l.rows.All(w[atRows:])
-	switch now := int64(w[atNow]); {
-	case small:
+	m.state, m.small = l.facing(l.entities.state(slot))
+	m.rows = l.rows.All(m.state[atRows:])
+	switch now := int64(m.state[atNow]); {
+	case m.small:
 		m.standing = behind
 		m.rows = l.plan.upTo(m.rows, l.rows.FirstAfter(m.rows, t))
 	case t > now:
@@ -143,8 +144,12 @@ func (r *viewReading) fillAll(f frame, s Status) {
 // event.
 func (e *Engine) read(r *viewReading, m *moment, f frame, ev *event.Event) {
 	row := e.found(r.view, m)
-	for i := range r.groups {
-		e.readGroup(r.view, &r.groups[i], m, f, row)
+	groups := r.groups
+	if row == Present && e.readPlain(r, m, f) {
+		groups = r.rest
+	}
+	for i := range groups {
+		e.readGroup(r.view, &groups[i], m, f, row)
 	}
 	for _, out := range r.bound {
 		f.values[out], f.statuses[out] = event.Value{}, first(row, NeedsEvent)
@@ -356,6 +361,8 @@ func (x *cellOut) finishPlain(words []uint64, f frame, status Status) bool {
 			return false
 		}
 		v = float64(sum) / (float64(n) * float64(x.divisor))
+	case plainRatio:
+		v = float64(words[x.a]) / float64(n)
 	case plainDev:
 		v = aggregate.DeviationOfInts(n, words[x.a:x.a+2], words[x.b:x.b+3], x.divisor)
 	}

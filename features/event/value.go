@@ -82,6 +82,12 @@ func OfDouble(f float64) Value {
 	return Value{kind: Double, bits: math.Float64bits(f)}
 }
 
+// SetDouble makes v a number, like OfDouble. It writes no more of v than a
+// number needs: a vector of them is written for every event.
+func SetDouble(v *Value, f float64) {
+	v.kind, v.bits = Double, math.Float64bits(f+0) // -0 + 0 is 0 (S21)
+}
+
 // Kind says what v holds; None is no value.
 func (v Value) Kind() Kind { return v.kind }
 
