@@ -109,6 +109,9 @@ func (l *logPlan) add(k *cursorPlan, row, words []uint64) {
 			if o.lane > 0 {
 				in.Word = row[o.lane]
 			}
+			if o.order > 0 {
+				in.Order = aggregate.OrderCode(row[o.order], o.orders)
+			}
 			o.part.Add(w[:o.part.Words()], in, o.number)
 		}
 	}

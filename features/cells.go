@@ -101,7 +101,8 @@ func (l *logPlan) cursor(v *viewPlan, f *spec.Feature, agg *aggregate.Aggregatio
 	}
 	want.scanned = want.last > 0 || (want.delay > 0 && want.life != nil)
 	for _, p := range agg.Parts(n) {
-		delayed := want.delay > 0 && (p == aggregate.Distinct || !p.Retractable())
+		delayed := want.delay > 0 && (p == aggregate.Distinct || !p.Retractable()) && !p.Walks()
+		delayed = delayed || (p == aggregate.Best && f.Window.Kind == spec.Sliding)
 		want.scanned = want.scanned || delayed || (p.Beside() && (want.delay > 0 || want.life != nil))
 	}
 	l.span = max(l.span, want.delay+reach)
@@ -137,7 +138,7 @@ func (l *logPlan) chain(v *viewPlan, gap int64) *chainPlan {
 // part is the accumulator of a cursor, shared by all cells that need the same.
 func (l *logPlan) part(k *cursorPlan, p partPlan) *partPlan {
 	for _, x := range k.parts {
-		if x.part == p.part && x.bit == p.bit && x.lane == p.lane && x.half == p.half {
+		if x.part == p.part && x.bit == p.bit && x.lane == p.lane && x.half == p.half && x.limit == p.limit && x.order == p.order {
 			return x
 		}
 	}
@@ -158,7 +159,7 @@ func (l *logPlan) part(k *cursorPlan, p partPlan) *partPlan {
 		case !k.scanned:
 			p.counts = [2]*censusPlan{l.census(), l.census()}
 		}
-	case aggregate.Gaps:
+	case aggregate.Gaps, aggregate.Run:
 		if k.life != nil {
 			k.life.ordered = true
 		}
@@ -171,6 +172,7 @@ func (l *logPlan) part(k *cursorPlan, p partPlan) *partPlan {
 			p.stack = l.stack(k, &p)
 		}
 	}
+	k.walks = k.walks || p.part.Walks()
 	k.parts = append(k.parts, &p)
 	if p.table != nil {
 		p.table.counts = append(p.table.counts, tableCount{k, &p})
@@ -247,6 +249,7 @@ func (c *compiler) cell(f *spec.Feature) *cell {
 		agg:      agg,
 		lane:     -1,
 		inputAt:  -1,
+		limit:    max(d.Limit, d.N),
 		divisor:  1,
 		minCount: int64(d.MinCount),
 		past:     d.ExcludeCurrent || agg.Past,
@@ -255,7 +258,6 @@ func (c *compiler) cell(f *spec.Feature) *cell {
 		per:      float64(d.Per.Milliseconds()),
 		length:   float64(f.Window.Length.Milliseconds()),
 	}
-	b := bitPlan{filter: c.cond(sp, vp.view.Filter), cond: c.cond(sp, d.Filter), numerator: -1, input: -1}
 	if d.Field != nil || d.Value != nil {
 		enc := text
 		if agg.Hashed {
@@ -265,35 +267,53 @@ func (c *compiler) cell(f *spec.Feature) *cell {
 		x.input = sp.inputs[x.inputAt]
 		x.number = x.input.number()
 		x.divisor = int64(event.Pow10[x.input.scale])
-		b.input = x.inputAt
-	}
-	if agg.Numerator {
-		b.numerator = c.cond(sp, d.Numerator)
 	}
 	if agg.Input {
 		x.lane = l.lane(x.inputAt)
 	}
 	x.cursor = l.cursor(vp, f, agg, x.number)
-	reaches := l.bit(b)
-	x.count = l.part(x.cursor, partPlan{bit: reaches, lane: -1})
-	for _, p := range agg.Parts(x.number) {
-		bit := reaches
-		if p == aggregate.Matches {
-			hit := b
-			hit.hit = true
-			bit = l.bit(hit)
-		}
-		pp := partPlan{part: p, bit: bit, lane: x.lane, number: x.number}
-		if p.Decays() {
-			pp.half = float64(f.Window.Length.Milliseconds())
-		}
-		x.parts = append(x.parts, l.part(x.cursor, pp))
-	}
+	c.parts(vp, x)
 	if f.HasDefault {
 		x.defawlt = literal(f.Default, f.Type, f.Scale)
 	}
 	vp.cells[f] = x
 	return x
+}
+
+// parts finds the bits and parts of a cell.
+func (c *compiler) parts(vp *viewPlan, x *cell) {
+	d, l, sp := x.feature.Def, vp.log, vp.log.source
+	b := bitPlan{filter: c.cond(sp, vp.view.Filter), cond: c.cond(sp, d.Filter), numerator: -1, input: x.inputAt}
+	hit := b
+	if x.agg.Breaks {
+		b.cond = -1
+	}
+	if x.agg.Numerator {
+		b.numerator = c.cond(sp, d.Numerator)
+		hit.numerator, hit.hit = b.numerator, true
+	}
+	plain := partPlan{lane: x.lane, number: x.number}
+	if x.agg.OrderBy {
+		in := c.input(sp, &spec.Definition{Field: d.OrderBy}, raw)
+		b.order, plain.order, plain.orders = 1+in, 1+l.lane(in), sp.inputs[in].number()
+	}
+	plain.bit = l.bit(b)
+	plain.within = plain.bit
+	x.count = l.part(x.cursor, partPlan{bit: plain.bit, lane: -1})
+	for _, part := range x.agg.Parts(x.number) {
+		p := plain
+		p.part = part
+		if part == aggregate.Matches || part == aggregate.Run {
+			p.bit = l.bit(hit)
+		}
+		if part.Limited() {
+			p.limit = x.limit
+		}
+		if part.Decays() {
+			p.half = float64(x.feature.Window.Length.Milliseconds())
+		}
+		x.parts = append(x.parts, l.part(x.cursor, p))
+	}
 }
 
 // limits are the doubles of a source that some definition sums: beyond 1e15 the
@@ -352,7 +372,7 @@ func (l *logPlan) finish() {
 	at := l.finishState()
 	for _, k := range l.cursors {
 		for _, p := range k.parts {
-			if k.scanned || !p.runs(k) {
+			if (k.scanned || !p.runs(k)) && !p.part.Walks() {
 				p.at = at
 				at += p.size()
 			}
@@ -388,7 +408,11 @@ func (l *logPlan) finishState() int {
 				l.addOp(k, p)
 			}
 			if k.life != nil {
-				p.base = take(p.size())
+				if p.part.Walks() {
+					p.base = handle(wordsHandle)
+				} else {
+					p.base = take(p.size())
+				}
 			}
 		}
 	}
@@ -430,6 +454,9 @@ func (l *logPlan) addOp(k *cursorPlan, p *partPlan) {
 	o := op{part: p.part, number: p.number, shift: shift, flags: uint16(word), at: int32(p.at), half: p.half}
 	if p.lane >= 0 {
 		o.lane = uint16(l.lanesAt + p.lane)
+	}
+	if p.order > 0 {
+		o.order, o.orders = uint16(l.lanesAt+p.order-1), p.orders
 	}
 	k.ops = append(k.ops, o)
 }

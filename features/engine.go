@@ -24,6 +24,12 @@ type Engine struct {
 	values   []event.Value // of a row, with working values behind the columns
 	statuses []Status
 	args     aggregate.Args // of one cell
+	stretch  stretch        // what a walk goes over
+	walked   []uint64       // what it makes
+	met      *aggregate.Set // the values that it has met
+	lists    *[]event.Value // where the items of lists go: one of the two that follow
+	ofVector []event.Value
+	ofRow    []event.Value
 	extreme  [2]uint64
 	oldest   [3]uint64
 	env      expr.Env
@@ -50,7 +56,8 @@ func (o Options) few() int {
 
 // NewEngine is an engine that has seen nothing.
 func NewEngine(p *Plan, o Options) *Engine {
-	e := &Engine{plan: p, hash: newHasher(o.Seed), texts: newInterner(), counts: make([]viewCounts, len(p.views))}
+	e := &Engine{plan: p, hash: newHasher(o.Seed), texts: newInterner(), counts: make([]viewCounts, len(p.views)), met: aggregate.NewSet()}
+	e.lists = &e.ofVector
 	for _, sp := range p.sources {
 		e.sources = append(e.sources, newSourceState(sp))
 	}
@@ -179,6 +186,8 @@ func (e *Engine) Apply(ev *event.Event, out *Vector) {
 	}
 	c.prepared = false
 	e.ask(ev)
+	e.ofVector = e.ofVector[:0]
+	e.lists = &e.ofVector
 	first := true
 	c.places = c.places[:0]
 	e.warm(sp)

@@ -189,7 +189,12 @@ func (l *entityLog) foldChain(e *Engine, c *chainPlan, w, row []uint64, folded i
 	}
 	for _, k := range c.cursors {
 		for _, p := range k.parts {
-			if l.plan.has(row, p.bit) {
+			switch {
+			case p.part.Walks():
+				if l.plan.has(row, p.within) {
+					l.foldWalk(e, p, w, row)
+				}
+			case l.plan.has(row, p.bit):
 				l.foldPart(e, p, w, row)
 			}
 		}
@@ -212,7 +217,7 @@ func (l *entityLog) foldPart(e *Engine, p *partPlan, w, row []uint64) {
 	case aggregate.Counts:
 		word := l.plan.word(row, p.lane)
 		l.tables.Put(w[p.census.at:], word, l.tables.Get(w[p.census.at:], word)+1)
-	case aggregate.Newest, aggregate.Oldest:
+	case aggregate.Newest, aggregate.Oldest, aggregate.Best: // they point at an input
 		old := [3]uint64{base[0], base[1], base[2]}
 		p.part.Add(base, l.plan.input(row, p), p.number)
 		if l.plan.isText(p.lane) && (base[0] != old[0] || base[1] != old[1]) {
@@ -233,6 +238,10 @@ func (l *entityLog) dropBase(e *Engine, c *chainPlan, w []uint64) {
 	l.releaseBase(e, c, w)
 	for _, k := range c.cursors {
 		for _, p := range k.parts {
+			if p.part.Walks() {
+				l.slab.FreeHandle(w[p.base:])
+				continue
+			}
 			clear(w[p.base : p.base+p.size()])
 			if p.census != nil {
 				l.slab.FreeHandle(w[p.census.at:])
@@ -254,7 +263,10 @@ func (l *entityLog) dropBase(e *Engine, c *chainPlan, w []uint64) {
 func (l *entityLog) releaseBase(e *Engine, c *chainPlan, w []uint64) {
 	for _, k := range c.cursors {
 		for _, p := range k.parts {
-			if (p.part == aggregate.Newest || p.part == aggregate.Oldest) && l.plan.isText(p.lane) && w[p.base] != 0 {
+			switch {
+			case p.part.Walks():
+				l.releaseWalk(e, p, w)
+			case p.part.Points() && l.plan.isText(p.lane) && w[p.base] != 0:
 				e.texts.release(w[p.base+2])
 			}
 		}

@@ -61,6 +61,7 @@ const (
 	rowsHandle handleKind = iota
 	stackHandle
 	tableHandle
+	wordsHandle // words of a part, and how many they are
 )
 
 // The first words of an entity's state.
@@ -84,6 +85,7 @@ type bitPlan struct {
 	numerator int // has a value
 	hit       bool
 	input     int
+	order     int // 1 + an input that has a value too; 0: none
 	unique    int // 1 + the table whose newest occurrence of a value this marks
 }
 
@@ -110,8 +112,9 @@ type cursorPlan struct {
 	longest []*tablePlan // the tables that forget what leaves this window
 	// at is the offset of a sliding window's words: tail (low half) and head
 	// (high half), and the time at which it changes next without an event.
-	at   int
-	sets int // how many Distinct parts it has
+	at    int
+	walks bool // a part of it walks
+	sets  int  // how many Distinct parts it has
 }
 
 // partPlan is one accumulator of one cursor.
@@ -121,7 +124,11 @@ type partPlan struct {
 	unique int            // of the rows that the running state adds
 	lane   int            // -1: none
 	number aggregate.Number
-	half   float64        // ms, of a decayed part
+	half   float64 // ms, of a decayed part
+	limit  int     // of a part that keeps so many inputs
+	within int     // of Run: the bit of the rows that break it
+	order  int     // of Best: 1 + the lane of order_by
+	orders aggregate.Number
 	at     int            // offset in the state, and in what a scan fills
 	base   int            // of a life: offset in the state of the same over the events that have left the log
 	set    int            // of Distinct and Counts: which of the scan's sets
@@ -136,14 +143,14 @@ func (p *partPlan) size() int {
 	if p.part == 0 {
 		return 1
 	}
-	return p.part.Words()
+	return p.part.Size(p.limit)
 }
 
 // runs reports whether the part is kept in the state's words by adding and
 // removing. The others are asked of the log's structures.
 func (p *partPlan) runs(k *cursorPlan) bool {
 	switch p.part {
-	case aggregate.Newest:
+	case aggregate.Newest, aggregate.Tail, aggregate.TailDistinct, aggregate.Run:
 		return false
 	case aggregate.Smallest, aggregate.Largest, aggregate.Oldest:
 		return k.life != nil // nothing leaves a life
@@ -158,7 +165,9 @@ type op struct {
 	shift  uint8  // of the bit in its word
 	flags  uint16 // the word of the row with the bit
 	lane   uint16 // the word of the row with the value; 0: none
-	at     int32  // offset in the state
+	order  uint16 // the word of the row with order_by; 0: none
+	orders aggregate.Number
+	at     int32 // offset in the state
 	half   float64
 }
 
@@ -259,6 +268,7 @@ type cell struct {
 	count   *partPlan
 	parts   []*partPlan
 
+	limit    int
 	unit     float64 // ms
 	per      float64 // ms
 	length   float64 // ms, of the window

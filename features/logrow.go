@@ -88,6 +88,9 @@ func (l *logPlan) input(row []uint64, p *partPlan) aggregate.Input {
 	if p.lane >= 0 {
 		in.Word = l.word(row, p.lane)
 	}
+	if p.order > 0 {
+		in.Order = aggregate.OrderCode(l.word(row, p.order-1), p.orders)
+	}
 	return in
 }
 

@@ -114,5 +114,8 @@ func (b *bitPlan) holds(c *current) bool {
 	case b.numerator >= 0 && (c.conds[b.numerator] == unknown || (b.hit && c.conds[b.numerator] != holds)):
 		return false
 	}
+	if b.order > 0 && !c.values[b.order-1].Has() {
+		return false
+	}
 	return b.input < 0 || c.values[b.input].Has()
 }

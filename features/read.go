@@ -125,6 +125,9 @@ func (e *Engine) readBefore(sp *sourcePlan, l *entityLog, p *placed, ev *event.E
 		}
 		for i := range r.groups {
 			if g := &r.groups[i]; !g.cursor.scanned {
+				if g.cursor.walks {
+					e.stretch = m.running(g.cursor, m.life(g.cursor))
+				}
 				for j := range g.before {
 					e.finish(&g.before[j], &m, m.state, f, Present)
 				}
@@ -210,6 +213,9 @@ func (e *Engine) readGroup(v *viewPlan, g *cellGroup, m *moment, f frame, row St
 	default:
 		words = m.state
 	}
+	if len(g.after) > 0 && k.walks && !k.scanned && m.standing != behind {
+		e.stretch = m.running(k, life)
+	}
 	complete := m.complete(k, life)
 	if complete == Incomplete {
 		e.counts[v.view.Index].incomplete += int64(len(g.before) + len(g.after))
@@ -245,6 +251,7 @@ func (e *Engine) scanGroup(g *cellGroup, m *moment, f frame) int64 {
 	if seesCurrent {
 		e.scanRow(l, k, l.plan.row(m.rows, c.to))
 		e.tally(k)
+		e.stretch.to++
 	}
 	return life
 }
@@ -318,6 +325,7 @@ func (e *Engine) finish(x *cellOut, m *moment, words []uint64, f frame, status S
 	args := &e.args
 	args.N, args.Seen = int64(words[x.count]), false
 	args.Number, args.Divisor, args.Unit = x.number, x.divisor, x.unit
+	args.Limit = x.limit
 	args.Delay, args.Per, args.Length = x.cursor.delay, x.per, x.length
 	if x.agg.Own {
 		args.Own, args.HasOwn = e.current.words[x.inputAt], e.current.values[x.inputAt].Has()
@@ -375,6 +383,8 @@ func (x *cellOut) finishPlain(words []uint64, f frame, status Status) bool {
 func (e *Engine) part(x *cellOut, p *partPlan, m *moment, words []uint64) []uint64 {
 	scanned := m.standing == behind || x.cursor.scanned
 	switch {
+	case p.part.Walks():
+		return e.walk(m.log, p, m.state, int(words[x.count]))
 	case scanned || p.runs(x.cursor):
 		return words[p.at : p.at+p.size()]
 	case p.newest != nil:
@@ -442,6 +452,8 @@ func (e *Engine) settle(x *cell, args *aggregate.Args) (event.Value, Status) {
 		return event.OfBool(r.Yes), Present
 	case aggregate.Word:
 		return x.input.value(r.Word, e.texts), Present
+	case aggregate.Items:
+		return e.list(x, r.Items), Present
 	case aggregate.Overflow:
 		e.counts[x.feature.View.Index].overflows++
 		return event.Value{}, Error

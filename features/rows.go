@@ -21,6 +21,8 @@ func (e *Engine) readRow(v *viewPlan, key string, t int64, out *Row) {
 	for len(e.values) < v.row.width {
 		e.values, e.statuses = append(e.values, event.Value{}), append(e.statuses, 0)
 	}
+	e.ofRow = e.ofRow[:0]
+	e.lists = &e.ofRow
 	m := e.logs[v.log.index].look(e.hash.key(key), t)
 	e.read(v.row.reading, &m, frame{e.values, e.statuses}, nil)
 	n := len(v.row.layout.Columns)

@@ -88,6 +88,12 @@ func show(v event.Value, scale int, s features.Status) string {
 			text = v.Str()
 		case event.Bool:
 			text = fmt.Sprint(v.Bool())
+		case event.List:
+			var items []string
+			for _, item := range v.Items() {
+				items = append(items, show(item, scale, features.Present))
+			}
+			text = "[" + strings.Join(items, " ") + "]"
 		default:
 			text = fmt.Sprint(v.Int())
 		}

@@ -42,7 +42,11 @@ func (l *entityLog) newestAt(v *viewPlan, w, rows []uint64) int64 {
 
 // scan makes the parts of a cursor from the rows of a cut, in e.scratch.
 func (e *Engine) scan(l *entityLog, k *cursorPlan, w, rows []uint64, c cut) {
+	e.stretch = stretchOf(rows, c)
 	for _, p := range k.parts {
+		if p.part.Walks() {
+			continue
+		}
 		words := e.scratch[p.at : p.at+p.size()]
 		clear(words)
 		if p.part == aggregate.Distinct || p.part == aggregate.Counts {
@@ -89,7 +93,7 @@ func (e *Engine) scanBase(l *entityLog, p *partPlan, w, words []uint64) {
 // scanRow adds one row to the parts of a cursor in e.scratch.
 func (e *Engine) scanRow(l *entityLog, k *cursorPlan, row []uint64) {
 	for _, p := range k.parts {
-		if !l.plan.has(row, p.bit) {
+		if p.part.Walks() || !l.plan.has(row, p.bit) {
 			continue
 		}
 		words := e.scratch[p.at : p.at+p.size()]

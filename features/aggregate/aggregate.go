@@ -27,7 +27,8 @@ type Input struct {
 	Time  int64 // event time, ms since 1970, positive
 	Place uint64
 	Word  uint64  // the field's or value's word
-	Hit   bool    // the numerator holds, of ratio
+	Order uint64  // the order code of order_by, of argmax
+	Hit   bool    // the numerator holds, of ratio; the filter, of streak
 	Half  float64 // ms, of decayed parts: the half-life
 }
 
@@ -42,6 +43,7 @@ type Args struct {
 	Delay   int64   // ms
 	Per     float64 // ms, of slope and rate
 	Length  float64 // ms, of the window of a rate
+	Limit   int     // how many inputs a Tail part is asked for
 	Seen    bool    // is_new: one of the inputs has the value that is asked about
 	Own     uint64  // zscore: the word of the event that asks
 	HasOwn  bool
@@ -57,6 +59,7 @@ const (
 	Word                    // Word, in the words of the input
 	Truth                   // Yes
 	Overflow                // a sum beyond int64 (S13)
+	Items                   // Items
 )
 
 // Result is the value of an aggregation.
@@ -65,6 +68,7 @@ type Result struct {
 	Num     float64
 	Word    uint64
 	Yes     bool
+	Items   []uint64 // a Tail or TailDistinct part: its words, the oldest first
 }
 
 // Aggregation is one entry of the table. How many inputs reached it (N) is
@@ -86,6 +90,8 @@ type Aggregation struct {
 	Own           bool // compares with the value of the event that asks
 	Ordered       bool // inputs are put in in the order of their times
 	Numerator     bool // needs numerator:
+	Breaks        bool // filter: says which inputs are hits, and takes none away
+	OrderBy       bool // needs order_by:
 	Input         bool // needs field: or value:
 	Hashed        bool // compares values for equality only
 
@@ -105,6 +111,8 @@ const (
 	gapsCost     = "O(1) for each window; delayed or without windows the events of the window"
 	firstCost    = "the events from the window's beginning to the first that reaches it: one, without a filter"
 	newestCost   = "O(1) for all windows together"
+	walkCost     = "for each window the events from the newest back to the last one that is needed"
+	scanCost     = "the events of each window; without windows O(1)"
 	decayCost    = "O(1) for each half-life, one exponential"
 )
 
@@ -115,6 +123,7 @@ var Table = [...]*Aggregation{
 	&count, &sum, &mean, &minimum, &maximum, &stddev, &variance, &zscore, &countDistinct, &topShare, &entropy, &ratio,
 	&first, &last, &timeSinceFirst, &timeSinceLast, &interarrivalMean, &interarrivalStddev, &interarrivalCV,
 	&decayedCount, &decayedSum, &ewma, &slope, &isNew, &rate, &novelty,
+	&lag, &listLast, &listDistinct, &streak, &argmax,
 }
 
 // Find is the aggregation of a name, nil where this build has none.

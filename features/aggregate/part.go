@@ -22,6 +22,10 @@ const (
 	Newest                         // 3 words: time, place and word of the newest
 	Oldest                         // 3 words: time, place and word of the oldest
 	Gaps                           // 4 words: see interarrival.go
+	Tail                           // see tail.go: the newest inputs
+	TailDistinct                   // see tail.go: the newest inputs of different words
+	Run                            // 6 words: see streak.go
+	Best                           // 5 words: see argmax.go
 	DecayedOnes                    // 3 words: see decayed.go
 	DecayedInts                    // 3 words: the same of integers
 	DecayedDoubles                 // 3 words: the same of doubles
@@ -29,10 +33,30 @@ const (
 
 var partWords = [...]int{Matches: 1, Sum: 2, SumFixed: 2, Squares: 3, SquaresFixed: 4, Trend: trendWords, TrendFixed: trendWords,
 	Distinct: 1, Counts: countsWords, Smallest: 2, Largest: 2, Newest: 3, Oldest: 3, Gaps: gapsWords,
+	Tail: 1, TailDistinct: 1, Run: runWords, Best: bestWords,
 	DecayedOnes: decayedWords, DecayedInts: decayedWords, DecayedDoubles: decayedWords}
 
-// Words is how many words the part has.
+// Words is how many words the part has, without those that depend on a limit.
 func (p Part) Words() int { return partWords[p] }
+
+// Size is how many words the part has with room for limit inputs.
+func (p Part) Size(limit int) int {
+	if p.Limited() {
+		return 1 + limit*tailWords
+	}
+	return p.Words()
+}
+
+// Points reports whether the part is one input: its time, place and word come
+// first.
+func (p Part) Points() bool { return p == Newest || p == Oldest || p == Best }
+
+// Limited reports whether the part keeps as many inputs as a limit says.
+func (p Part) Limited() bool { return p == Tail || p == TailDistinct }
+
+// Walks reports whether the part is found by walking back from the newest
+// event: nothing of it is kept of what the log still holds.
+func (p Part) Walks() bool { return p.Limited() || p == Run }
 
 // Retractable reports whether Remove undoes Add.
 func (p Part) Retractable() bool { return p < Smallest }
@@ -88,6 +112,13 @@ func (p Part) Add(w []uint64, in Input, n Number) {
 		}
 	case Gaps:
 		mergeGaps(w, []uint64{uint64(in.Time), uint64(in.Time), 0, 0})
+	case Tail, TailDistinct:
+		p.Keep(w, in)
+	case Run:
+		one := runOf(in)
+		mergeRun(w, one[:])
+	case Best:
+		addBest(w, in)
 	case DecayedOnes, DecayedInts, DecayedDoubles:
 		addDecayed(w, in.Time, decayedValue(p, in), in.Half)
 	}
@@ -145,6 +176,14 @@ func (p Part) Merge(w, from []uint64) {
 		}
 	case Gaps:
 		mergeGaps(w, from)
+	case Tail, TailDistinct:
+		p.mergeTail(w, from)
+	case Run:
+		mergeRun(w, from)
+	case Best:
+		if from[bestHas] != 0 {
+			addBest(w, Input{Time: int64(from[0]), Place: from[1], Word: from[2], Order: from[bestCode]})
+		}
 	case DecayedOnes, DecayedInts, DecayedDoubles:
 		if from[decayedTime] != 0 {
 			addDecayed(w, int64(from[decayedTime]), math.Float64frombits(from[decayedSums]), math.Float64frombits(from[decayedHalf]))
