@@ -9,6 +9,7 @@ func (a *app) verbs() []*cobra.Command {
 		a.runCommand(),
 		a.validateCommand(),
 		a.testCommand(),
+		a.fmtCommand(),
 		a.schemaCommand(),
 		a.featuresCommand(),
 		a.generateCommand(),

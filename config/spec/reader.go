@@ -49,25 +49,39 @@ type loader struct {
 // and warnings of all files come in Diagnostics; specs is nil when there is an
 // error among them. err is about reading only.
 func Load(paths []string) (specs []*Spec, diags Diagnostics, err error) {
-	var files []File
-	var skipped Diagnostics
+	files, err := ReadFiles(paths)
+	if err != nil {
+		return nil, nil, err
+	}
+	specs, diags, err = LoadFiles(files)
 	for _, path := range paths {
-		if !isSpecName(path) && isFile(path) {
-			// A shell's * names whatever lies beside the specs.
-			skipped = append(skipped, Diagnostic{Severity: WarningSeverity, Pos: Position{File: path},
+		if isOther(path) {
+			diags = append(diags, Diagnostic{Severity: WarningSeverity, Pos: Position{File: path},
 				Message: "not read: the name of a spec ends in .yaml or .yml"})
+		}
+	}
+	return specs, diags, err
+}
+
+// ReadFiles reads the files that Load loads.
+func ReadFiles(paths []string) (files []File, err error) {
+	for _, path := range paths {
+		if isOther(path) {
 			continue
 		}
 		if files, err = appendFiles(files, path); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
 	if len(files) == 0 {
-		return nil, nil, fmt.Errorf("no spec files in %s: a spec is a *.yaml file", strings.Join(paths, ", "))
+		return nil, fmt.Errorf("no spec files in %s: a spec is a *.yaml file", strings.Join(paths, ", "))
 	}
-	specs, diags, err = LoadFiles(files)
-	return specs, append(diags, skipped...), err
+	return files, nil
 }
+
+// isOther reports whether path is a file beside the specs, which a shell's *
+// names too.
+func isOther(path string) bool { return !isSpecName(path) && isFile(path) }
 
 func isSpecName(name string) bool {
 	return strings.HasSuffix(name, ".yaml") || strings.HasSuffix(name, ".yml")
@@ -155,14 +169,20 @@ func readBounded(name string) ([]byte, error) {
 // read reads one file into the bundle of its namespace. It reports whether all
 // that the file declares is known.
 func (l *loader) read(in File) bool {
+	root, ok := l.parse(in)
+	return ok && l.top(root)
+}
+
+// parse is the tree of one file. It reports false where that cannot be walked.
+func (l *loader) parse(in File) (root node, ok bool) {
 	f := &file{name: in.Name}
 	switch {
 	case len(in.Data) > MaxFileBytes:
 		l.at(f, 0, 0, "split it: the files of one namespace form one spec", "the file is larger than %d bytes", MaxFileBytes)
-		return false
+		return root, false
 	case !utf8.Valid(in.Data):
 		l.at(f, 0, 0, "", "the file is not UTF-8")
-		return false
+		return root, false
 	}
 	f.lines = strings.Split(strings.ReplaceAll(string(in.Data), "\r\n", "\n"), "\n")
 	var documents []yaml.Node
@@ -170,21 +190,21 @@ func (l *loader) read(in File) bool {
 		yaml.WithPlugin(loaderlimits.New(loaderlimits.DepthValue(MaxDepth), loaderlimits.AliasNone())))
 	if err != nil {
 		l.yamlError(f, err)
-		return false
+		return root, false
 	}
 	if len(documents) == 0 {
 		l.at(f, 1, 1, "a spec begins with: version: 1", "the file is empty")
-		return false
+		return root, false
 	}
 	if len(documents) > 1 {
 		l.at(f, documents[1].Line, max(documents[1].Column, 1), "write each into its own file", "a spec file holds one YAML document, this one %d", len(documents))
-		return false
+		return root, false
 	}
-	root := node{&documents[0], f}
+	root = node{&documents[0], f}
 	for root.Kind == yaml.DocumentNode && len(root.Content) == 1 {
 		root.Node = root.Content[0]
 	}
-	return l.structure(root, 1) && l.top(root)
+	return root, l.structure(root, 1)
 }
 
 // yamlError reports what the YAML parser refused, at its place.
