@@ -83,7 +83,10 @@ func (e *TooLarge) Error() string { return "record too large for the log" }
 // Fatal is the error of a destination that trying again cannot help: refused
 // credentials, a missing permission, a key that holds something else. Every
 // other error may pass, and what was to be written may be written again.
-type Fatal struct{ Err error }
+type Fatal struct {
+	Err          error
+	Unauthorised bool // it is about credentials or permissions
+}
 
 func (e *Fatal) Error() string { return e.Err.Error() }
 

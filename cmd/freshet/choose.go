@@ -43,7 +43,7 @@ func missingConnectors(s *spec.Spec, fromFiles bool) []features.Missing {
 			missing = append(missing, features.Missing{What: "format " + source.Format, Pos: source.Pos})
 		}
 		if source.History != nil && !fromFiles {
-			missing = append(missing, features.Missing{What: "history", Pos: source.Pos})
+			missing = append(missing, features.Missing{What: historyFrom + source.History.Type + " files", Pos: source.Pos})
 		}
 	}
 	for _, model := range s.Models {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/freshet-dev/freshet/config"
@@ -96,11 +97,12 @@ func reveal(key string, secret config.Secret) (kafkaclient.Secret, error) {
 	return kafkaclient.Secret(text), nil
 }
 
-// storeOptions say which Redis holds the rows of a namespace.
-func storeOptions(s *config.Settings, namespace string, tokens *mask.Tokens) (redis.Options, error) {
+// storeOptions say which Redis holds the rows of a spec.
+func storeOptions(s *config.Settings, of *spec.Spec, tokens *mask.Tokens) (redis.Options, error) {
 	o := redis.Options{
-		URL: s.OnlineStore, Namespace: namespace, Tokens: tokens, User: s.Redis.Username,
-		CA: s.Redis.TLS.CAFile, Cert: s.Redis.TLS.CertFile, Key: s.Redis.TLS.KeyFile, ServerName: s.Redis.TLS.ServerName,
+		URL: s.OnlineStore, Namespace: of.Namespace, Tokens: tokens, User: s.Redis.Username,
+		Personal: slices.ContainsFunc(of.Entities, func(e *spec.Entity) bool { return e.PII }),
+		CA:       s.Redis.TLS.CAFile, Cert: s.Redis.TLS.CertFile, Key: s.Redis.TLS.KeyFile, ServerName: s.Redis.TLS.ServerName,
 	}
 	if !s.Redis.Password.IsSet() {
 		return o, nil
@@ -118,6 +120,11 @@ func storeOptions(s *config.Settings, namespace string, tokens *mask.Tokens) (re
 // anything personal leaves.
 func tokensFor(s *spec.Spec, secret config.Secret) (*mask.Tokens, error) {
 	text, err := secret.Reveal()
+	if err == nil && len(text) < mask.LeastSecret {
+		return nil, &problem{code: exitUsage,
+			err:  fmt.Errorf("entity_key_secret has %s, and tokens under a secret of less than %d can be guessed", plural(len(text), "byte"), mask.LeastSecret),
+			next: makeSecret}
+	}
 	if err == nil {
 		return mask.NewTokens([]byte(text)), nil
 	}
@@ -128,10 +135,12 @@ func tokensFor(s *spec.Spec, secret config.Secret) (*mask.Tokens, error) {
 		return nil, &problem{code: exitUsage,
 			err: fmt.Errorf("entity_key_secret is not set, and %s personal (pii: true): their keys leave as tokens under that secret",
 				areIs(personal)),
-			next: `export FRESHET_ENTITY_KEY_SECRET="$(openssl rand -hex 32)"   (make it once, and keep it: another secret makes every stored row unreachable)`}
+			next: makeSecret}
 	}
 	return mask.NewTokens(nil), nil
 }
+
+const makeSecret = `export FRESHET_ENTITY_KEY_SECRET="$(openssl rand -hex 32)"   (make it once, and keep it: another secret makes every stored row unreachable)`
 
 // personalData names what a secret is needed for.
 func personalData(s *spec.Spec) []string {

@@ -11,6 +11,9 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/freshet-dev/freshet/sinks"
+	"github.com/freshet-dev/freshet/sources/kafkaclient"
 )
 
 // The exit codes of every verb.
@@ -18,6 +21,7 @@ const (
 	exitDone        = 0
 	exitFailed      = 1 // failed, or tests or checks found something
 	exitUsage       = 2
+	exitForbidden   = 4 // a server refused our credentials, or our right
 	exitUnreachable = 5 // a server did not answer
 	exitInternal    = 70
 	exitInterrupted = 130
@@ -102,6 +106,8 @@ func problemOf(err error) *problem {
 	var network *net.OpError // not net.Error: the system's own errors are that too, a full disk among them
 	var name *net.DNSError
 	switch {
+	case forbidden(err):
+		p.code, p.next = exitForbidden, "freshet config view --origin   shows where users, passwords and certificates come from"
 	case errors.Is(err, context.Canceled):
 		p.code = exitInterrupted
 	case errors.As(err, &network), errors.As(err, &name), errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
@@ -110,6 +116,13 @@ func problemOf(err error) *problem {
 		p.code, p.next = exitUsage, "freshet --help"
 	}
 	return p
+}
+
+// forbidden reports whether Kafka or the online store refused who we are, or
+// what we asked for.
+func forbidden(err error) bool {
+	var fatal *sinks.Fatal
+	return kafkaclient.Unauthorised(err) || errors.As(err, &fatal) && fatal.Unauthorised
 }
 
 // indentRest sets the lines behind the first under it.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/alicebob/miniredis/v2"
+	kafkago "github.com/segmentio/kafka-go"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/freshet-dev/freshet/sinks"
 )
@@ -32,13 +38,53 @@ func TestStoreProblemsSayWhatToDo(t *testing.T) {
 		code int
 		next string
 	}{
-		{&sinks.Fatal{Err: errors.New("WRONGPASS invalid username-password pair")}, exitFailed, "redis.password"},
+		{&sinks.Fatal{Err: errors.New("WRONGPASS invalid username-password pair"), Unauthorised: true}, exitForbidden, "config view"},
+		{&sinks.Fatal{Err: errors.New("WRONGTYPE")}, exitFailed, "redis.password"},
 		{fmt.Errorf("ping: %w", context.DeadlineExceeded), exitUnreachable, "rediss://"},
 		{errors.New("connection refused"), exitUnreachable, away},
 	} {
 		p := problemOf(storeProblem(c.err, away))
 		if p.code != c.code || !strings.Contains(p.next, c.next) {
 			t.Errorf("%v: exit %d, next %q; want %d, %q", c.err, p.code, p.next, c.code, c.next)
+		}
+	}
+}
+
+// Who is refused must not be told that nothing answers, nor that it failed.
+func TestRefusedCredentialsAndRightsAreExit4(t *testing.T) {
+	for _, err := range []error{kerr.SaslAuthenticationFailed, kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed,
+		kerr.TransactionalIDAuthorizationFailed, kafkago.SASLAuthenticationFailed, kafkago.TopicAuthorizationFailed,
+		&sinks.Fatal{Err: errors.New("NOPERM"), Unauthorised: true}} {
+		if p := problemOf(fmt.Errorf("read: %w", err)); p.code != exitForbidden {
+			t.Errorf("%v: exit %d", err, p.code)
+		}
+	}
+	if testing.Short() {
+		t.Skip("starts servers")
+	}
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.EnableSASL(), kfake.Superuser("PLAIN", "freshet", "right"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	store := miniredis.RunT(t)
+	store.RequireUserAuth("freshet", "right")
+	t.Setenv("FRESHET_ENTITY_KEY_SECRET", "a secret of tests, long enough")
+	t.Setenv("FRESHET_KAFKA_BROKERS", strings.Join(cluster.ListenAddrs(), ","))
+	t.Setenv("FRESHET_KAFKA_SASL_MECHANISM", "plain")
+	t.Setenv("FRESHET_KAFKA_SASL_USERNAME", "freshet")
+	t.Setenv("FRESHET_KAFKA_SASL_PASSWORD", "wrong")
+	t.Setenv("FRESHET_LISTEN", "none")
+	const specs = "../../examples/quickstart"
+	ours := "redis://freshet:wrong@" + store.Addr()
+	for _, args := range [][]string{
+		{"run", specs, "--online-store", "none"}, {"tail", "--no-follow", "--specs", specs}, {"dlq", "ls", "--specs", specs},
+		{"generate", "--count", "1"},
+		{"run", specs, "--online-store", ours}, {"get", "card=c1", "--specs", specs, "--online-store", ours},
+	} {
+		var out, errs bytes.Buffer
+		if code := execute(args, strings.NewReader(""), &out, &errs); code != exitForbidden || !strings.Contains(errs.String(), "config view") {
+			t.Errorf("%s: exit %d\n%s", strings.Join(args, " "), code, &errs)
 		}
 	}
 }

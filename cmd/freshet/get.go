@@ -14,6 +14,7 @@ import (
 	"github.com/freshet-dev/freshet/config"
 	"github.com/freshet-dev/freshet/config/spec"
 	"github.com/freshet-dev/freshet/features"
+	"github.com/freshet-dev/freshet/sinks/mask"
 	"github.com/freshet-dev/freshet/sinks/redis"
 )
 
@@ -180,10 +181,13 @@ func (g *getting) read(ctx context.Context, settings *config.Settings) error {
 		return usage("online_store is none: there is nothing to read; say --online-store redis://HOST:PORT")
 	}
 	tokens, err := tokensFor(g.spec, settings.EntityKeySecret)
-	if err != nil && g.entity.PII {
-		return err
+	if err != nil {
+		if g.entity.PII {
+			return err
+		}
+		tokens = mask.NewTokens(nil) // which this entity's key does not become
 	}
-	options, err := storeOptions(settings, g.spec.Namespace, tokens)
+	options, err := storeOptions(settings, g.spec, tokens)
 	if err != nil {
 		return err
 	}
@@ -194,6 +198,11 @@ func (g *getting) read(ctx context.Context, settings *config.Settings) error {
 	defer func() { _ = reader.Close() }()
 	ctx, cancel := context.WithTimeout(ctx, getTimeout)
 	defer cancel()
+	if g.entity.PII {
+		if err := reader.CheckSecret(ctx); err != nil {
+			return storeProblem(err, "freshet config view --origin   shows where online_store comes from")
+		}
+	}
 	if g.rows, err = reader.Get(ctx, g.layouts, g.key); err != nil {
 		return storeProblem(err, "freshet config view --origin   shows where online_store comes from")
 	}

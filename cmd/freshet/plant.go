@@ -213,7 +213,7 @@ func (p *plant) openStore(ctx context.Context) (*redis.Store, error) {
 	if p.settings.OnlineStore == "none" {
 		return nil, nil
 	}
-	options, err := storeOptions(p.settings, p.spec.Namespace, p.tokens)
+	options, err := storeOptions(p.settings, p.spec, p.tokens)
 	if err != nil {
 		return nil, err
 	}
@@ -239,6 +239,10 @@ func (p *plant) openStore(ctx context.Context) (*redis.Store, error) {
 func storeProblem(err error, away string) error {
 	var refused *sinks.Fatal
 	switch {
+	case forbidden(err):
+		return problemOf(err)
+	case errors.Is(err, redis.ErrOtherSecret):
+		return failed(err, "run with the secret of before; or, to change it, use another namespace: rows under both would lie side by side, and none be found")
 	case errors.As(err, &refused):
 		return failed(err, "freshet config view --origin   shows where online_store, redis.username, redis.password and redis.tls come from")
 	case errors.Is(err, context.DeadlineExceeded):

@@ -71,6 +71,7 @@ func helpTopics() []*cobra.Command {
 		{Use: "exit-codes", Short: "What the exit codes mean", Long: `  0    done
   1    failed, or tests or checks found something
   2    wrong usage: flags, arguments, settings
+  4    not authorised: Kafka or the online store refused the credentials, or the right to do it
   5    a server is unreachable or did not answer in time
   70   internal fault, with a dump
   130  interrupted

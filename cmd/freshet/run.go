@@ -31,7 +31,7 @@ Reads the sources of one namespace, keeps their features in the online store, an
 again, enriched and scored, to the topic that its source names. With --input, files take the place of the
 topics: JSON lines or CSV, .gz understood, - is stdin; the run ends when all have ended, and writes where
 --output says. SIGTERM finishes the batch in hand, commits, and exits with 0 within 10 s; a second one ends
-at once. Exit 1 on a fatal error, 5 where Kafka or Redis cannot be reached, 70 on a bug.`,
+at once. Exit 1 on a fatal error, 4 where Kafka or Redis refuse us, 5 where they cannot be reached, 70 on a bug.`,
 		RunE: func(cmd *cobra.Command, given []string) error {
 			settings, err := a.settings(cmd)
 			if err != nil {

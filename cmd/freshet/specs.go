@@ -116,12 +116,20 @@ func refuse(verb string, missing []features.Missing) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	lines := []string{"this build cannot " + verb + " the spec:"}
+	lines, history := []string{"this build cannot " + verb + " the spec:"}, true
 	for _, m := range missing {
 		lines = append(lines, notYet(m))
+		history = history && strings.HasPrefix(m.What, historyFrom)
 	}
-	return &problem{code: exitFailed, err: errors.New(strings.Join(lines, "\n"))}
+	p := &problem{code: exitFailed, err: errors.New(strings.Join(lines, "\n"))}
+	if history {
+		p.next = "without history: the run begins at the topic's earliest record, and longer windows are WARMING until they have passed; or read files: --input SOURCE=FILE"
+	}
+	return p
 }
+
+// historyFrom begins what is missing where a source names a history.
+const historyFrom = "history from "
 
 func notYet(m features.Missing) string {
 	return fmt.Sprintf("not available yet: %s, %s:%d", m.What, m.Pos.File, m.Pos.Line)

@@ -182,10 +182,21 @@ func createTopics(ctx context.Context, client kafkaclient.Config, transport *kaf
 	k := &kafka.Client{Addr: kafka.TCP(client.Brokers...), Transport: transport}
 	response, err := k.CreateTopics(ctx, request)
 	if err != nil {
+		// This client calls a broker that does not let us in one that is not there.
+		probe, why := kafkaclient.Connect(ctx, client)
+		if forbidden(why) {
+			return why
+		}
+		if why == nil {
+			probe.Close()
+		}
 		return unreachable(fmt.Errorf("reach Kafka at %s: %w", client.Where(), err),
 			"freshet generate --output-dir DIR   writes files instead; --brokers HOST:PORT another cluster")
 	}
 	for topic, err := range response.Errors {
+		if forbidden(err) {
+			return fmt.Errorf("create topic %s: %w", topic, err)
+		}
 		if err != nil && !errors.Is(err, kafka.TopicAlreadyExists) {
 			return failed(fmt.Errorf("create topic %s: %w", topic, err), "create the topics first, or ask for the right to create them")
 		}
@@ -240,7 +251,9 @@ func (t *kafkaTraffic) close() error {
 		close(feed)
 	}
 	if writeErr := t.group.Wait(); writeErr != nil {
-		err = unreachable(writeErr, "freshet status")
+		if err = writeErr; !forbidden(err) {
+			err = unreachable(writeErr, "freshet status")
+		}
 	}
 	return err
 }

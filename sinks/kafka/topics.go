@@ -49,7 +49,7 @@ func (l *Log) EnsureTopics(ctx context.Context, topics []TopicSpec) error {
 			continue
 		case errors.Is(have.Err, kerr.UnknownTopicOrPartition):
 		case errors.Is(have.Err, kerr.TopicAuthorizationFailed):
-			return fmt.Errorf("no right on topic %s on kafka at %s: grant Describe and Write on it", t.Name, l.config.Client.Where())
+			return fmt.Errorf("no right on topic %s on kafka at %s: grant Describe and Write on it: %w", t.Name, l.config.Client.Where(), have.Err)
 		default:
 			return fmt.Errorf("topic %s on kafka at %s: %w", t.Name, l.config.Client.Where(), have.Err)
 		}

@@ -29,8 +29,10 @@ type Options struct {
 	// URL is redis://host:port/db, or rediss:// for TLS.
 	URL       string
 	Namespace string
-	// Tokens make the keys of personal entities.
-	Tokens *mask.Tokens
+	// Tokens make the keys of personal entities. Personal says that the spec has
+	// such: then the store is held against the fingerprint of their secret.
+	Tokens   *mask.Tokens
+	Personal bool
 
 	// User and Password are of an ACL user; empty: the URL's, or none.
 	User, Password string
@@ -144,6 +146,9 @@ func orDefault(d, otherwise time.Duration) time.Duration {
 func (s *Store) Check(ctx context.Context) (warnings []string, err error) {
 	if err := s.client.Ping(ctx).Err(); err != nil {
 		return nil, s.failed("ping", err)
+	}
+	if err := s.checkSecret(ctx); err != nil {
+		return nil, err
 	}
 	memory, err := s.client.Info(ctx, "memory").Result()
 	if err != nil {

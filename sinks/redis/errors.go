@@ -30,12 +30,12 @@ func classify(err error) error {
 		return err
 	}
 	if goredis.IsAuthError(err) {
-		return &sinks.Fatal{Err: fmt.Errorf("%w (check the online store's user and password)", err)}
+		return &sinks.Fatal{Err: fmt.Errorf("%w (check the online store's user and password)", err), Unauthorised: true}
 	}
 	text := reply.Error()
 	switch word, _, _ := strings.Cut(text, " "); word {
 	case "NOPERM":
-		return &sinks.Fatal{Err: fmt.Errorf("%w (the user's ACL must allow it on the keys freshet:*)", err)}
+		return &sinks.Fatal{Err: fmt.Errorf("%w (the user's ACL must allow it on the keys freshet:*)", err), Unauthorised: true}
 	case "WRONGTYPE":
 		return &sinks.Fatal{Err: fmt.Errorf("%w (another program uses this key: give it another database, or this run another namespace)", err)}
 	case "ERR":

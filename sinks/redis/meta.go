@@ -21,6 +21,7 @@ const (
 	metaIncarnation = "incarnation" // how often a run began without committed offsets
 	metaOwner       = "owner"       // the last owner number drawn
 	metaViews       = "views"       // name@version of the views written, comma-separated
+	metaSecret      = "key_secret"  // fingerprint of the secret of personal entities' tokens; absent without such
 	metaView        = "view:"
 )
 
@@ -70,6 +71,9 @@ func (s *Store) describe(ctx context.Context, w sinks.Writer, before string) err
 		written[name] = true
 	}
 	values = append(values, metaViews, strings.Join(names, ","))
+	if s.personal {
+		values = append(values, metaSecret, s.keys.tokens.Fingerprint())
+	}
 	gone := []string{}
 	for name := range strings.SplitSeq(before, ",") {
 		if name != "" && !written[name] {

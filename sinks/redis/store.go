@@ -27,6 +27,8 @@ type Store struct {
 	address string // for errors
 	keys    keys
 	rows    encoder
+
+	personal bool
 }
 
 var _ sinks.OnlineStore = (*Store)(nil)
@@ -39,7 +41,7 @@ func Open(o Options) (*Store, error) {
 		return nil, err
 	}
 	k := keys{namespace: o.Namespace, tokens: o.Tokens}
-	return &Store{client: client, address: client.Options().Addr, keys: k, rows: newEncoder(k)}, nil
+	return &Store{client: client, address: client.Options().Addr, keys: k, rows: newEncoder(k), personal: o.Personal}, nil
 }
 
 // Close ends the connections.
@@ -62,6 +64,9 @@ func (s *Store) TakeOver(ctx context.Context, w sinks.Writer) (owner, incarnatio
 	if layout != "" && layout != layoutVersion {
 		return 0, 0, &sinks.Fatal{Err: fmt.Errorf("%s in redis at %s has layout %s, this version writes %s: use another namespace or database",
 			meta, s.address, layout, layoutVersion)}
+	}
+	if err := s.checkSecret(ctx); err != nil { // it may have changed since the start: a standby waits long
+		return 0, 0, err
 	}
 	views, err := fieldOf(ctx, s.client, meta, metaViews)
 	if err != nil {

@@ -51,7 +51,7 @@ func topicError(where, name string, detail kadm.TopicDetail) error {
 	case errors.Is(detail.Err, kerr.UnknownTopicOrPartition), detail.Err == nil && len(detail.Partitions) == 0:
 		return fmt.Errorf("topic %s does not exist on kafka at %s: create it, or correct the source's topic", name, where)
 	case errors.Is(detail.Err, kerr.TopicAuthorizationFailed):
-		return fmt.Errorf("no right to read topic %s on kafka at %s: grant Describe and Read on it", name, where)
+		return fmt.Errorf("no right to read topic %s on kafka at %s: grant Describe and Read on it: %w", name, where, detail.Err)
 	case detail.Err != nil:
 		return fmt.Errorf("topic %s on kafka at %s: %w", name, where, detail.Err)
 	}

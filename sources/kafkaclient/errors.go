@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 
+	kafkago "github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -59,6 +60,36 @@ func Passing(err error) bool {
 	return false
 }
 
+// unauthorised are the refusals of who we are or of what we ask for, in the
+// words of both clients.
+var unauthorised = []error{
+	kerr.SaslAuthenticationFailed, kerr.TopicAuthorizationFailed, kerr.GroupAuthorizationFailed, kerr.ClusterAuthorizationFailed,
+	kerr.TransactionalIDAuthorizationFailed, kerr.DelegationTokenAuthorizationFailed,
+	kafkago.SASLAuthenticationFailed, kafkago.TopicAuthorizationFailed, kafkago.GroupAuthorizationFailed, kafkago.ClusterAuthorizationFailed,
+}
+
+// hungUp is a connection that was closed in the course of SASL: how brokers
+// that do not answer a failed authentication say so.
+type hungUp struct{ err error }
+
+func (h *hungUp) Error() string { return h.err.Error() }
+func (h *hungUp) Unwrap() error { return h.err }
+
+// Unauthorised reports whether the cluster refused our credentials, or our
+// right to what was asked.
+func Unauthorised(err error) bool {
+	var closed *hungUp
+	if errors.As(err, &closed) {
+		return true
+	}
+	for _, refusal := range unauthorised {
+		if errors.Is(err, refusal) {
+			return true
+		}
+	}
+	return false
+}
+
 // Explain says of a failure to connect what it means and what to look at.
 func (c Config) Explain(err error) error {
 	switch {
@@ -68,11 +99,20 @@ func (c Config) Explain(err error) error {
 		return fmt.Errorf("kafka at %s does not expect SASL on this port: use the port of a SASL listener, or leave kafka.sasl.mechanism empty: %w", c.Where(), err)
 	case errors.Is(err, kerr.UnsupportedSaslMechanism):
 		return fmt.Errorf("kafka at %s does not offer SASL %s: %w", c.Where(), c.SASL.Mechanism, err)
-	case c.SASL != nil && errors.Is(err, io.EOF):
-		return fmt.Errorf("kafka at %s closed the connection in the course of SASL %s: the user, the password or the token may be wrong, or the port wants TLS: %w",
-			c.Where(), c.SASL.Mechanism, err)
+	case c.SASL != nil && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)):
+		return &hungUp{fmt.Errorf("kafka at %s closed the connection in the course of SASL %s: the user, the password or the token may be wrong, or the port wants TLS: %w",
+			c.Where(), c.SASL.Mechanism, err)}
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("kafka at %s did not answer in time: check the address, and TLS or SASL if the cluster asks for them: %w", c.Where(), err)
 	}
 	return fmt.Errorf("connect to kafka at %s: %w", c.Where(), err)
+}
+
+// ExplainFirst is Explain for an error of kafka-go in the first exchange with
+// the cluster, where nobody was let in yet; other errors stay as they are.
+func (c Config) ExplainFirst(err error) error {
+	if c.SASL != nil && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)) {
+		return c.Explain(err)
+	}
+	return err
 }

@@ -120,6 +120,7 @@ func Open(ctx context.Context, config Config) (*Reader, error) {
 	asking, cancel := context.WithTimeout(ctx, openTimeout)
 	defer cancel()
 	if err := r.locate(asking); err != nil {
+		err = config.Client.ExplainFirst(err)
 		transport.CloseIdleConnections()
 		return nil, err
 	}
