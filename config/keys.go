@@ -30,7 +30,8 @@ func (k Key) IsSecret() bool {
 
 const envPrefix = "FRESHET_"
 
-// Deliveries that this build has.
+// Deliveries. Exactly once needs sources and outputs on one Kafka cluster;
+// where they are not, a run says so and is at least once.
 const (
 	AtLeastOnce = "at_least_once"
 	ExactlyOnce = "exactly_once"
@@ -54,8 +55,8 @@ func runKeys() []Key {
 			into: func(s *Settings) any { return &s.Specs }},
 		{Name: "namespace", Flag: "namespace", Help: "The namespace to run, where the specs hold several",
 			into: func(s *Settings) any { return &s.Namespace }},
-		{Name: "delivery", Flag: "delivery", Default: AtLeastOnce, OneOf: []string{AtLeastOnce, ExactlyOnce},
-			Help: "What a crash may do to an output: at_least_once repeats it",
+		{Name: "delivery", Flag: "delivery", Default: ExactlyOnce, OneOf: []string{ExactlyOnce, AtLeastOnce},
+			Help: "What a crash may do to an output: exactly_once nothing, at_least_once repeats it",
 			into: func(s *Settings) any { return &s.Delivery }},
 		{Name: "commit_interval", Flag: "commit-interval", Default: "20ms", Help: "Longest time that a batch stays open",
 			into: func(s *Settings) any { return &s.CommitInterval }},
@@ -74,6 +75,8 @@ func kafkaKeys() []Key {
 			into: func(s *Settings) any { return &s.Kafka.Group }},
 		{Name: "kafka.instance_id", Help: "Static membership: only where the name is stable and unique",
 			into: func(s *Settings) any { return &s.Kafka.InstanceID }},
+		{Name: "kafka.allow_tv1", Default: "false", Help: "Exactly once on clusters below transaction.version 2 too",
+			into: func(s *Settings) any { return &s.Kafka.AllowTV1 }},
 		{Name: "kafka.compression", Default: "none", OneOf: []string{"none", "lz4", "snappy", "zstd", "gzip"},
 			Help: "Compression of what run produces", into: func(s *Settings) any { return &s.Kafka.Compression }},
 	}

@@ -181,9 +181,6 @@ func (s *Settings) check() []error {
 	bad := func(key, format string, args ...any) {
 		errs = append(errs, fmt.Errorf("setting %s (%s): %w", key, s.origins[key], fmt.Errorf(format, args...)))
 	}
-	if s.Delivery == ExactlyOnce {
-		bad("delivery", "exactly_once is not available yet in this build: use %s", AtLeastOnce)
-	}
 	if err := checkStore(s.OnlineStore); err != nil {
 		bad("online_store", "%w", err)
 	}

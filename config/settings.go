@@ -15,7 +15,7 @@ type Settings struct {
 	OnlineStore    string // redis://..., rediss://... or none
 	Redis          Redis
 	StateDir       string
-	Delivery       string        // at_least_once
+	Delivery       string        // exactly_once or at_least_once
 	CommitInterval time.Duration // longest time that a batch stays open
 	// EntityKeySecret keys the tokens of pii entities. Losing or changing it
 	// makes every stored row unreachable.
@@ -32,6 +32,7 @@ type Kafka struct {
 	Brokers     []string
 	Group       string // default: freshet-<namespace>
 	InstanceID  string // static membership; only where the name is stable
+	AllowTV1    bool   // exactly once below transaction.version 2 too
 	Compression string // none, lz4, snappy, zstd, gzip: of what run produces
 	TLS         TLS
 	SASL        SASL

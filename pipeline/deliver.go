@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -90,6 +91,9 @@ func (r *Runner) produce(ctx context.Context, which blocker, log sinks.Log, reco
 		if err != nil {
 			r.metrics.produceErrors.WithLabelValues(which.String()).Inc()
 		}
+		if aborted(err) {
+			return &final{err}
+		}
 		return err
 	})
 	var large *sinks.TooLarge
@@ -120,7 +124,8 @@ func (r *Runner) produceDead(ctx context.Context, dead []sinks.Record) error {
 }
 
 // replaceTooLarge sends the inputs of refused records to the dead letters,
-// without features: each input has one outcome. The features stay applied.
+// without features: each input has one outcome. The features stay applied. What
+// was refused is no record of the batch from then on, should it be sent again.
 func (r *Runner) replaceTooLarge(work context.Context, refused []int) error {
 	first := len(r.out.dead)
 	for _, i := range refused {
@@ -134,6 +139,11 @@ func (r *Runner) replaceTooLarge(work context.Context, refused []int) error {
 			r.Log.Warn("dead letter", place(src, ref.slot.rec.Partition, ref.slot.rec.Offset), "reason", record.ReasonTooLarge,
 				"err", ref.slot.refusal.Detail, "err_kind", "record", "of_this_reason_since_last_line", n)
 		}
+	}
+	slices.Sort(refused)
+	for _, i := range slices.Backward(refused) {
+		r.out.refs = slices.Delete(r.out.refs, i, i+1)
+		r.out.records = slices.Delete(r.out.records, i, i+1)
 	}
 	group, ctx := errgroup.WithContext(work)
 	group.Go(func() error { return r.produceDead(ctx, r.out.dead[first:]) })
@@ -158,8 +168,8 @@ func (r *Runner) commit(work context.Context) error {
 	group.Go(func() error { // beside the loop, which does nothing but wait: it must not look dead meanwhile
 		return r.retry(ctx, commits, "commit", func(ctx context.Context) error {
 			err := r.Consumer.Commit(ctx, positions, meta)
-			if err != nil && (errors.Is(err, sources.ErrLost) || time.Now().After(deadline)) {
-				return &sinks.Fatal{Err: err}
+			if err != nil && (errors.Is(err, sources.ErrLost) || aborted(err) || time.Now().After(deadline)) {
+				return &final{err}
 			}
 			return err
 		})
@@ -185,6 +195,12 @@ func (r *Runner) commit(work context.Context) error {
 	return nil
 }
 
+// final is an error that this retry does not mend; someone above may.
+type final struct{ err error }
+
+func (f *final) Error() string { return f.err.Error() }
+func (f *final) Unwrap() error { return f.err }
+
 // retryLine is how often a failure that goes on is told again.
 const retryLine = 10 * time.Second
 
@@ -204,6 +220,10 @@ func (r *Runner) retry(ctx context.Context, which blocker, what string, do func(
 		}
 		var fatal *sinks.Fatal
 		var large *sinks.TooLarge
+		var last *final
+		if errors.As(err, &last) {
+			return last.err
+		}
 		if errors.As(err, &fatal) || errors.As(err, &large) {
 			return fmt.Errorf("%s: %w", what, err)
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/freshet-dev/freshet/config/spec"
 	"github.com/freshet-dev/freshet/features"
 	"github.com/freshet-dev/freshet/features/event"
+	"github.com/freshet-dev/freshet/sinks"
 	"github.com/freshet-dev/freshet/sources"
 )
 
@@ -163,10 +164,7 @@ func (r *Runner) process(work context.Context) error {
 	if err := r.apply(); err != nil {
 		return err
 	}
-	if err := r.deliver(work); err != nil {
-		return err
-	}
-	err := r.commit(work)
+	err := r.settle(work)
 	r.closedAt = time.Now()
 	switch {
 	case errors.Is(err, sources.ErrLost):
@@ -178,6 +176,31 @@ func (r *Runner) process(work context.Context) error {
 	r.in.reset()
 	r.out.reset()
 	return nil
+}
+
+// settle delivers the batch and commits it, again and again where the outputs'
+// transaction was aborted: nothing of the state is taken back, all of it is
+// sent again as it was.
+func (r *Runner) settle(work context.Context) error {
+	return r.retry(work, commits, "commit the batch", func(ctx context.Context) error {
+		err := r.deliver(ctx)
+		if err == nil {
+			err = r.commit(ctx)
+		}
+		switch {
+		case err == nil:
+			return nil
+		case aborted(err):
+			r.metrics.transactions.WithLabelValues("aborted").Inc()
+			return err
+		}
+		return &final{err}
+	})
+}
+
+// aborted reports whether all of the batch must be sent again.
+func aborted(err error) bool {
+	return errors.Is(err, sinks.ErrAborted) || errors.Is(err, sources.ErrAborted)
 }
 
 // drop forgets everything that is not committed, and the state: the next owner

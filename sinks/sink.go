@@ -5,6 +5,7 @@ package sinks
 
 import (
 	"context"
+	"errors"
 
 	"github.com/freshet-dev/freshet/features"
 )
@@ -73,6 +74,18 @@ type Log interface {
 	Produce(ctx context.Context, records []Record) error
 	Close() error
 }
+
+// Transaction is a Log whose records count only once the positions of the source
+// are committed with them.
+type Transaction interface {
+	Log
+	// Abort voids what was produced since the last commit.
+	Abort(ctx context.Context)
+}
+
+// ErrAborted is what errors of a Transaction's Produce are: what was produced
+// since the last commit is void, and all of it must be sent again.
+var ErrAborted = errors.New("the transaction was aborted")
 
 // TooLarge is the error of Produce for records refused for their size, by
 // their index.

@@ -115,8 +115,8 @@ type Poll struct {
 	Ended bool
 }
 
-// Consumer reads all sources of one run as one member of one group. Poll and
-// Commit are called from one goroutine.
+// Consumer reads all sources of one run as one member of one group. Poll is
+// called from one goroutine and Commit from one; they may run side by side.
 type Consumer interface {
 	// Poll waits until there is something to report, or ctx is done (then it
 	// returns an empty Poll and no error). At most max records are returned,
@@ -124,7 +124,9 @@ type Consumer interface {
 	Poll(ctx context.Context, max int) (Poll, error)
 	// Commit stores the positions with metadata, which Assigned returns to the
 	// next owner. It returns once stored. ErrLost means that this instance is
-	// no longer the owner: nothing was stored.
+	// no longer the owner: nothing was stored. Where the consumer shares a
+	// transaction with the outputs, they are committed with the positions;
+	// ErrAborted means that neither was.
 	Commit(ctx context.Context, positions []Position, metadata string) error
 	// Lag gives, per partition, how many records are known to lie ahead of
 	// the last one that Poll has returned.
@@ -145,6 +147,10 @@ type Pauser interface {
 	// Resume ends all pauses.
 	Resume()
 }
+
+// ErrAborted is returned by Commit when the transaction with the outputs was
+// aborted: they must be sent again, then committed again.
+var ErrAborted = errors.New("sources: the transaction was aborted")
 
 // ErrLost is returned by Commit when the partitions belong to another
 // instance by now.

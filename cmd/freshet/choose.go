@@ -70,6 +70,9 @@ func scorers(s *spec.Spec) ([]models.Scorer, error) {
 // openKafkaSource joins the group that reads all topics of the run.
 func openKafkaSource(ctx context.Context, p *plant) (sources.Consumer, error) {
 	config := kafka.Config{Client: p.kafka, Group: p.group(), InstanceID: p.settings.Kafka.InstanceID, Observe: p.observe}
+	if p.session != nil {
+		config.Transaction = p.session
+	}
 	for _, source := range p.spec.Sources {
 		config.Topics = append(config.Topics, kafka.Topic{Source: source.Index, Name: source.Topic})
 	}

@@ -42,12 +42,13 @@ type plant struct {
 	flags    runFlags
 	inputs   []input // empty: the spec's own sources
 
-	kafka  kafkaclient.Config
-	tokens *mask.Tokens
-	plan   *features.Plan
-	tables []*event.Table // of the spec, by its Tables
-	log    *slog.Logger
-	health *pipeline.Health
+	kafka   kafkaclient.Config
+	tokens  *mask.Tokens
+	plan    *features.Plan
+	tables  []*event.Table // of the spec, by its Tables
+	log     *slog.Logger
+	health  *pipeline.Health
+	session *sinkkafka.Session // shared by source and outputs; nil: at least once
 }
 
 // newPlant checks everything that can be checked without a server.
@@ -183,6 +184,7 @@ func (p *plant) build(ctx context.Context, registry prometheus.Registerer) (runn
 		return nil, err
 	}
 	opened = append(opened, func() { _ = c.Consumer.Close(ctx) })
+	p.tellDelivery()
 	if !p.fromFiles() {
 		c.Limits.CommitInterval = p.settings.CommitInterval
 		c.Group = p.group()
@@ -268,7 +270,7 @@ func (p *plant) openLogs(ctx context.Context) (output, dead sinks.Log, err error
 	if output != nil && dead != nil {
 		return output, dead, nil
 	}
-	log, err := sinkkafka.NewLog(ctx, sinkkafka.Config{Client: p.kafka, Compression: p.settings.Kafka.Compression})
+	log, err := p.openKafkaLog(ctx, output == nil && dead == nil)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -284,6 +286,9 @@ func (p *plant) openLogs(ctx context.Context) (output, dead sinks.Log, err error
 		_ = log.Close()
 		return nil, nil, err
 	}
+	if p.session != nil {
+		return p.session, p.session, nil
+	}
 	shared := &sharedLog{Log: log, users: 1}
 	if output == nil && dead == nil {
 		shared.users = 2
@@ -295,6 +300,39 @@ func (p *plant) openLogs(ctx context.Context) (output, dead sinks.Log, err error
 		dead = shared
 	}
 	return output, dead, nil
+}
+
+// topicLog is a log that can make its topics.
+type topicLog interface {
+	sinks.Log
+	EnsureTopics(context.Context, []sinkkafka.TopicSpec) error
+}
+
+// openKafkaLog is the session that source and outputs share, where delivery is
+// exactly once and all of them are topics of the cluster; else a plain producer.
+func (p *plant) openKafkaLog(ctx context.Context, everything bool) (topicLog, error) {
+	producer := sinkkafka.Config{Client: p.kafka, Compression: p.settings.Kafka.Compression}
+	if p.settings.Delivery != config.ExactlyOnce || p.fromFiles() || !everything {
+		return sinkkafka.NewLog(ctx, producer)
+	}
+	session, err := sinkkafka.NewSession(ctx, sinkkafka.SessionConfig{Config: producer,
+		TransactionalID: p.group(), AllowOldProtocol: p.settings.Kafka.AllowTV1})
+	if err != nil {
+		return nil, err
+	}
+	p.session = session
+	return session, nil
+}
+
+// tellDelivery says what a crash may do to the outputs. That a run over files
+// repeats them from the start needs no line.
+func (p *plant) tellDelivery() {
+	switch {
+	case p.session != nil:
+		p.log.Info("delivery is exactly once", "transactional_id", p.group())
+	case p.settings.Delivery == config.ExactlyOnce && !p.fromFiles():
+		p.log.Warn("delivery is at least once: exactly once needs the outputs and the dead letters in topics of the sources' cluster")
+	}
 }
 
 // openFile is the log of a path; nil where the topics are meant.

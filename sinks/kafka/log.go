@@ -71,27 +71,37 @@ type failure struct {
 }
 
 // NewLog connects to the cluster.
-func NewLog(ctx context.Context, config Config) (*Log, error) {
+func NewLog(ctx context.Context, config Config) (*Log, error) { return newLog(ctx, config) }
+
+func newLog(ctx context.Context, config Config, more ...kgo.Opt) (*Log, error) {
 	if config.UnreachableAfter == 0 {
 		config.UnreachableAfter = DefaultUnreachableAfter
 	}
-	codec, err := codec(config.Compression)
-	if err != nil {
+	l := &Log{config: config, limits: map[string]int32{}}
+	if err := l.connect(ctx, more...); err != nil {
 		return nil, err
 	}
-	l := &Log{config: config, limits: map[string]int32{}}
-	l.client, err = kafkaclient.Connect(ctx, config.Client,
+	return l, nil
+}
+
+// connect makes the client, or another one in its place.
+func (l *Log) connect(ctx context.Context, more ...kgo.Opt) error {
+	codec, err := codec(l.config.Compression)
+	if err != nil {
+		return err
+	}
+	client, err := kafkaclient.Connect(ctx, l.config.Client, append([]kgo.Opt{
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.ProducerBatchCompression(codec),
 		kgo.ProducerLinger(linger),
 		kgo.ProducerBatchMaxBytesFn(l.limit),
 		kgo.MetadataMinAge(metadataMinAge),
-	)
+	}, more...)...)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	l.admin = kadm.NewClient(l.client)
-	return l, nil
+	l.client, l.admin = client, kadm.NewClient(client)
+	return nil
 }
 
 func codec(name string) (kgo.CompressionCodec, error) {

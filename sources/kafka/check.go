@@ -70,6 +70,9 @@ func (c *Consumer) watch(ctx context.Context) {
 		for name := range c.topics {
 			names = append(names, name)
 		}
+		if admin == nil {
+			continue
+		}
 		asking, cancel := context.WithTimeout(ctx, c.config.TopicCheck)
 		found, err := admin.ListTopics(asking, names...)
 		cancel()

@@ -23,11 +23,20 @@ const commitRetryWait = 20 * time.Millisecond
 // metadata wherever it looks.
 //
 // It retries while a standby's join is under way and while brokers are away,
-// until UnreachableAfter.
+// until UnreachableAfter. It may run beside Poll.
 func (c *Consumer) Commit(ctx context.Context, positions []sources.Position, metadata string) error {
 	offsets, err := c.offsets(positions)
 	if err != nil {
 		return err
+	}
+	if tx := c.config.Transaction; tx != nil {
+		switch tx.Holds() {
+		case kafkaclient.Outputs:
+			return c.commitInTransaction(ctx, offsets, metadata)
+		case kafkaclient.Void:
+			return sources.ErrAborted
+		}
+		tx.Abort(ctx) // one that was begun and holds nothing
 	}
 	if len(offsets) == 0 {
 		return nil
@@ -36,9 +45,7 @@ func (c *Consumer) Commit(ctx context.Context, positions []sources.Position, met
 		err := c.commitOnce(ctx, offsets, metadata)
 		switch {
 		case err == nil:
-			c.mu.Lock()
-			c.started = true
-			c.mu.Unlock()
+			c.markStarted()
 			return nil
 		case errors.Is(err, sources.ErrLost):
 			return err
@@ -52,6 +59,13 @@ func (c *Consumer) Commit(ctx context.Context, positions []sources.Position, met
 			return fmt.Errorf("commit the offsets of group %s: %w", c.config.Group, err)
 		}
 	}
+}
+
+// markStarted notes that all partitions carry this ownership's metadata.
+func (c *Consumer) markStarted() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.started = true
 }
 
 // offsets are the positions by topic, with the partitions that were never
@@ -113,8 +127,12 @@ func (c *Consumer) commitOnce(ctx context.Context, offsets map[string]map[int32]
 		}
 		return nil
 	})
+	client, _ := c.current()
+	if client == nil {
+		return sources.ErrLost
+	}
 	var failed error
-	c.client.CommitOffsetsSync(ctx, offsets, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, response *kmsg.OffsetCommitResponse, err error) {
+	client.CommitOffsetsSync(ctx, offsets, func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, response *kmsg.OffsetCommitResponse, err error) {
 		failed = err
 		if err == nil {
 			failed = firstError(response)

@@ -67,8 +67,11 @@ type Config struct {
 	UnreachableAfter time.Duration // without any answer from Kafka, the process ends
 	FetchMinBytes    int32         // the broker waits for so much, but at most FetchMaxWait; 1 if 0
 	FetchMaxWait     time.Duration
-	TopicCheck       time.Duration // how often the topics are looked at: deleted, made anew, grown
-	LagCheck         time.Duration // how often the ends of the topics are asked for
+	// Transaction holds the outputs of the run; nil: they are no part of the
+	// commit.
+	Transaction Transaction
+	TopicCheck  time.Duration // how often the topics are looked at: deleted, made anew, grown
+	LagCheck    time.Duration // how often the ends of the topics are asked for
 
 	// Observe is called once per state change (joined, owner, lost, retrying),
 	// from the client's goroutines. nil: nobody is told.
@@ -110,7 +113,6 @@ type Consumer struct {
 	heard atomic.Int64 // when a broker last answered, wall clock in ns
 
 	// Of Poll's goroutine.
-	client  *kgo.Client // nil: to be made anew
 	closing sync.WaitGroup
 	stop    context.CancelFunc // of watch
 	queue   []sources.Record   // read and not yet handed over
@@ -120,12 +122,14 @@ type Consumer struct {
 	headers []sources.Header
 
 	mu      sync.Mutex
+	client  *kgo.Client  // nil: to be made anew
 	number  int          // of the current client; what another one says is void
 	admin   *kadm.Client // of the current client
 	own     ownership
 	wake    context.CancelFunc // of the Poll that waits; nil: none
 	fatal   error
 	lag     map[sources.PartitionID]*progress
+	fenced  bool // since the partitions were given
 	started bool // the first commit of this ownership is done
 }
 
@@ -168,6 +172,9 @@ func NewConsumer(ctx context.Context, config Config) (*Consumer, error) {
 		return nil, err
 	}
 	c.heard.Store(time.Now().UnixNano())
+	if config.Transaction != nil {
+		config.Transaction.Guard(c.StillOwner)
+	}
 	if err := c.join(); err != nil {
 		return nil, err
 	}
@@ -201,12 +208,22 @@ func (c *Consumer) join() error {
 func (c *Consumer) abandon() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.client == nil {
+		return
+	}
 	c.number++
 	c.loseLocked("replaced")
 	c.own.waits = false
 	old := c.client
-	c.client = nil
+	c.client, c.admin = nil, nil
 	c.closing.Go(old.CloseAllowingRebalance) // it may wait for brokers; Close waits for it
+}
+
+// current is the client and its admin; nil where there is none at the moment.
+func (c *Consumer) current() (*kgo.Client, *kadm.Client) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.client, c.admin
 }
 
 func (c *Consumer) options(number int) []kgo.Opt {
@@ -235,6 +252,7 @@ func (c *Consumer) options(number int) []kgo.Opt {
 		kgo.AdjustFetchOffsetsFn(func(ctx context.Context, given map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 			return c.takeOver(ctx, number, given)
 		}),
+		kgo.OnPartitionsAssigned(func(ctx context.Context, _ *kgo.Client, p map[string][]int32) { c.fenceFirst(ctx, number, p) }),
 		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { c.lose(number, p, "revoked") }),
 		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { c.lose(number, p, "lost") }),
 		kgo.WithHooks(hearing{&c.heard}),
@@ -259,20 +277,21 @@ func (h hearing) OnBrokerRead(_ kgo.BrokerMetadata, _ int16, _ int, _, _ time.Du
 func (c *Consumer) Close(ctx context.Context) error {
 	c.stop()
 	defer c.closing.Wait()
-	if c.client == nil {
+	client, admin := c.current()
+	if client == nil {
 		return nil
 	}
-	defer c.client.CloseAllowingRebalance()
-	c.client.AllowRebalance()
+	defer client.CloseAllowingRebalance()
+	client.AllowRebalance()
 	if c.config.InstanceID == "" {
-		if err := c.client.LeaveGroupContext(ctx); err != nil && !kafkaclient.Passing(err) {
+		if err := client.LeaveGroupContext(ctx); err != nil && !kafkaclient.Passing(err) {
 			return fmt.Errorf("leave the Kafka group %s: %w", c.config.Group, err)
 		}
 		return nil
 	}
 	// A static member's own leave is no leave to the coordinator: it keeps the
 	// place until the session times out. Removing the instance by name is.
-	left, err := c.admin.LeaveGroup(ctx, kadm.LeaveGroup(c.config.Group).InstanceIDs(c.config.InstanceID))
+	left, err := admin.LeaveGroup(ctx, kadm.LeaveGroup(c.config.Group).InstanceIDs(c.config.InstanceID))
 	if err == nil {
 		err = left.Error()
 	}

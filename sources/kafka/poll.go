@@ -32,12 +32,14 @@ func (c *Consumer) Poll(ctx context.Context, max int) (sources.Poll, error) {
 		if err := c.unreachable(); err != nil {
 			return sources.Poll{}, err
 		}
-		if c.client == nil {
+		client, _ := c.current()
+		if client == nil {
 			if err := c.join(); err != nil {
 				return sources.Poll{}, err
 			}
+			continue
 		}
-		if err := c.read(ctx, max); err != nil {
+		if err := c.read(ctx, client, max); err != nil {
 			return sources.Poll{}, err
 		}
 	}
@@ -84,16 +86,19 @@ func (c *Consumer) take(max int) ([]sources.Record, []sources.Position) {
 
 // read waits for records, a change of ownership, or the time to look whether
 // Kafka still answers, and queues the records.
-func (c *Consumer) read(ctx context.Context, max int) error {
+func (c *Consumer) read(ctx context.Context, client *kgo.Client, max int) error {
 	silence := time.Since(time.Unix(0, c.heard.Load()))
 	ctx, cancel := context.WithTimeout(ctx, c.config.UnreachableAfter-silence+time.Millisecond)
 	defer cancel()
 	if !c.wakeBy(cancel) {
 		return nil
 	}
-	fetches := c.client.PollRecords(ctx, max)
-	defer c.client.AllowRebalance()
+	fetches := client.PollRecords(ctx, max)
+	defer client.AllowRebalance()
 	c.wakeBy(nil)
+	if now, _ := c.current(); now != client {
+		return nil // a commit has given the membership up
+	}
 
 	var fatal error
 	fetches.EachError(func(topic string, partition int32, err error) {
@@ -235,19 +240,24 @@ func (c *Consumer) Lag() map[sources.PartitionID]int64 {
 // Pause implements sources.Pauser. The client drops what it has buffered of the
 // partition and fetches it again later.
 func (c *Consumer) Pause(id sources.PartitionID) {
-	if c.client == nil {
+	client, _ := c.current()
+	if client == nil {
 		return
 	}
 	for name, t := range c.topics {
 		if t.source == id.Source {
-			c.client.PauseFetchPartitions(map[string][]int32{name: {id.Partition}})
+			client.PauseFetchPartitions(map[string][]int32{name: {id.Partition}})
 		}
 	}
 }
 
 // Resume implements sources.Pauser.
 func (c *Consumer) Resume() {
-	if c.client != nil {
-		c.client.ResumeFetchPartitions(c.client.PauseFetchPartitions(nil))
+	if client, _ := c.current(); client != nil {
+		resume(client)
 	}
+}
+
+func resume(client *kgo.Client) {
+	client.ResumeFetchPartitions(client.PauseFetchPartitions(nil))
 }

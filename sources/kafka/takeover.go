@@ -43,7 +43,11 @@ func (c *Consumer) takeOver(ctx context.Context, number int, given map[string]ma
 		c.config.Observe("retrying", fmt.Errorf("%s: %w", short, errPartial))
 		return nil, errPartial // the client asks for the topics anew before it joins again
 	}
-	all, err := c.positions(ctx, admin)
+	err := c.fence(ctx)
+	var all []sources.Assigned
+	if err == nil {
+		all, err = c.positions(ctx, admin)
+	}
 	if err != nil {
 		if ctx.Err() != nil || !kafkaclient.Fatal(err) && !errors.Is(err, errGap) {
 			return nil, err
@@ -63,6 +67,41 @@ func (c *Consumer) takeOver(ctx context.Context, number int, given map[string]ma
 		return nil, context.Canceled
 	}
 	return begin, nil
+}
+
+// fence keeps the last owner's producer out, and ends the transaction that it
+// may have left open: the offsets of one are not told until then.
+func (c *Consumer) fence(ctx context.Context) error {
+	tx := c.config.Transaction
+	c.mu.Lock()
+	done := c.fenced
+	c.fenced = false
+	c.mu.Unlock()
+	if tx == nil || done {
+		return nil
+	}
+	if err := tx.Fence(ctx); err != nil {
+		return err
+	}
+	tx.Forget()
+	return nil
+}
+
+// fenceFirst does so before the client asks for offsets on its own account,
+// which would wait for that transaction's timeout. What fails here is tried
+// again with the take-over.
+func (c *Consumer) fenceFirst(ctx context.Context, number int, partitions map[string][]int32) {
+	c.mu.Lock()
+	idle := len(partitions) == 0 || c.number != number || c.own.held
+	c.fenced = false
+	c.mu.Unlock()
+	if idle {
+		return
+	}
+	err := c.fence(ctx)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.fenced = err == nil
 }
 
 // missing names the first topic of which not every partition was given.
@@ -85,7 +124,7 @@ func (c *Consumer) gain(number int, all []sources.Assigned) bool {
 	c.own.session++
 	c.own.member, _ = c.client.GroupMetadata()
 	c.started = false
-	c.Resume() // a pause is the last session's
+	resume(c.client) // a pause is the last session's
 	clear(c.lag)
 	for _, a := range all {
 		c.lag[a.PartitionID] = &progress{next: a.Start, end: a.End, tail: -1}

@@ -12,6 +12,20 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
+// ErrAborted is that a transaction is void for certain.
+var ErrAborted = errors.New("the transaction was aborted")
+
+// Held is what a transaction holds.
+type Held uint8
+
+// What a transaction may hold. Void: it held outputs and failed, and they were
+// not sent again.
+const (
+	Nothing Held = iota
+	Outputs
+	Void
+)
+
 // Fatal reports whether no retry will mend err, so that the process must end
 // and say so: wrong credentials, missing rights, a fenced member, a topic that
 // is another one by now, lost data. Everything else (a broker that is away, a

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/freshet-dev/freshet/config/spec"
@@ -22,7 +23,6 @@ import (
 )
 
 const (
-	proofEvents  = 200_000
 	writers      = 4
 	partitions   = 4
 	secret       = "the-secret-of-the-proof"
@@ -55,33 +55,97 @@ func proofSpec(t *testing.T, namespace string) (path string, s *spec.Spec) {
 	return path, specs[0]
 }
 
-// TestTwoRestarts is the proof of the main job: 200,000 events of two topics
+// TestExactlyOnce is the proof of the main job: 200,000 events of two topics
 // from four writers, out of order and with duplicates, through a SIGTERM and a
-// kill -9. Every record must equal the oracle in the order of (batch, seq), and
-// every row the oracle's read at its _as_of.
-func TestTwoRestarts(t *testing.T) {
+// kill -9 in the middle of a transaction. Who reads what is committed finds each
+// input once: as a record that equals the oracle in the order of (batch, seq), as
+// a dead letter, or as a counted drop; and every row equals the oracle's read at
+// its _as_of. What was written and not committed is there too: the test is of
+// no worth without.
+func TestExactlyOnce(t *testing.T) {
+	p := newProof(t, 200_000, "exactly_once")
+	verdict := p.run(t, p.killInTransaction)
+	if verdict.Repeated != 0 || verdict.Void != 0 {
+		t.Errorf("%d records came twice, and %d of a batch that was tried again: %v", verdict.Repeated, verdict.Void, verdict)
+	}
+	committed, written := 0, 0
+	for _, topic := range p.outputs {
+		committed += len(p.srv.dump(t, topic, kgo.ReadCommitted()))
+		written += len(p.srv.dump(t, topic, kgo.ReadUncommitted()))
+	}
+	if written <= committed {
+		t.Errorf("%d records written, %d committed: no transaction was aborted, so nothing was proved", written, committed)
+	}
+	t.Logf("%d records written, %d committed", written, committed)
+}
+
+// TestAtLeastOnce is the same without transactions: an input may come twice,
+// and the try of the later owner is what counts.
+func TestAtLeastOnce(t *testing.T) {
+	p := newProof(t, 40_000, "at_least_once")
+	p.run(t, p.killWhileLeaving)
+}
+
+// proof is one run of the built binary, twice interrupted, and its judgement.
+type proof struct {
+	srv             *servers
+	spec            *spec.Spec
+	path, group     string
+	events          int
+	env             []string
+	topics, outputs []string
+}
+
+func newProof(t *testing.T, events int, delivery string) *proof {
 	srv := connect(t)
 	namespace := "proof" + strconv.FormatInt(time.Now().UnixNano(), 36)
 	path, s := proofSpec(t, namespace)
 	t.Cleanup(func() { srv.forget(namespace) })
-	var topics, outputs []string
+	p := &proof{srv: srv, spec: s, path: path, group: "freshet-" + namespace, events: events}
 	for _, src := range s.Sources {
 		srv.createTopic(t, src.Topic, partitions)
 		srv.createTopic(t, src.Output.Topic, partitions)
 		srv.createTopic(t, namespace+"."+src.Name+".dlq.v1", partitions)
-		topics = append(topics, src.Topic)
-		outputs = append(outputs, src.Output.Topic)
+		p.topics = append(p.topics, src.Topic)
+		p.outputs = append(p.outputs, src.Output.Topic)
 	}
-	binary := build(t)
-	env := []string{"FRESHET_KAFKA_BROKERS=" + srv.brokers, "FRESHET_ONLINE_STORE=" + srv.redisURL,
-		"FRESHET_ENTITY_KEY_SECRET=" + secret, "FRESHET_LISTEN=127.0.0.1:0"}
-	group := "freshet-" + namespace
+	p.env = []string{"FRESHET_KAFKA_BROKERS=" + srv.brokers, "FRESHET_ONLINE_STORE=" + srv.redisURL,
+		"FRESHET_ENTITY_KEY_SECRET=" + secret, "FRESHET_LISTEN=127.0.0.1:0", "FRESHET_DELIVERY=" + delivery}
+	return p
+}
 
+// killInTransaction stops the process again and again, until it stands still
+// with records written that are not committed, and kills it there.
+func (p *proof) killInTransaction(t *testing.T, run *process) {
+	run.until(t, time.Minute, "a transaction was open", func() bool {
+		run.signal(t, syscall.SIGSTOP)
+		for range 20 { // an end that is under way to the broker comes meanwhile
+			if p.srv.stable(t, p.outputs) == p.srv.end(t, p.outputs) {
+				run.signal(t, syscall.SIGCONT)
+				return false
+			}
+		}
+		return true
+	})
+	run.signal(t, syscall.SIGKILL)
+}
+
+// killWhileLeaving kills when the next batch has begun to leave, so that it is
+// tried twice; when rows or the commit are quicker, it is not, and that is fine.
+func (p *proof) killWhileLeaving(t *testing.T, run *process) {
+	left := p.srv.end(t, p.outputs)
+	run.until(t, time.Minute, "the next batch was leaving", func() bool { return p.srv.end(t, p.outputs) > left })
+	run.signal(t, syscall.SIGKILL)
+}
+
+func (p *proof) run(t *testing.T, kill func(*testing.T, *process)) *checks.Verdict {
+	srv, s, path, env, group, proofEvents := p.srv, p.spec, p.path, p.env, p.group, int64(p.events)
+	binary := build(t)
 	var produced sync.WaitGroup
 	produced.Add(1)
 	go func() {
 		defer produced.Done()
-		srv.produce(t, s)
+		srv.produce(t, s, p.events)
 	}()
 	first := start(t, "the first run", binary, env, "run", path)
 	first.until(t, 3*time.Minute, "a quarter was committed", func() bool { return srv.committed(t, group) > proofEvents/4 })
@@ -91,11 +155,7 @@ func TestTwoRestarts(t *testing.T) {
 	}
 	second := start(t, "the second run", binary, env, "run", path)
 	second.until(t, 3*time.Minute, "two thirds were committed", func() bool { return srv.committed(t, group) > proofEvents*2/3 })
-	// The kill comes when the next batch has begun to leave, so that it is tried
-	// twice; when rows or the commit are quicker, it is not, and that is fine too.
-	left := srv.end(t, outputs)
-	second.until(t, time.Minute, "the next batch was leaving", func() bool { return srv.end(t, outputs) > left })
-	second.signal(t, syscall.SIGKILL)
+	kill(t, second)
 	second.wait(t, 10*time.Second)
 	atKill := srv.committed(t, group)
 
@@ -104,7 +164,7 @@ func TestTwoRestarts(t *testing.T) {
 	var total int64
 	third.until(t, 5*time.Minute, "all was committed", func() bool {
 		if total == 0 {
-			total = srv.end(t, topics)
+			total = srv.end(t, p.topics)
 		}
 		return srv.committed(t, group) == total
 	})
@@ -123,14 +183,15 @@ func TestTwoRestarts(t *testing.T) {
 		t.Fatal("the run does not equal the oracle")
 	}
 	t.Attr("counted", verdict.String())
-	if verdict.Owners != 3 || verdict.Drops[oracle.Duplicate] < proofEvents/100 || verdict.Compared < proofEvents*9/10 {
+	if verdict.Owners != 3 || verdict.Drops[oracle.Duplicate] < p.events/100 || verdict.Compared < p.events*9/10 {
 		t.Fatalf("the run was too easy to prove anything: %v", verdict)
 	}
+	return verdict
 }
 
 // produce writes the generator's events with four writers side by side, so
 // that they interleave as they come.
-func (s *servers) produce(t *testing.T, sp *spec.Spec) {
+func (s *servers) produce(t *testing.T, sp *spec.Spec, events int) {
 	topicOf := map[string]string{}
 	for _, src := range sp.Sources {
 		topicOf[src.Name] = src.Topic
@@ -166,7 +227,7 @@ func (s *servers) produce(t *testing.T, sp *spec.Spec) {
 			}
 		})
 	}
-	for n := range proofEvents {
+	for n := range events {
 		if n%inStep == 0 {
 			flushed.Wait()
 			flushed.Add(writers)
@@ -183,10 +244,22 @@ func (s *servers) produce(t *testing.T, sp *spec.Spec) {
 	wg.Wait()
 }
 
+// stable is the number of records in the topics that no open transaction holds
+// back.
+func (s *servers) stable(t *testing.T, topics []string) int64 {
+	t.Helper()
+	return sum(t, topics, s.admin.ListCommittedOffsets)
+}
+
 // end is the number of records in the topics.
 func (s *servers) end(t *testing.T, topics []string) int64 {
 	t.Helper()
-	offsets, err := s.admin.ListEndOffsets(context.Background(), topics...)
+	return sum(t, topics, s.admin.ListEndOffsets)
+}
+
+func sum(t *testing.T, topics []string, list func(context.Context, ...string) (kadm.ListedOffsets, error)) int64 {
+	t.Helper()
+	offsets, err := list(context.Background(), topics...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,13 +278,13 @@ func (s *servers) collect(t *testing.T, sp *spec.Spec) *checks.Dump {
 	tokens := mask.NewTokens([]byte(secret))
 	d := &checks.Dump{Spec: sp, Rows: s.rows(t, sp.Namespace), Token: tokens.RedisKey}
 	for _, src := range sp.Sources {
-		for _, r := range s.dump(t, src.Topic) {
+		for _, r := range s.dump(t, src.Topic, kgo.ReadCommitted()) {
 			d.Inputs = append(d.Inputs, oracle.Record{Source: src.Index, Partition: r.Partition, Offset: r.Offset, Time: r.Timestamp.UnixMilli(), Value: r.Value})
 		}
-		for _, r := range s.dump(t, src.Output.Topic) {
+		for _, r := range s.dump(t, src.Output.Topic, kgo.ReadCommitted()) {
 			d.Outputs = append(d.Outputs, r.Value)
 		}
-		for _, r := range s.dump(t, sp.Namespace+"."+src.Name+".dlq.v1") {
+		for _, r := range s.dump(t, sp.Namespace+"."+src.Name+".dlq.v1", kgo.ReadCommitted()) {
 			d.DeadLetters = append(d.DeadLetters, letter(t, r))
 		}
 	}

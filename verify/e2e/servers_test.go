@@ -58,8 +58,9 @@ func (s *servers) createTopic(t *testing.T, topic string, partitions int32) {
 	})
 }
 
-// dump reads a whole topic, partition by partition, up to the ends it has now.
-func (s *servers) dump(t *testing.T, topic string) []*kgo.Record {
+// dump reads a whole topic, partition by partition, up to the ends it has now:
+// what is committed, or what was ever written.
+func (s *servers) dump(t *testing.T, topic string, isolation kgo.IsolationLevel) []*kgo.Record {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
@@ -67,30 +68,38 @@ func (s *servers) dump(t *testing.T, topic string) []*kgo.Record {
 	if err != nil {
 		t.Fatal(err)
 	}
-	starts := map[int32]kgo.Offset{}
-	left := int64(0)
+	starts, left := map[int32]kgo.Offset{}, map[int32]int64{}
 	ends.Each(func(o kadm.ListedOffset) {
 		if o.Err != nil {
 			t.Fatalf("%s/%d: %v", topic, o.Partition, o.Err)
 		}
-		starts[o.Partition] = kgo.NewOffset().AtStart()
-		left += o.Offset
+		if o.Offset > 0 {
+			starts[o.Partition], left[o.Partition] = kgo.NewOffset().AtStart(), o.Offset
+		}
 	})
-	if left == 0 {
+	if len(left) == 0 {
 		return nil
 	}
-	reader, err := kgo.NewClient(kgo.SeedBrokers(s.brokers), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: starts}))
+	reader, err := kgo.NewClient(kgo.SeedBrokers(s.brokers), kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: starts}),
+		kgo.FetchIsolationLevel(isolation), kgo.KeepControlRecords())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer reader.Close()
 	var records []*kgo.Record
-	for int64(len(records)) < left {
+	for len(left) > 0 {
 		fetches := reader.PollFetches(ctx)
 		if err := fetches.Err0(); err != nil {
-			t.Fatalf("dump %s: %d of %d records: %v", topic, len(records), left, err)
+			t.Fatalf("dump %s: %d records, short of %v: %v", topic, len(records), left, err)
 		}
-		fetches.EachRecord(func(r *kgo.Record) { records = append(records, r) })
+		fetches.EachRecord(func(r *kgo.Record) {
+			if !r.Attrs.IsControl() {
+				records = append(records, r)
+			}
+			if r.Offset+1 >= left[r.Partition] {
+				delete(left, r.Partition)
+			}
+		})
 	}
 	return records
 }
