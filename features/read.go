@@ -341,6 +341,9 @@ func (e *Engine) finish(x *cellOut, m *moment, words []uint64, f frame, status S
 		if len(x.parts) > 1 {
 			args.B = e.part(x, x.parts[1], m, words)
 		}
+		if len(x.parts) > 2 {
+			args.C = e.part(x, x.parts[2], m, words)
+		}
 	}
 	v, own := e.settle(x.cell, args)
 	f.values[x.out], f.statuses[x.out] = v, first(status, own)

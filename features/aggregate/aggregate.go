@@ -35,7 +35,7 @@ type Input struct {
 // Args is what an aggregation computes its value from.
 type Args struct {
 	N       int64    // how many inputs reached it (S18)
-	A, B    []uint64 // the words of its first and second part
+	A, B, C []uint64 // the words of its parts
 	Number  Number
 	Divisor int64   // 10^scale of decimals, else 1
 	Since   int64   // ms from the newest input to the time of the reading
@@ -95,7 +95,7 @@ type Aggregation struct {
 	Input         bool // needs field: or value:
 	Hashed        bool // compares values for equality only
 
-	// Parts are what it keeps for inputs of a kind; at most two.
+	// Parts are what it keeps for inputs of a kind; at most three.
 	Parts func(Number) []Part
 	// Finish computes the value from at least one input.
 	Finish func(*Args) Result
@@ -123,7 +123,7 @@ var Table = [...]*Aggregation{
 	&count, &sum, &mean, &minimum, &maximum, &stddev, &variance, &zscore, &countDistinct, &topShare, &entropy, &ratio,
 	&first, &last, &timeSinceFirst, &timeSinceLast, &interarrivalMean, &interarrivalStddev, &interarrivalCV,
 	&decayedCount, &decayedSum, &ewma, &slope, &isNew, &rate, &novelty,
-	&lag, &listLast, &listDistinct, &streak, &argmax,
+	&skewness, &approxCountDistinct, &lag, &listLast, &listDistinct, &streak, &argmax,
 }
 
 // Find is the aggregation of a name, nil where this build has none.

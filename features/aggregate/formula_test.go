@@ -24,6 +24,9 @@ func result(a *Aggregation, n Number, divisor int64, words ...uint64) Result {
 	if len(s.words) > 1 {
 		args.B = s.words[1]
 	}
+	if len(s.words) > 2 {
+		args.C = s.words[2]
+	}
 	args.Per, args.Length = 1, 4
 	args.Since = int64(len(words)) - int64(1)
 	if len(words) > 0 {
@@ -71,6 +74,11 @@ func TestS20Formulas(t *testing.T) {
 		{"variance", Double, 1, doubles(1e15, 1e15-1), 0.5},
 		{"zscore", Integer, 100, ints(2, 4, 4, 4, 5, 5, 7, 9), 4 / math.Sqrt(32.0/7)},
 		{"zscore", Double, 1, doubles(1e15, 1e15-1), -math.Sqrt2 / 2},
+		{"skewness", Integer, 100, ints(200, 400, 400, 400, 500, 500, 700, 900), 0.8184875533567997},
+		{"skewness", Integer, 1, ints(math.MaxInt64, 0, 0), math.Sqrt(3)},
+		{"skewness", Integer, 1, ints(-math.MaxInt64, 0, 0), -math.Sqrt(3)},
+		{"skewness", Double, 1, doubles(-1e15, 1e15-1, 1e15-1), -math.Sqrt(3)},
+		{"skewness", Double, 1, doubles(1e-6, 2e-6, 4e-6), 0.9352195295828244},
 		{"slope", Integer, 10, ints(10, 30, 50, 70), 2},
 		{"slope", Integer, 1, ints(math.MaxInt64-2, math.MaxInt64-1, math.MaxInt64), 1},
 		{"slope", Integer, 1, ints(-1, -4, -4), -1.5},
@@ -197,6 +205,8 @@ func TestS20NullWhereTheFormulaHasNoValue(t *testing.T) {
 		{"zscore", Integer, ints(4)},
 		{"zscore", Integer, ints(4, 4, 4)},
 		{"slope", Double, doubles(1)},
+		{"skewness", Integer, ints(4, 5)},
+		{"skewness", Double, doubles(4, 4, 4)},
 		{"interarrival_mean", Nothing, ints(0)},
 		{"interarrival_stddev", Nothing, ints(0, 0)},
 		{"interarrival_cv", Nothing, ints(0, 0)},

@@ -279,8 +279,8 @@ func TestTableIsComplete(t *testing.T) {
 			t.Errorf("%q cannot be used", a.Name)
 		}
 		for _, n := range numbers(a) {
-			if len(a.Parts(n)) > 2 {
-				t.Errorf("%q has more than two parts", a.Name)
+			if len(a.Parts(n)) > 3 {
+				t.Errorf("%q has more than three parts", a.Name)
 			}
 		}
 		seen[a.Name] = true

@@ -13,6 +13,8 @@ const (
 	SumFixed                       // 2 words: the same of doubles in fixed point
 	Squares                        // 3 words: sum of squares of integers
 	SquaresFixed                   // 4 words: the same of doubles in fixed point
+	Cubes                          // 4 words: two's complement sum of cubes of integers
+	CubesFixed                     // 6 words: the same of doubles in fixed point
 	Trend                          // 9 words: see trend.go, of integers
 	TrendFixed                     // 9 words: the same of doubles in fixed point
 	Distinct                       // 1 word: how many inputs are the newest of their value
@@ -31,7 +33,7 @@ const (
 	DecayedDoubles                 // 3 words: the same of doubles
 )
 
-var partWords = [...]int{Matches: 1, Sum: 2, SumFixed: 2, Squares: 3, SquaresFixed: 4, Trend: trendWords, TrendFixed: trendWords,
+var partWords = [...]int{Matches: 1, Sum: 2, SumFixed: 2, Squares: 3, SquaresFixed: 4, Cubes: cubeWords, CubesFixed: cubeFixedWords, Trend: trendWords, TrendFixed: trendWords,
 	Distinct: 1, Counts: countsWords, Smallest: 2, Largest: 2, Newest: 3, Oldest: 3, Gaps: gapsWords,
 	Tail: 1, TailDistinct: 1, Run: runWords, Best: bestWords,
 	DecayedOnes: decayedWords, DecayedInts: decayedWords, DecayedDoubles: decayedWords}
@@ -71,7 +73,7 @@ func (p Part) Decays() bool { return p >= DecayedOnes }
 // SumsDoubles reports whether the part sums doubles: none of them is beyond
 // 1e15 (S20).
 func (p Part) SumsDoubles() bool {
-	return p == SumFixed || p == SquaresFixed || p == TrendFixed || p == DecayedDoubles
+	return p == SumFixed || p == SquaresFixed || p == CubesFixed || p == TrendFixed || p == DecayedDoubles
 }
 
 // Add puts an input into the words of the part. Of Distinct and Matches, the
@@ -89,6 +91,9 @@ func (p Part) Add(w []uint64, in Input, n Number) {
 		AddSquare(w, in.Word)
 	case SquaresFixed:
 		addFixedSquare(w, in.Word)
+	case Cubes, CubesFixed:
+		t := cubeTerm(p, in.Word)
+		addWide(w, t[:len(w)])
 	case Trend:
 		addTrend(w, trendTerms(in, signOf(in.Word), in.Word))
 	case TrendFixed:
@@ -138,6 +143,9 @@ func (p Part) Remove(w []uint64, in Input, _ Number) {
 		SubSquare(w, in.Word)
 	case SquaresFixed:
 		subFixedSquare(w, in.Word)
+	case Cubes, CubesFixed:
+		t := cubeTerm(p, in.Word)
+		subWide(w, t[:len(w)])
 	case Trend:
 		subTrend(w, trendTerms(in, signOf(in.Word), in.Word))
 	case TrendFixed:
@@ -154,7 +162,7 @@ func (p Part) Merge(w, from []uint64) {
 	switch p {
 	case Matches, Distinct:
 		w[0] += from[0]
-	case Sum, SumFixed, Squares, SquaresFixed:
+	case Sum, SumFixed, Squares, SquaresFixed, Cubes, CubesFixed:
 		addWide(w, from)
 	case Trend, TrendFixed:
 		addTrend(w, [trendWords]uint64(from))
