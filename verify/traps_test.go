@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -46,15 +47,16 @@ feature_views:
       heat: {aggregation: decayed_count, half_lives: [1m]}
 `
 
-// story is one engine with the reader and vector of its source.
+// story is told to two engines: one that keeps a running state for every
+// entity, and one that has none for entities with few events.
 type story struct {
-	t      *testing.T
-	plan   *features.Plan
-	engine *features.Engine
-	reader *features.Reader
-	vector *features.Vector
-	offset int64
-	ids    int
+	t       *testing.T
+	plan    *features.Plan
+	engines []*features.Engine
+	vectors []*features.Vector
+	reader  *features.Reader
+	offset  int64
+	ids     int
 }
 
 func newStory(t *testing.T) *story {
@@ -71,42 +73,61 @@ func newStory(t *testing.T) *story {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &story{t: t, plan: plan, engine: features.NewEngine(plan, features.Options{}), reader: plan.NewReader(0), vector: plan.NewVector(0)}
+	s := &story{t: t, plan: plan, reader: plan.NewReader(0)}
+	for _, few := range []int{0, 1} {
+		s.engines = append(s.engines, features.NewEngine(plan, features.Options{Few: few}))
+		s.vectors = append(s.vectors, plan.NewVector(0))
+	}
+	return s
 }
 
-// send gives the engine a payment of c1 at a time from the story's start, and
+// send gives the engines a payment of c1 at a time from the story's start, and
 // returns why it was refused, "" if it was not.
 func (s *story) send(after time.Duration, amount float64) string {
 	s.ids++
-	return s.tell(fmt.Sprint("i", s.ids), origin*1000+after.Microseconds(), amount, s.vector)
+	return s.tell(fmt.Sprint("i", s.ids), origin*1000+after.Microseconds(), amount)
 }
 
-func (s *story) tell(id string, us int64, amount float64, out *features.Vector) string {
+func (s *story) tell(id string, us int64, amount float64) string {
+	return s.apply(id, us, amount, s.vectors)
+}
+
+func (s *story) apply(id string, us int64, amount float64, out []*features.Vector) string {
+	s.t.Helper()
 	var ev event.Event
 	s.offset++
 	ev.Offset, ev.RecordTime = s.offset, event.NoTime
 	raw := fmt.Appendf(nil, `{"id":%q,"at":%d,"card":"c1","amt":%v}`, id, us, amount)
-	rejection := s.reader.Read(raw, &ev)
-	if rejection == nil {
-		rejection = s.engine.Admit(&ev)
-	}
-	if rejection != nil {
+	if rejection := s.reader.Read(raw, &ev); rejection != nil {
 		return rejection.Reason.String()
 	}
-	s.engine.Apply(&ev, out)
-	return ""
+	reasons := make([]string, len(s.engines))
+	for i, engine := range s.engines {
+		if rejection := engine.Admit(&ev); rejection != nil {
+			reasons[i] = rejection.Reason.String()
+			continue
+		}
+		engine.Apply(&ev, out[i])
+	}
+	if reasons[0] != reasons[1] {
+		s.t.Errorf("%s is %q and %q", raw, reasons[0], reasons[1])
+	}
+	return reasons[0]
 }
 
 // says checks a value that the last event was enriched with.
 func (s *story) says(name string, want any) {
 	s.t.Helper()
 	for i, c := range s.plan.Layout(0).Columns {
-		if c.Name == "v."+name {
-			if got := outside(s.vector.Values[i], c.Scale); got != want {
+		if c.Name != "v."+name {
+			continue
+		}
+		for _, vector := range s.vectors {
+			if got := outside(vector.Values[i], c.Scale); got != want {
 				s.t.Errorf("%s is %v, want %v", name, got, want)
 			}
-			return
 		}
+		return
 	}
 	s.t.Fatalf("no column %s", name)
 }
@@ -114,17 +135,14 @@ func (s *story) says(name string, want any) {
 // reads checks a value of a read of now.
 func (s *story) reads(after time.Duration, name string, want any, status features.Status) {
 	s.t.Helper()
-	var row features.Row
-	s.engine.ReadRow(s.plan.Spec().Views[0], "c1", origin+after.Milliseconds(), &row)
-	for i, c := range row.Layout.Columns {
-		if c.Feature.Short == name {
-			if got := outside(row.Values[i], c.Scale); got != want || row.Statuses[i] != status {
-				s.t.Errorf("%s at %s is %v %s, want %v %s", name, after, got, row.Statuses[i], want, status)
-			}
-			return
+	for _, engine := range s.engines {
+		var row features.Row
+		engine.ReadRow(s.plan.Spec().Views[0], "c1", origin+after.Milliseconds(), &row)
+		i := slices.IndexFunc(row.Layout.Columns, func(c features.RowColumn) bool { return c.Feature.Short == name })
+		if got := outside(row.Values[i], row.Layout.Columns[i].Scale); got != want || row.Statuses[i] != status {
+			s.t.Errorf("%s at %s is %v %s, want %v %s", name, after, got, row.Statuses[i], want, status)
 		}
 	}
-	s.t.Fatalf("no column %s", name)
 }
 
 // An event comes before any eviction could have run: what it sees has expired
@@ -176,7 +194,9 @@ func TestTrapLateReInflation(t *testing.T) {
 // never stands where 100 should without a word.
 func TestTrapPublishedBeforeItsBaseline(t *testing.T) {
 	s := newStory(t)
-	s.engine.SetCoverage(0, features.Coverage{Since: origin - time.Minute.Milliseconds()})
+	for _, engine := range s.engines {
+		engine.SetCoverage(0, features.Coverage{Since: origin - time.Minute.Milliseconds()})
+	}
 	s.send(0, 1)
 	s.reads(0, "n_1m", 1.0, features.Present)
 	s.reads(0, "n_1h", 1.0, features.Warming)
@@ -191,19 +211,24 @@ func TestTrapReplayOutrunsEventTime(t *testing.T) {
 	for i := range 500 {
 		after := time.Duration(i*i%977) * time.Second
 		id, us := fmt.Sprint("i", i), origin*1000+after.Microseconds()
-		live.tell(id, us, float64(i), live.vector)
-		live.engine.Rows(func(*features.Row) {})
-		replay.tell(id, us, float64(i), nil)
+		live.tell(id, us, float64(i))
+		live.engines[0].Rows(func(*features.Row) {})
+		replay.apply(id, us, float64(i), []*features.Vector{nil, nil})
 	}
-	replay.engine.DropTouches()
-	replay.engine.Rows(func(*features.Row) { t.Error("a replay has written a row") })
+	for _, engine := range replay.engines {
+		engine.DropTouches()
+		engine.Rows(func(*features.Row) { t.Error("a replay has written a row") })
+	}
 	last := 20 * time.Minute
 	live.send(last, 5)
 	replay.ids = live.ids - 1
 	replay.send(last, 5)
 	for i, c := range live.plan.Layout(0).Columns {
-		if got := outside(replay.vector.Values[i], c.Scale); got != outside(live.vector.Values[i], c.Scale) {
-			t.Errorf("%s is %v after the replay, %v live", c.Name, got, outside(live.vector.Values[i], c.Scale))
+		for j := range live.vectors {
+			got, want := outside(replay.vectors[j].Values[i], c.Scale), outside(live.vectors[j].Values[i], c.Scale)
+			if got != want {
+				t.Errorf("%s is %v after the replay, %v live", c.Name, got, want)
+			}
 		}
 	}
 }
@@ -214,7 +239,7 @@ func TestTrapReplayedEventsCountTwice(t *testing.T) {
 	s := newStory(t)
 	for range 2 {
 		for i := range 60 {
-			got := s.tell(fmt.Sprint("i", i), (origin+int64(i)*60_000)*1000, 1, s.vector)
+			got := s.tell(fmt.Sprint("i", i), (origin+int64(i)*60_000)*1000, 1)
 			if want := s.offset > 60; want != (got == "duplicate") {
 				t.Fatalf("record %d is %q", s.offset, got)
 			}
@@ -238,13 +263,13 @@ func TestTrapSilenceLeavesStaleValues(t *testing.T) {
 // once.
 func TestTrapTwoClocks(t *testing.T) {
 	s := newStory(t)
-	s.tell("a", origin*1000+999, 1, s.vector) // 0.999 ms into a millisecond
-	s.tell("b", (origin+60_000)*1000, 1, s.vector)
+	s.tell("a", origin*1000+999, 1) // 0.999 ms into a millisecond
+	s.tell("b", (origin+60_000)*1000, 1)
 	s.says("n_1m", 1.0) // a is exactly a minute old
-	if got := s.tell("c", (origin+60_000-2*3_600_000)*1000, 1, s.vector); got != "" {
+	if got := s.tell("c", (origin+60_000-2*3_600_000)*1000, 1); got != "" {
 		t.Error("exactly allowed_lateness late:", got)
 	}
-	if got := s.tell("d", (origin+60_000-2*3_600_000)*1000-1, 1, s.vector); got != "late" {
+	if got := s.tell("d", (origin+60_000-2*3_600_000)*1000-1, 1); got != "late" {
 		t.Errorf("a microsecond later still is the millisecond before: %q, want late", got)
 	}
 }
