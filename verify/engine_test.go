@@ -245,7 +245,7 @@ func (d *duel) behind(v *spec.View, t int64) bool {
 // doubtful reports whether the engine may say INCOMPLETE of a value at t: the
 // reader is behind, or it is of a life that a record behind has entered.
 func (d *duel) doubtful(f *spec.Feature, key string, t int64) bool {
-	ofLife := f.Def == nil || oracle.OfLife(f)
+	ofLife := f.Def == nil || oracle.OfLife(f) || f.Window.Kind == spec.Session
 	return d.behind(f.View, t) || ofLife && d.lagged[oracle.Row{View: f.View, Key: key}]
 }
 
