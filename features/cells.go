@@ -24,6 +24,7 @@ func (c *compiler) log(sp *sourcePlan, entity *spec.Entity) *logPlan {
 		source:   sp,
 		entity:   entity,
 		lateness: sp.source.AllowedLateness.Milliseconds(),
+		budget:   c.budgetOf(sp.source, entity),
 	}
 	l.hasID = sp.source.IDField != nil
 	c.plan.logs = append(c.plan.logs, l)
@@ -106,9 +107,12 @@ func (l *logPlan) cursor(v *viewPlan, f *spec.Feature, agg *aggregate.Aggregatio
 		want.scanned = want.scanned || delayed || (p.Beside() && (want.delay > 0 || want.life != nil))
 	}
 	l.span = max(l.span, want.delay+reach)
+	if want.slides() {
+		want.grid = gridOf(want.delay+want.length, v.view.Granularity.Milliseconds())
+	}
 	for _, x := range l.cursors {
 		if x.delay == want.delay && x.length == want.length && x.life == want.life && x.scanned == want.scanned &&
-			x.last == want.last && x.view == want.view {
+			x.last == want.last && x.view == want.view && x.grid == want.grid {
 			return x
 		}
 	}
@@ -393,6 +397,9 @@ func (l *logPlan) finishState() int {
 		return take(window.HandleWords)
 	}
 	l.handles = []handlePlan{{atRows, rowsHandle}}
+	l.forgetting()
+	l.layTiles()
+	l.atTiles, l.atFolded, l.atFolds = handle(tilesHandle), take(1), take(1)
 	for _, k := range l.cursors {
 		if !k.scanned && k.life == nil {
 			k.at = take(2)
@@ -431,7 +438,6 @@ func (l *logPlan) finishState() int {
 	}
 	for _, x := range l.tables {
 		x.at = handle(tableHandle)
-		x.finish()
 	}
 	for _, x := range l.censuses {
 		x.at = handle(tableHandle)
@@ -461,19 +467,29 @@ func (l *logPlan) addOp(k *cursorPlan, p *partPlan) {
 	k.ops = append(k.ops, o)
 }
 
-// finish finds the longest window that counts a table's values: what leaves it
-// leaves the table.
-func (x *tablePlan) finish() {
-	if x.life != nil {
-		return
-	}
-	longest := x.counts[0].cursor
-	for _, c := range x.counts {
-		if c.cursor.length > longest.length {
-			longest = c.cursor
+// forgetting finds for every table of sliding windows the window that forgets
+// what leaves it: the longest that counts its values, and a tile more, since a
+// window whose tail is among folded events begins with their tile.
+func (l *logPlan) forgetting() {
+	for _, x := range l.tables {
+		if x.life != nil {
+			continue
 		}
+		for _, c := range x.counts {
+			x.keep = max(x.keep, c.cursor.length+c.cursor.grid)
+		}
+		l.span = max(l.span, x.keep)
+		k := &cursorPlan{length: x.keep}
+		for _, other := range l.cursors {
+			if other.slides() && !other.scanned && other.delay == 0 && other.length == x.keep {
+				k = other
+			}
+		}
+		if k.longest == nil && len(k.parts) == 0 {
+			l.cursors = append(l.cursors, k)
+		}
+		k.longest = append(k.longest, x)
 	}
-	longest.longest = append(longest.longest, x)
 }
 
 func roundHalfAway(x float64) int64 { return int64(math.Round(x)) }

@@ -19,6 +19,7 @@ type Engine struct {
 
 	current  current
 	scratch  []uint64         // what a scan fills: the words of one cursor's parts
+	wide     []uint64         // the same with what was folded
 	sets     []*aggregate.Set // what a scan collects for Distinct parts
 	row      Row
 	values   []event.Value // of a row, with working values behind the columns
@@ -69,7 +70,7 @@ func NewEngine(p *Plan, o Options) *Engine {
 			sets = max(sets, k.sets)
 		}
 	}
-	e.scratch = make([]uint64, scratch)
+	e.scratch, e.wide = make([]uint64, scratch), make([]uint64, scratch)
 	for range sets {
 		e.sets = append(e.sets, aggregate.NewSet())
 	}
@@ -198,6 +199,7 @@ func (e *Engine) Apply(ev *event.Event, out *Vector) {
 		}
 		l := e.logs[plan.index]
 		p := l.find(e, sp.entity[i], ev, first)
+		l.makeRoom(e, &p)
 		if out != nil && p.standing == at {
 			e.readBefore(sp, l, &p, ev, out)
 		}
@@ -277,10 +279,12 @@ type ViewStats struct {
 	// Since the engine was made:
 	NoEntity   int64 // enriched events that had no such entity (S15)
 	Incomplete int64 // values read behind what is kept (S9)
+	Folded     int64 // events past the event budget, of all views of one entity over one source (S26)
+	Degraded   int64 // values read past the event budget (S26)
 	Overflows  int64 // sums beyond int64 (S13)
 }
 
-type viewCounts struct{ noEntity, incomplete, overflows int64 }
+type viewCounts struct{ noEntity, incomplete, degraded, overflows int64 }
 
 // Stats counts what the engine holds.
 func (e *Engine) Stats() Stats {
@@ -297,6 +301,8 @@ func (e *Engine) Stats() Stats {
 			Bytes:      l.bytes(),
 			NoEntity:   c.noEntity,
 			Incomplete: c.incomplete,
+			Folded:     l.folds,
+			Degraded:   c.degraded,
 			Overflows:  c.overflows,
 		})
 	}

@@ -206,9 +206,11 @@ type entityLog struct {
 	rows     window.Rows
 	stacks   window.Stacks
 	tables   window.Tables
+	tiles    window.Tiles
 	entities entities
 	few      int      // rows of an entity with a small state; 0: none has one
 	touched  []slot   // with a row to be written, in order of first touch; some that are free or come twice
+	folds    int64    // events that were folded
 	hand     slot     // the last one that was looked at by the sweep
 	swept    uint64   // the newest event time of an entity that was forgotten
 	nobody   []uint64 // a state that has seen nothing
@@ -219,12 +221,14 @@ func newEntityLog(l *logPlan, few int) *entityLog {
 	if l.words <= 2*atFirst {
 		few = 0
 	}
+	few = min(few, l.budget-1) // what folds runs
 	return &entityLog{
 		plan:     l,
 		slab:     slab,
 		rows:     window.NewRows(slab, l.width),
 		stacks:   window.NewStacks(slab),
 		tables:   window.NewTables(slab),
+		tiles:    window.NewTiles(slab, l.tileWidths),
 		entities: newEntities(l.words),
 		few:      few,
 		nobody:   make([]uint64, l.words),

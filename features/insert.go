@@ -99,21 +99,24 @@ func (l *entityLog) occur(x *tablePlan, w []uint64, i int) {
 	rows := l.rows.All(w[atRows:])
 	row := l.plan.row(rows, i)
 	t, word := l.plan.time(row), l.plan.word(row, x.lane)
-	if t <= int64(w[atNow])-x.reach {
+	if t <= int64(w[atNow])-x.keep {
 		return // it has left every window
 	}
 	if note := l.tables.Get(w[x.at:], word); note != 0 {
 		if note.Time() > t {
 			return
 		}
-		j := l.marked(x, rows, note.Time(), word)
-		if j > i {
+		switch j := l.marked(x, w, rows, note.Time(), word); {
+		case j < 0:
+			l.recur(x, w, note.Time())
+		case j > i:
 			return // a peer of equal time that comes later
-		}
-		l.plan.clearBit(l.plan.row(rows, j), x.unique)
-		for _, c := range x.counts {
-			if j >= int(uint32(w[c.cursor.at])) {
-				w[c.part.at]--
+		default:
+			l.plan.clearBit(l.plan.row(rows, j), x.unique)
+			for _, c := range x.counts {
+				if j >= int(uint32(w[c.cursor.at])) {
+					w[c.part.at]--
+				}
 			}
 		}
 	}
@@ -121,8 +124,9 @@ func (l *entityLog) occur(x *tablePlan, w []uint64, i int) {
 	l.tables.Put(w[x.at:], word, window.NewNote(t, false))
 }
 
-// marked is the row of time t that is marked as the newest of its value.
-func (l *entityLog) marked(x *tablePlan, rows []uint64, t int64, word uint64) int {
+// marked is the row of time t that is marked as the newest of its value; -1: it
+// was folded.
+func (l *entityLog) marked(x *tablePlan, w, rows []uint64, t int64, word uint64) int {
 	for j := l.rows.FirstAfter(rows, t) - 1; j >= 0; j-- {
 		row := l.plan.row(rows, j)
 		if l.plan.has(row, x.unique) && l.plan.word(row, x.lane) == word {
@@ -131,6 +135,9 @@ func (l *entityLog) marked(x *tablePlan, rows []uint64, t int64, word uint64) in
 		if l.plan.time(row) != t {
 			break
 		}
+	}
+	if t <= l.foldedAt(w) {
+		return -1
 	}
 	panic("features: the newest occurrence of a value is not in the log")
 }
@@ -143,6 +150,7 @@ func (l *entityLog) trim(e *Engine, w []uint64) int {
 		return 0
 	}
 	newest := l.plan.timeAt(rows, l.plan.len(rows)-1)
+	l.unfold(e, w, newest-l.plan.span-l.plan.lateness)
 	n := l.rows.FirstAfter(rows, newest-l.plan.span-l.plan.lateness)
 	if n = l.spare(rows, newest, n); n == 0 {
 		return 0
@@ -221,6 +229,7 @@ func (l *entityLog) releaseState(e *Engine, w []uint64) {
 	for _, c := range l.plan.chains {
 		l.releaseBase(e, c, w)
 	}
+	l.releaseTiles(e, w)
 	for _, h := range l.plan.handles {
 		if h.kind != rowsHandle {
 			l.slab.FreeHandle(w[h.at:])

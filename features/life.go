@@ -24,7 +24,7 @@ func (l *entityLog) enter(v *viewPlan, w, row []uint64) {
 // link puts a row into a chain of a view that it entered.
 func (l *entityLog) link(c *chainPlan, w, row []uint64) {
 	s, t := w[c.state:], l.plan.time(row)
-	if t <= int64(w[atDropped]) && c.misses(s, int64(w[c.view.state+viewFolded]), t) {
+	if t <= l.left(w) && c.misses(s, int64(w[c.view.state+viewFolded]), t) {
 		s[chainLost] = 1
 	}
 	life, now := int64(s[chainLife]), int64(w[atNow])
@@ -61,8 +61,8 @@ func (l *entityLog) link(c *chainPlan, w, row []uint64) {
 // events of a part that is put together in the order of time.
 func (c *chainPlan) misses(s []uint64, folded, t int64) bool {
 	base := int64(s[chainBase])
-	if t < base {
-		return base-t < c.gap
+	if gone := int64(s[chainGone]); t < base {
+		return base-t < c.gap && gone != 0 && t-gone < c.gap
 	}
 	return base != 0 && c.ordered && t < folded
 }
@@ -182,7 +182,8 @@ func (l *entityLog) foldChain(e *Engine, c *chainPlan, w, row []uint64, folded i
 		base = 0
 	}
 	if base != 0 && base-t >= c.gap {
-		return // a life before the base's: nothing can reach it any more
+		s[chainGone] = max(s[chainGone], uint64(t))
+		return // a life before the base's
 	}
 	if base == 0 || t < base {
 		s[chainBase] = uint64(t)
@@ -218,14 +219,7 @@ func (l *entityLog) foldPart(e *Engine, p *partPlan, w, row []uint64) {
 		word := l.plan.word(row, p.lane)
 		l.tables.Put(w[p.census.at:], word, l.tables.Get(w[p.census.at:], word)+1)
 	case aggregate.Newest, aggregate.Oldest, aggregate.Best: // they point at an input
-		old := [3]uint64{base[0], base[1], base[2]}
-		p.part.Add(base, l.plan.input(row, p), p.number)
-		if l.plan.isText(p.lane) && (base[0] != old[0] || base[1] != old[1]) {
-			e.texts.again(base[2])
-			if old[0] != 0 {
-				e.texts.release(old[2])
-			}
-		}
+		l.addKeeping(e, p, base, row)
 	default:
 		p.part.Add(base, l.plan.input(row, p), p.number)
 	}
@@ -235,6 +229,7 @@ func (l *entityLog) foldPart(e *Engine, p *partPlan, w, row []uint64) {
 // it any more.
 func (l *entityLog) dropBase(e *Engine, c *chainPlan, w []uint64) {
 	s, folded := w[c.state:], int64(w[c.view.state+viewFolded])
+	s[chainGone] = max(s[chainGone], uint64(folded))
 	l.releaseBase(e, c, w)
 	for _, k := range c.cursors {
 		for _, p := range k.parts {

@@ -26,18 +26,24 @@ type logPlan struct {
 	texts []int // the lanes that hold numbers of texts
 	views []*viewPlan
 
-	cursors  []*cursorPlan
-	lasts    []*cursorPlan // those of the last n events
-	chains   []*chainPlan
-	sliding  []*cursorPlan // those with a running state over a sliding window
-	enters   []*cursorPlan // those that a new event enters at once
-	newests  []*newestPlan
-	stacks   []*stackPlan
-	tables   []*tablePlan
-	censuses []*censusPlan
-	handles  []handlePlan // every block of an entity's state
-	words    int          // of an entity's state
-	scratch  int          // of what a scan fills
+	cursors    []*cursorPlan
+	lasts      []*cursorPlan // those of the last n events
+	chains     []*chainPlan
+	sliding    []*cursorPlan // those with a running state over a sliding window
+	enters     []*cursorPlan // those that a new event enters at once
+	newests    []*newestPlan
+	stacks     []*stackPlan
+	tables     []*tablePlan
+	censuses   []*censusPlan
+	handles    []handlePlan  // every block of an entity's state
+	tiling     []*cursorPlan // those with tiles
+	tileWidths []int         // by their lists: words of a tile
+	atTiles    int           // the handle of the tiles
+	atFolded   int           // the event time of the newest event that was folded; 0: none
+	atFolds    int           // how many were
+	budget     int           // rows
+	words      int           // of an entity's state
+	scratch    int           // of what a scan fills
 
 	span     int64 // ms behind an entity's newest event that something reads
 	lateness int64 // ms
@@ -62,6 +68,7 @@ const (
 	stackHandle
 	tableHandle
 	wordsHandle // words of a part, and how many they are
+	tilesHandle
 )
 
 // The first words of an entity's state.
@@ -115,6 +122,10 @@ type cursorPlan struct {
 	at    int
 	walks bool // a part of it walks
 	sets  int  // how many Distinct parts it has
+	// Past the event budget, a sliding window has tiles:
+	grid  int64       // ms
+	list  int         // which of the entity's lists they are
+	tiled []*partPlan // what a tile holds
 }
 
 // partPlan is one accumulator of one cursor.
@@ -130,6 +141,7 @@ type partPlan struct {
 	order  int     // of Best: 1 + the lane of order_by
 	orders aggregate.Number
 	at     int            // offset in the state, and in what a scan fills
+	tile   int            // of what folds: offset in a tile
 	base   int            // of a life: offset in the state of the same over the events that have left the log
 	set    int            // of Distinct and Counts: which of the scan's sets
 	census *censusPlan    // of Counts of a life
@@ -195,6 +207,7 @@ type tablePlan struct {
 	life      *chainPlan // nil: of sliding windows
 	unique    int
 	reach     int64 // ms: the longest window that asks
+	keep      int64 // ms: the same, and a tile of it
 	counts    []tableCount
 	at        int
 }
@@ -244,6 +257,7 @@ const (
 const (
 	chainLife  = iota // time of the first event of the life at atNow; 0: none
 	chainBase         // time of the first event of the life that the base holds
+	chainGone         // time of the newest event of the lives that the base has held before; 0: none
 	chainLost         // 1: the base may lack events that came too late for it
 	chainWords        // how many
 )

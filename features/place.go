@@ -17,6 +17,7 @@ type placed struct {
 	slot     slot
 	index    int // where its row is, or would be
 	in       bool
+	lost     bool // it is before events that were folded
 	standing standing
 	views    uint64 // the touch bits of the views it enters
 }
@@ -58,6 +59,7 @@ func (l *entityLog) find(e *Engine, entity int, ev *event.Event, first bool) pla
 	if ev.Time < int64(p.state[atNow]) || p.index < l.plan.len(rows) {
 		p.standing = behind
 	}
+	p.lost = ev.Time <= l.foldedAt(p.state) && p.index == 0
 	return p
 }
 
@@ -82,6 +84,7 @@ func (l *entityLog) put(e *Engine, p *placed, ev *event.Event, first bool) {
 			p.slot, p.state = l.promote(e, p.slot)
 		}
 	}
+	l.keepBudget(e, p)
 	if p.views == 0 {
 		return
 	}

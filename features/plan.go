@@ -163,6 +163,9 @@ type cellOut struct {
 	least int64 // the smallest n that the formula holds for
 	count int   // offsets in the words of the window
 	a, b  int
+	// Past the event budget:
+	tiled    bool // all parts are in tiles too
+	distinct bool // one of them counts values
 }
 
 // plain is one of the formulas over integers that most features are, computed
@@ -194,6 +197,11 @@ func newCellOut(x *cell, out int) cellOut {
 // place notes the offsets, once they are known.
 func (x *cellOut) place() {
 	x.count = x.cell.count.at
+	x.tiled = x.cursor.slides()
+	for _, p := range x.parts {
+		x.tiled = x.tiled && p.folds(x.cursor)
+		x.distinct = x.distinct || p.part == aggregate.Distinct
+	}
 	if len(x.parts) > 0 {
 		x.a = x.parts[0].at
 	}

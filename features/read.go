@@ -21,6 +21,8 @@ type moment struct {
 	t        int64
 	standing standing
 	small    bool  // the entity has no running state
+	lost     bool  // it is before events that were folded
+	whole    bool  // all parts are in the words at hand
 	current  bool  // the last row that is seen is the event at hand
 	newest   int64 // when the view's newest event was; 0: never
 }
@@ -76,6 +78,10 @@ func (e *Engine) momentOf(r *viewReading, key hash128, ev *event.Event) moment {
 	m.rows = l.rows.All(p.state[atRows:])
 	m.current = p.in
 	m.state, m.small = l.facing(p.state)
+	if p.lost {
+		m.lost, m.current, m.rows = true, false, nil
+		return m
+	}
 	if p.standing == at {
 		return m
 	}
@@ -106,6 +112,7 @@ func (l *entityLog) look(key hash128, t int64) moment {
 	case t < now:
 		m.standing = behind
 		m.rows = l.plan.upTo(m.rows, l.rows.FirstAfter(m.rows, t))
+		m.lost = t < l.foldedAt(m.state)
 	}
 	return m
 }
@@ -128,9 +135,7 @@ func (e *Engine) readBefore(sp *sourcePlan, l *entityLog, p *placed, ev *event.E
 				if g.cursor.walks {
 					e.stretch = m.running(g.cursor, m.life(g.cursor))
 				}
-				for j := range g.before {
-					e.finish(&g.before[j], &m, m.state, f, Present)
-				}
+				e.finishAll(g.before, g.cursor, &m, m.state, f, Present)
 			}
 		}
 	}
@@ -177,7 +182,7 @@ func (e *Engine) found(v *viewPlan, m *moment) Status {
 	switch {
 	case m.standing != behind:
 		m.newest = int64(m.state[v.state+viewNewest])
-	case m.t <= int64(m.state[atDropped]):
+	case m.lost, m.t <= int64(m.state[atDropped]):
 		return Incomplete
 	default:
 		m.newest = m.log.newestAt(v, m.state, m.rows)
@@ -217,17 +222,39 @@ func (e *Engine) readGroup(v *viewPlan, g *cellGroup, m *moment, f frame, row St
 		e.stretch = m.running(k, life)
 	}
 	complete := m.complete(k, life)
-	if complete == Incomplete {
+	switch complete {
+	case Incomplete:
 		e.counts[v.view.Index].incomplete += int64(len(g.before) + len(g.after))
+	case Degraded:
+		e.counts[v.view.Index].degraded += int64(len(g.before) + len(g.after))
 	}
 	status := first(row, first(e.warming(k, m, life), complete))
 	for i := range g.before {
 		out := g.before[i].out
 		f.statuses[out] = first(status, f.statuses[out])
 	}
-	for i := range g.after {
-		e.finish(&g.after[i], m, words, f, status)
+	e.finishAll(g.after, k, m, words, f, status)
+}
+
+// finishAll turns the parts in words into the values of columns of one window.
+// Where its tail is among the folded events, words are of its rows alone.
+func (e *Engine) finishAll(cells []cellOut, k *cursorPlan, m *moment, words []uint64, f frame, status Status) {
+	if !m.folded(k) {
+		for i := range cells {
+			e.finish(&cells[i], m, words, f, status)
+		}
+		return
 	}
+	wide := e.widen(k, m, words)
+	for i := range cells {
+		x := &cells[i]
+		if m.whole = x.tiled && !(x.distinct && m.standing == behind); m.whole {
+			e.finish(x, m, wide, f, status)
+		} else {
+			e.finish(x, m, words, f, status)
+		}
+	}
+	m.whole = false
 }
 
 // scanGroup makes the parts of a window in e.scratch by a scan, and evaluates
@@ -245,9 +272,7 @@ func (e *Engine) scanGroup(g *cellGroup, m *moment, f frame) int64 {
 		c.to--
 	}
 	e.scan(l, k, m.state, m.rows, c)
-	for i := range g.before {
-		e.finish(&g.before[i], m, e.scratch, f, Present)
-	}
+	e.finishAll(g.before, k, m, e.scratch, f, Present)
 	if seesCurrent {
 		e.scanRow(l, k, l.plan.row(m.rows, c.to))
 		e.tally(k)
@@ -277,14 +302,17 @@ func (e *Engine) carry(l *entityLog, k *cursorPlan, m *moment) {
 // before that; and an entity that was forgotten and came again has no base.
 func (m *moment) complete(k *cursorPlan, life int64) Status {
 	dropped, born := int64(m.state[atDropped]), int64(m.state[atBorn])
-	if dropped == 0 {
-		return Present // nothing was; and a window may reach behind 1970
-	}
 	if k.life == nil {
-		if m.t-k.delay-k.length < dropped {
+		switch {
+		case dropped != 0 && m.t-k.delay-k.length < dropped: // a window may reach behind 1970
 			return Incomplete
+		case m.folded(k):
+			return Degraded
 		}
 		return Present
+	}
+	if dropped = m.log.left(m.state); dropped == 0 {
+		return Present // nothing was
 	}
 	if life == 0 {
 		life = m.t
@@ -384,7 +412,7 @@ func (x *cellOut) finishPlain(words []uint64, f frame, status Status) bool {
 // part is the words of a part of a cell, from the words of its window or from
 // the structures of the log.
 func (e *Engine) part(x *cellOut, p *partPlan, m *moment, words []uint64) []uint64 {
-	scanned := m.standing == behind || x.cursor.scanned
+	scanned := m.whole || m.standing == behind || x.cursor.scanned
 	switch {
 	case p.part.Walks():
 		return e.walk(m.log, p, m.state, int(words[x.count]))
@@ -406,15 +434,24 @@ func (e *Engine) part(x *cellOut, p *partPlan, m *moment, words []uint64) []uint
 // oldestOf is the Oldest part of a sliding window without delay: its first row
 // with the bit.
 func (e *Engine) oldestOf(k *cursorPlan, p *partPlan, m *moment) []uint64 {
+	if oldest, ok := e.firstOf(k, p, m); ok {
+		return oldest
+	}
+	panic("features: a window has events and no oldest one")
+}
+
+// firstOf is the Oldest part of the rows of a sliding window; false: there is
+// none.
+func (e *Engine) firstOf(k *cursorPlan, p *partPlan, m *moment) ([]uint64, bool) {
 	l := m.log.plan
 	for i := m.log.rows.FirstAfter(m.rows, m.t-k.length); i < l.len(m.rows); i++ {
 		if row := l.row(m.rows, i); l.has(row, p.bit) {
 			in := l.input(row, p)
 			e.oldest = [3]uint64{uint64(in.Time), in.Place, in.Word}
-			return e.oldest[:]
+			return e.oldest[:], true
 		}
 	}
-	panic("features: a window has events and no oldest one")
+	return nil, false
 }
 
 // seen reports whether the value of the event at hand occurs in a window: what
@@ -429,7 +466,7 @@ func (e *Engine) seen(x *cellOut, m *moment, words []uint64) bool {
 		life := int64(m.state[c.state+chainLife])
 		return life != 0 && n.Time() >= life
 	}
-	return n != 0 && n.Time() > m.t-x.cursor.length
+	return n != 0 && n.Time() > m.from(x.cursor)
 }
 
 // settle is S18: too few inputs, no inputs, then the formula. The status is the

@@ -67,6 +67,17 @@ func (p Part) Retractable() bool { return p < Smallest }
 // input does to it depends on the others.
 func (p Part) Beside() bool { return p == Counts || p == Gaps }
 
+// Tiles reports whether the part of some events can be put together of the
+// parts of any of them and of the others: what holds for tiles of folded
+// events, into which a late one may still come.
+func (p Part) Tiles() bool {
+	switch p {
+	case Matches, Sum, SumFixed, Squares, SquaresFixed, Trend, TrendFixed, Distinct, Smallest, Largest, Newest, Oldest:
+		return true
+	}
+	return false
+}
+
 // Decays reports whether the part weighs by a half-life.
 func (p Part) Decays() bool { return p >= DecayedOnes }
 

@@ -64,6 +64,13 @@ func (r *Rows) Insert(h []uint64, i int) []uint64 {
 	start, n := int(h[1]>>32), int(uint32(h[1]))
 	block := r.slab.Words(Ref(h[0]))
 	w := r.Width
+	if start > 0 && i < n/2 { // the shorter way
+		start--
+		live := block[start*w : (start+n+1)*w]
+		copy(live[:i*w], live[w:(i+1)*w])
+		h[1] = uint64(start)<<32 | uint64(n+1)
+		return live[i*w : (i+1)*w]
+	}
 	if (start+n+1)*w > len(block) {
 		block, start = r.makeRoom(h, start, n)
 	}

@@ -146,3 +146,16 @@ func (t *Tables) Revise(h []uint64, f func(word uint64, n Note) Note) {
 	})
 	t.slab.Free(Ref(old[0]))
 }
+
+// Expire looks at n slots, beginning with the turn's, and forgets the words that
+// occurred last at t or before.
+func (t *Tables) Expire(h []uint64, turn, n int, until int64) {
+	size := int(h[1] >> 32)
+	for i := range min(n, size) {
+		slots := t.slots(h)
+		at := (turn*n + i) & (len(slots)/2 - 1)
+		if note := Note(slots[2*at+1]); note != 0 && note.Time() <= until {
+			t.Delete(h, slots[2*at])
+		}
+	}
+}
