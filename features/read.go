@@ -236,27 +236,6 @@ func (e *Engine) readGroup(v *viewPlan, g *cellGroup, m *moment, f frame, row St
 	e.finishAll(g.after, k, m, words, f, status)
 }
 
-// finishAll turns the parts in words into the values of columns of one window.
-// Where its tail is among the folded events, words are of its rows alone.
-func (e *Engine) finishAll(cells []cellOut, k *cursorPlan, m *moment, words []uint64, f frame, status Status) {
-	if !m.folded(k) {
-		for i := range cells {
-			e.finish(&cells[i], m, words, f, status)
-		}
-		return
-	}
-	wide := e.widen(k, m, words)
-	for i := range cells {
-		x := &cells[i]
-		if m.whole = x.tiled && !(x.distinct && m.standing == behind); m.whole {
-			e.finish(x, m, wide, f, status)
-		} else {
-			e.finish(x, m, words, f, status)
-		}
-	}
-	m.whole = false
-}
-
 // scanGroup makes the parts of a window in e.scratch by a scan, and evaluates
 // on the way the columns that do not see the current event. It returns when the
 // life that was scanned began.

@@ -201,6 +201,27 @@ func (m *moment) from(k *cursorPlan) int64 {
 	return from
 }
 
+// finishAll turns the parts in words into the values of columns of one window.
+// Where its tail is among the folded events, words are of its rows alone.
+func (e *Engine) finishAll(cells []cellOut, k *cursorPlan, m *moment, words []uint64, f frame, status Status) {
+	if !m.folded(k) {
+		for i := range cells {
+			e.finish(&cells[i], m, words, f, status)
+		}
+		return
+	}
+	wide := e.widen(k, m, words)
+	for i := range cells {
+		x := &cells[i]
+		if m.whole = x.tiled && !(x.distinct && m.standing == behind); m.whole {
+			e.finish(x, m, wide, f, status)
+		} else {
+			e.finish(x, m, words, f, status)
+		}
+	}
+	m.whole = false
+}
+
 // widen makes the parts of a window whose tail is among the folded events, from
 // those over its rows in words and from its tiles. Where the window ends among
 // the folded events too (a delay), it ends with the tile before.
