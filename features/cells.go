@@ -288,6 +288,9 @@ func (c *compiler) cell(f *spec.Feature) *cell {
 func (c *compiler) parts(vp *viewPlan, x *cell) {
 	d, l, sp := x.feature.Def, vp.log, vp.log.source
 	b := bitPlan{filter: c.cond(sp, vp.view.Filter), cond: c.cond(sp, d.Filter), numerator: -1, input: x.inputAt}
+	if x.input.always() {
+		b.input = -1
+	}
 	hit := b
 	if x.agg.Breaks {
 		b.cond = -1
@@ -405,9 +408,6 @@ func (l *logPlan) finishState() int {
 			k.at = take(2)
 			l.sliding = append(l.sliding, k)
 		}
-		if !k.scanned && k.delay == 0 {
-			l.enters = append(l.enters, k)
-		}
 		for _, p := range k.parts {
 			if !k.scanned && p.runs(k) {
 				k.running = append(k.running, p)
@@ -443,6 +443,7 @@ func (l *logPlan) finishState() int {
 		x.at = handle(tableHandle)
 	}
 	l.words = at
+	l.laySpans()
 	return at
 }
 

@@ -25,17 +25,16 @@ func (l *entityLog) insert(e *Engine, w []uint64, i int, ev *event.Event, first 
 func (l *entityLog) account(e *Engine, w []uint64, i int) {
 	row := l.plan.row(l.rows.All(w[atRows:]), i)
 	t, now := l.plan.time(row), int64(w[atNow])
-	for _, k := range l.plan.sliding {
+	first := l.plan.enterSpans(w, t, now)
+	for _, k := range l.plan.delayed {
 		if t <= now-k.delay-k.length { // it has left this window already
 			w[k.at]++
 		}
 		switch {
 		case t > now-k.delay:
 			w[k.at+1] = min(w[k.at+1], uint64(t+k.delay))
-		case k.delay > 0: // its delay is over
+		default: // its delay is over
 			w[k.at] += 1 << 32
-			fallthrough
-		default:
 			w[k.at+1] = min(w[k.at+1], uint64(t+k.delay+k.length))
 		}
 		w[atDue] = min(w[atDue], w[k.at+1])
@@ -45,13 +44,19 @@ func (l *entityLog) account(e *Engine, w []uint64, i int) {
 			l.occur(x, w, i)
 		}
 	}
-	for _, k := range l.plan.sliding {
+	l.plan.addSpans(row, w, first)
+	for _, k := range l.plan.delayed {
 		if t > now-k.delay-k.length && t <= now-k.delay {
 			l.plan.add(k, row, w)
-			for _, p := range k.beside {
-				if l.plan.has(row, p.bit) {
-					l.join(k, p, w, i)
-				}
+		}
+	}
+	for _, k := range l.plan.beside {
+		if t <= now-k.length {
+			continue
+		}
+		for _, p := range k.beside {
+			if l.plan.has(row, p.bit) {
+				l.join(k, p, w, i)
 			}
 		}
 	}

@@ -30,7 +30,10 @@ type logPlan struct {
 	lasts      []*cursorPlan // those of the last n events
 	chains     []*chainPlan
 	sliding    []*cursorPlan // those with a running state over a sliding window
-	enters     []*cursorPlan // those that a new event enters at once
+	spans      []*cursorPlan // those of them without delay, ascending
+	delayed    []*cursorPlan // and those with one
+	beside     []*cursorPlan // spans with parts that are more than the sum of their rows
+	columns    []spanColumn
 	newests    []*newestPlan
 	stacks     []*stackPlan
 	tables     []*tablePlan

@@ -109,6 +109,12 @@ func (in *inputPlan) number() aggregate.Number {
 	return aggregate.Opaque
 }
 
+// always reports whether every accepted event has the input.
+func (in *inputPlan) always() bool {
+	f := in.field
+	return f != nil && !f.Optional && f.Expr == nil && f.Table == ""
+}
+
 // value turns a word back into the value that it was made of.
 func (in *inputPlan) value(word uint64, texts *interner) event.Value {
 	switch in.typ {

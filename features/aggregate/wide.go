@@ -88,15 +88,27 @@ func magnitude(word uint64) uint64 {
 	return word
 }
 
-// AddSquare adds the square of an integer to a Squares part.
-func AddSquare(w []uint64, word uint64) {
+// Square is the square of an integer.
+type Square struct{ hi, lo uint64 }
+
+// SquareOf is the square of an integer.
+func SquareOf(word uint64) Square {
 	m := magnitude(word)
 	hi, lo := bits.Mul64(m, m)
+	return Square{hi, lo}
+}
+
+// AddTo adds the square to a Squares part.
+func (s Square) AddTo(w []uint64) {
+	_ = w[2]
 	var c uint64
-	w[0], c = bits.Add64(w[0], lo, 0)
-	w[1], c = bits.Add64(w[1], hi, c)
+	w[0], c = bits.Add64(w[0], s.lo, 0)
+	w[1], c = bits.Add64(w[1], s.hi, c)
 	w[2] += c
 }
+
+// AddSquare adds the square of an integer to a Squares part.
+func AddSquare(w []uint64, word uint64) { SquareOf(word).AddTo(w) }
 
 // SubSquare takes the square of an integer out of a Squares part.
 func SubSquare(w []uint64, word uint64) {
