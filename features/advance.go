@@ -105,16 +105,21 @@ func (l *logPlan) add(k *cursorPlan, row, words []uint64) {
 		case aggregate.Squares:
 			aggregate.AddSquare(w, row[o.lane])
 		default:
-			in := aggregate.Input{Time: l.time(row), Place: l.place(row), Half: o.half}
-			if o.lane > 0 {
-				in.Word = row[o.lane]
-			}
-			if o.order > 0 {
-				in.Order = aggregate.OrderCode(row[o.order], o.orders)
-			}
-			o.part.Add(w[:o.part.Words()], in, o.number)
+			o.part.Add(w[:o.part.Words()], l.seen(o, row), o.number)
 		}
 	}
+}
+
+// seen is a row as an op sees it.
+func (l *logPlan) seen(o *op, row []uint64) aggregate.Input {
+	in := aggregate.Input{Time: l.time(row), Place: l.place(row), Half: o.half}
+	if o.lane > 0 {
+		in.Word = row[o.lane]
+	}
+	if o.order > 0 {
+		in.Order = aggregate.OrderCode(row[o.order], o.orders)
+	}
+	return in
 }
 
 // remove takes a row out of the running parts of a sliding window.

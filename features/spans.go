@@ -52,7 +52,7 @@ func (l *logPlan) laySpans() {
 func (l *logPlan) spanColumn(o *op) *spanColumn {
 	for i := range l.columns {
 		c := &l.columns[i]
-		if c.part == o.part && c.flags == o.flags && c.shift == o.shift && c.lane == o.lane && c.number == o.number {
+		if c.part == o.part && c.flags == o.flags && c.shift == o.shift && c.lane == o.lane && c.order == o.order {
 			return c
 		}
 	}
@@ -107,10 +107,7 @@ func (l *logPlan) addSpans(row, w []uint64, first int) {
 				square.AddTo(w[at : at+3])
 			}
 		default:
-			in := aggregate.Input{Time: l.time(row), Place: l.place(row)}
-			if c.lane > 0 {
-				in.Word = row[c.lane]
-			}
+			in := l.seen(&c.op, row)
 			for _, at := range ats {
 				c.part.Add(w[at:int(at)+c.part.Words()], in, c.number)
 			}
