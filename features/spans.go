@@ -14,7 +14,7 @@ import (
 // spanColumn is one part over the spans that keep it.
 type spanColumn struct {
 	op
-	at    []int32 // by span that keeps it, ascending: the offset in the state
+	at    []int32  // by span that keeps it, ascending: the offset in the state
 	first []uint16 // by span: how many of those are shorter
 }
 
