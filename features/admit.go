@@ -68,7 +68,7 @@ func (e *Engine) duplicate(s *sourceState, p *partition, ev *event.Event) bool {
 	}
 	for i, l := range s.plan.logs {
 		if entity := s.plan.entity[i]; c.keys[entity] != "" {
-			return e.logs[l.index].holdsID(c.hashes[entity], ev.Time, c.idHash)
+			return e.logs[l.index].rowOfID(c.hashes[entity], ev.Time, c.idHash) != nil
 		}
 	}
 	return s.orphans.has(c.idHash ^ uint64(ev.Time))
@@ -85,19 +85,19 @@ func (e *Engine) orphan(s *sourceState, _ *event.Event) bool {
 	return e.current.idHash != 0
 }
 
-// holdsID reports whether an entity's log has an event of this time and id.
-func (l *entityLog) holdsID(key hash128, t int64, idHash uint64) bool {
+// rowOfID is the row of this time and id in an entity's log, nil: there is none.
+func (l *entityLog) rowOfID(key hash128, t int64, idHash uint64) []uint64 {
 	slot, ok := l.entities.find(key)
 	if !ok {
-		return false
+		return nil
 	}
 	rows := l.rows.All(l.entities.state(slot)[atRows:])
 	for i := l.rows.FirstAfter(rows, t) - 1; i >= 0 && l.plan.timeAt(rows, i) == t; i-- {
-		if l.plan.id(l.plan.row(rows, i)) == idHash {
-			return true
+		if row := l.plan.row(rows, i); l.plan.id(row) == idHash {
+			return row
 		}
 	}
-	return false
+	return nil
 }
 
 // maxPartitionLag is how far a partition may be behind the source's newest

@@ -29,7 +29,7 @@ func Compile(s *spec.Spec, what What) (*Plan, error) {
 		c.layout(src, what)
 	}
 	for _, v := range s.Views {
-		c.row(v, what)
+		c.rowsOf(v, what)
 	}
 	for _, src := range c.plan.sources {
 		if err := c.programs(src); err != nil {

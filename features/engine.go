@@ -71,6 +71,13 @@ func NewEngine(p *Plan, o Options) *Engine {
 		}
 	}
 	e.scratch, e.wide = make([]uint64, scratch), make([]uint64, scratch)
+	width := 0
+	for _, v := range p.views {
+		if v != nil && v.row != nil {
+			width = max(width, v.row.width)
+		}
+	}
+	e.values, e.statuses = make([]event.Value, width), make([]Status, width)
 	for range sets {
 		e.sets = append(e.sets, aggregate.NewSet())
 	}

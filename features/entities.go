@@ -214,6 +214,7 @@ type entityLog struct {
 	hand     slot     // the last one that was looked at by the sweep
 	swept    uint64   // the newest event time of an entity that was forgotten
 	nobody   []uint64 // a state that has seen nothing
+	supposed []uint64 // the rows that ReadWith sees
 }
 
 func newEntityLog(l *logPlan, few int) *entityLog {

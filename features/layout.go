@@ -199,26 +199,44 @@ type rowInProgress struct {
 	source  *sourcePlan
 }
 
-// row lays out what the online store holds of a view.
-func (c *compiler) row(v *spec.View, what What) {
-	cols := newColumns()
-	layout := &RowLayout{View: v}
+// rowsOf lays out what the online store holds of a view, and what Read gives.
+func (c *compiler) rowsOf(v *spec.View, what What) {
+	var stored, read []*spec.Feature
 	for _, f := range v.Features {
-		if f.EventBound || (what == Served && (f.Hidden || !f.Served)) {
+		if what == Served && (f.Hidden || !f.Served) {
 			continue
 		}
+		read = append(read, f)
+		if !f.EventBound {
+			stored = append(stored, f)
+		}
+	}
+	if len(read) == 0 {
+		return
+	}
+	vp := c.view(v)
+	if vp.read = c.row(v, read); len(stored) == len(read) {
+		vp.row = vp.read
+	} else if len(stored) > 0 {
+		vp.row = c.row(v, stored)
+	}
+	c.plan.reads = append(c.plan.reads, vp.read.layout)
+	if vp.row != nil {
+		c.plan.rows = append(c.plan.rows, vp.row.layout)
+	}
+}
+
+// row lays out a row of a view.
+func (c *compiler) row(v *spec.View, features []*spec.Feature) *rowPlan {
+	cols, layout := newColumns(), &RowLayout{View: v}
+	for _, f := range features {
 		cols.add(f)
 		layout.Columns = append(layout.Columns, RowColumn{Feature: f, Scale: f.Scale, Moves: moves(f, nil)})
 	}
-	if len(cols.features) == 0 {
-		return
-	}
 	cols.close()
-	vp := c.view(v)
 	list := c.readings(cols, func(*spec.View) (own bool, entity int) { return false, 0 })
-	vp.row = &rowPlan{layout: layout, reading: list[0], width: len(cols.features)}
-	c.plan.rows = append(c.plan.rows, layout)
 	c.rows = append(c.rows, rowInProgress{list[0], cols, c.plan.sources[v.Source.Index]})
+	return &rowPlan{layout: layout, reading: list[0], width: len(cols.features)}
 }
 
 // moves reports whether a feature changes with time alone, between the events

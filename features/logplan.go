@@ -234,7 +234,8 @@ type viewPlan struct {
 	ttl     int64  // ms
 	state   int    // offset of its words
 	chains  []*chainPlan
-	row     *rowPlan
+	row     *rowPlan // of the online store; nil: none
+	read    *rowPlan // of Read
 	cells   map[*spec.Feature]*cell
 }
 

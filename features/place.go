@@ -20,6 +20,11 @@ type placed struct {
 	lost     bool // it is before events that were folded
 	standing standing
 	views    uint64 // the touch bits of the views it enters
+
+	// Of an event that is not applied: what it sees instead of the log.
+	instead bool
+	made    bool // the last of rows is its own
+	rows    []uint64
 }
 
 // find places the event at hand in the log of one of its entities. Where a view

@@ -14,6 +14,7 @@ type Plan struct {
 	logs    []*logPlan
 	views   []*viewPlan // by spec.View.Index; nil: nothing of it is needed
 	rows    []*RowLayout
+	reads   []*RowLayout
 }
 
 // What is the scope of Compile.
@@ -36,6 +37,10 @@ func (p *Plan) Layout(source int) *Layout { return &p.sources[source].layout }
 // Rows are the rows that an online store holds, in the order of the views;
 // views without a served column have none. The caller does not change them.
 func (p *Plan) Rows() []*RowLayout { return p.rows }
+
+// Reads are what Read gives, in the order of the views: every feature that the
+// plan computes, the event-bound ones too. The caller does not change them.
+func (p *Plan) Reads() []*RowLayout { return p.reads }
 
 // sourcePlan is what one event of a source goes through.
 type sourcePlan struct {

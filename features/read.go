@@ -73,15 +73,22 @@ func (e *Engine) momentOf(r *viewReading, key hash128, ev *event.Event) moment {
 	m := moment{log: l, t: ev.Time, state: p.state, standing: p.standing}
 	if p.state == nil {
 		m.state = l.unknown()
+	} else {
+		m.state, m.small = l.facing(p.state)
+	}
+	if p.lost {
+		m.lost = true
+		return m
+	}
+	if p.instead {
+		m.rows, m.current = p.rows, p.in
+		return m
+	}
+	if p.state == nil {
 		return m
 	}
 	m.rows = l.rows.All(p.state[atRows:])
 	m.current = p.in
-	m.state, m.small = l.facing(p.state)
-	if p.lost {
-		m.lost, m.current, m.rows = true, false, nil
-		return m
-	}
 	if p.standing == at {
 		return m
 	}

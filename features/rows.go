@@ -1,32 +1,36 @@
 package features
 
 import (
+	"slices"
+
 	"github.com/freshet-dev/freshet/config/spec"
-	"github.com/freshet-dev/freshet/features/event"
 )
 
-// ReadRow is the read of now of one entity's row of a view at t, which is at or
-// after its newest event (S6). The view has a row in Plan.Rows; keys are as
-// JoinKey makes them. out's slices belong to the engine and live until its next
-// call.
-func (e *Engine) ReadRow(view *spec.View, key string, t int64, out *Row) {
+// Read fills out with the read of now of one entity in a view at t, which is at
+// or after its newest event (S6): every feature of Plan.Reads, those that need an
+// event as NEEDS_EVENT. Nothing changes by it. Keys are as JoinKey makes them.
+// The slices of out are used again where they are large enough; lists and maps in
+// them live until the engine's next call.
+func (e *Engine) Read(view *spec.View, key string, t int64, out *Row) {
 	v := e.plan.views[view.Index]
-	if v == nil || v.row == nil {
-		panic("features: a row of a view that has none: " + view.Name)
+	if v == nil || v.read == nil {
+		panic("features: a read of a view that is not computed: " + view.Name)
 	}
-	e.readRow(v, key, t, out)
+	counts := slices.Clone(e.counts) // they are of what was applied
+	n := v.read.width
+	out.Values, out.Statuses = slices.Grow(out.Values[:0], n)[:n], slices.Grow(out.Statuses[:0], n)[:n]
+	e.readRow(v, v.read, key, t, out)
+	copy(e.counts, counts)
 }
 
-func (e *Engine) readRow(v *viewPlan, key string, t int64, out *Row) {
-	for len(e.values) < v.row.width {
-		e.values, e.statuses = append(e.values, event.Value{}), append(e.statuses, 0)
-	}
+// readRow fills a row, whose slices have room for the plan's width.
+func (e *Engine) readRow(v *viewPlan, p *rowPlan, key string, t int64, out *Row) {
 	e.ofRow = e.ofRow[:0]
 	e.lists = &e.ofRow
 	m := e.logs[v.log.index].look(e.hash.key(key), t)
-	e.read(v.row.reading, &m, frame{e.values, e.statuses}, nil)
-	n := len(v.row.layout.Columns)
-	*out = Row{Layout: v.row.layout, Key: key, AsOf: t, Values: e.values[:n], Statuses: e.statuses[:n]}
+	e.read(p.reading, &m, frame{out.Values[:p.width], out.Statuses[:p.width]}, nil)
+	n := len(p.layout.Columns)
+	*out = Row{Layout: p.layout, Key: key, AsOf: t, Values: out.Values[:n], Statuses: out.Statuses[:n]}
 }
 
 // Rows calls f for every row touched since the last call, each once, in an
@@ -40,7 +44,8 @@ func (e *Engine) Rows(f func(*Row)) {
 				if w[atTouched]&v.touch == 0 || v.row == nil {
 					continue
 				}
-				e.readRow(v, l.entities.key(slot), l.newest(v, w), &e.row)
+				e.row.Values, e.row.Statuses = e.values[:v.row.width], e.statuses[:v.row.width]
+				e.readRow(v, v.row, l.entities.key(slot), l.newest(v, w), &e.row)
 				f(&e.row)
 			}
 			w[atTouched] = 0

@@ -18,7 +18,8 @@ type run struct {
 	readers []*features.Reader
 	vectors []*features.Vector
 	offsets map[[2]int]int64
-	last    int // the source of the last record
+	last    int  // the source of the last record
+	asks    bool // with the record, instead of applying it
 }
 
 // start is the time that offsets of the tests count from.
@@ -58,6 +59,13 @@ func (r *run) record(source string, partition int, at string, fields string) str
 	text += "}"
 	place := [2]int{r.last, partition}
 	ev := &event.Event{Source: r.last, Partition: int32(partition), Offset: r.offsets[place], RecordTime: event.NoTime}
+	if r.asks {
+		if rej := r.readers[r.last].Read([]byte(text), ev); rej != nil {
+			return rej.Reason.String()
+		}
+		r.engine.ReadWith(ev, r.vectors[r.last])
+		return "asked"
+	}
 	r.offsets[place]++
 	if rej := r.readers[r.last].Read([]byte(text), ev); rej != nil {
 		return rej.Reason.String()
@@ -75,6 +83,16 @@ func (r *run) pay(at string, fields string) {
 	if got := r.record("pay", 0, at, fields); got != "accepted" {
 		r.t.Fatalf("pay at %s %s: %s", at, fields, got)
 	}
+}
+
+// ask reads with a record of source pay, which is not applied.
+func (r *run) ask(at string, fields string) {
+	r.t.Helper()
+	r.asks = true
+	if got := r.record("pay", 0, at, fields); got != "asked" {
+		r.t.Fatalf("ask at %s %s: %s", at, fields, got)
+	}
+	r.asks = false
 }
 
 // show is a value with its status, where that is not PRESENT.
@@ -135,11 +153,11 @@ func (r *run) read(name, key, at string) string {
 		r.t.Fatal(err)
 	}
 	var row features.Row
-	for _, layout := range r.plan.Rows() {
+	for _, layout := range r.plan.Reads() {
 		if layout.View.Ref() != view {
 			continue
 		}
-		r.engine.ReadRow(layout.View, key, start.Add(d).UnixMilli(), &row)
+		r.engine.Read(layout.View, key, start.Add(d).UnixMilli(), &row)
 		for i, c := range layout.Columns {
 			if c.Feature.Short == short {
 				return show(row.Values[i], c.Scale, row.Statuses[i])

@@ -32,6 +32,7 @@ type duel struct {
 	// mayTouch are the rows that a retracting event carries the key of.
 	mayTouch map[oracle.Row]bool
 	counts   *counts
+	places   map[[2]int64][2]int64 // by source and time: the last place that was applied
 }
 
 // errCut ends a history without a verdict: a record of a lagging partition
@@ -86,7 +87,7 @@ func (c *counts) add(o *counts) {
 
 func newDuel(plan *features.Plan, c *counts, g *genSpec, few int) *duel {
 	s := plan.Spec()
-	d := &duel{plan: plan, spec: s, counts: c, oracle: oracle.New(s), touched: map[oracle.Row]bool{}, lagged: map[oracle.Row]bool{}, mayTouch: map[oracle.Row]bool{}}
+	d := &duel{plan: plan, spec: s, counts: c, oracle: oracle.New(s), touched: map[oracle.Row]bool{}, lagged: map[oracle.Row]bool{}, mayTouch: map[oracle.Row]bool{}, places: map[[2]int64][2]int64{}}
 	d.engine = features.NewEngine(plan, features.Options{Seed: [16]byte{1, 2, 3}, Few: few})
 	tables := d.tables(g)
 	for i := range s.Sources {
@@ -159,7 +160,9 @@ func (d *duel) apply(r oracle.Record) error {
 	if rejection != nil {
 		got, detail = rejection.Reason.String(), rejection.Detail
 	} else {
-		d.engine.Apply(ev, d.vectors[r.Source])
+		if err := d.applyAsked(ev); err != nil {
+			return fmt.Errorf("%s: %w", r.Value, err)
+		}
 	}
 	want := d.oracle.Apply(r)
 	d.counts.records++
@@ -245,7 +248,7 @@ func (d *duel) behind(v *spec.View, t int64) bool {
 // doubtful reports whether the engine may say INCOMPLETE of a value at t: the
 // reader is behind, or it is of a life that a record behind has entered.
 func (d *duel) doubtful(f *spec.Feature, key string, t int64) bool {
-	ofLife := f.Def == nil || oracle.OfLife(f) || f.Window.Kind == spec.Session
+	ofLife := f.Def == nil || oracle.OfLife(f) || f.Window.Kind == spec.Session || f.Window.Kind == spec.Last
 	return d.behind(f.View, t) || ofLife && d.lagged[oracle.Row{View: f.View, Key: key}]
 }
 
@@ -461,7 +464,7 @@ func (d *duel) read(r read) error {
 		return nil // not now any more: the row may have been swept
 	}
 	var row features.Row
-	d.engine.ReadRow(v, r.key, t, &row)
+	d.engine.Read(v, r.key, t, &row)
 	d.counts.reads++
 	if row.AsOf != t && row.Layout == nil {
 		return fmt.Errorf("%s of %s at %d: no row", r.key, v.Name, t)

@@ -205,7 +205,7 @@ func (w *world) read(engine *features.Engine) *reading {
 			continue
 		}
 		for _, at := range w.times {
-			engine.ReadRow(r.View, r.Key, at, &row)
+			engine.Read(r.View, r.Key, at, &row)
 			for i, c := range row.Layout.Columns {
 				it := item{r, c, at, row.Statuses[i], outside(row.Values[i], c.Scale)}
 				got.items = append(got.items, it)

@@ -137,7 +137,7 @@ func (s *story) reads(after time.Duration, name string, want any, status feature
 	s.t.Helper()
 	for _, engine := range s.engines {
 		var row features.Row
-		engine.ReadRow(s.plan.Spec().Views[0], "c1", origin+after.Milliseconds(), &row)
+		engine.Read(s.plan.Spec().Views[0], "c1", origin+after.Milliseconds(), &row)
 		i := slices.IndexFunc(row.Layout.Columns, func(c features.RowColumn) bool { return c.Feature.Short == name })
 		if got := outside(row.Values[i], row.Layout.Columns[i].Scale); got != want || row.Statuses[i] != status {
 			s.t.Errorf("%s at %s is %v %s, want %v %s", name, after, got, row.Statuses[i], want, status)

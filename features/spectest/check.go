@@ -216,7 +216,10 @@ func (c *check) value(f *spec.Feature, d *spec.ServiceDerived, service *spec.Ser
 			c.engine = c.play.asOf(c.expect.At)
 		}
 		row = new(features.Row)
-		c.engine.ReadRow(f.View, features.JoinKey(c.expect.Key), c.play.at(c.expect.At), row)
+		c.engine.Read(f.View, features.JoinKey(c.expect.Key), c.play.at(c.expect.At), row)
+		for i := range row.Values {
+			row.Values[i] = row.Values[i].Clone()
+		}
 		c.rows[f.View] = row
 	}
 	for i, column := range row.Layout.Columns {

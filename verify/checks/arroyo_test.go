@@ -92,7 +92,7 @@ func (s *stream) read(view, key, short string, t int64) float64 {
 		if layout.View.Name != view {
 			continue
 		}
-		s.engine.ReadRow(layout.View, key, t, &row)
+		s.engine.Read(layout.View, key, t, &row)
 		for i, c := range layout.Columns {
 			if c.Feature.Short == short {
 				switch x := plain(row.Values[i], c.Scale).(type) {

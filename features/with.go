@@ -1,0 +1,91 @@
+package features
+
+import (
+	"math"
+	"slices"
+
+	"github.com/freshet-dev/freshet/features/event"
+)
+
+// ReadWith fills out with what ev would be enriched with, and remembers nothing
+// (S7). An event that was applied, known by its id and time, is evaluated at the
+// place where it was, never counted twice; any other one behind all events of its
+// time. Its values live until the engine's next call. It reads the entity's rows
+// one by one: for an answer, not for every event.
+func (e *Engine) ReadWith(ev *event.Event, out *Vector) {
+	c, sp := &e.current, e.plan.sources[ev.Source]
+	counts := slices.Clone(e.counts) // they are of what was applied
+	e.ofVector = e.ofVector[:0]
+	e.lists = &e.ofVector
+	e.identify(ev)
+	c.prepared = false
+	e.ask(ev)
+	known := e.placeApplied(sp, ev)
+	if !known {
+		c.place = math.MaxUint64
+	}
+	c.places = c.places[:0]
+	for i, plan := range sp.logs {
+		p := placed{standing: behind, instead: true}
+		if c.keys[sp.entity[i]] != "" {
+			e.logs[plan.index].suppose(e, &p, sp.entity[i], ev, known)
+		}
+		c.places = append(c.places, p)
+	}
+	e.enrich(sp, ev, out)
+	for i, plan := range sp.logs {
+		if l, p := e.logs[plan.index], &c.places[i]; p.made {
+			l.releaseTexts(e, l.plan.row(p.rows, l.plan.len(p.rows)-1))
+		}
+	}
+	copy(e.counts, counts)
+}
+
+// placeApplied finds the place of an event that was applied, by its id and time
+// in the log of its first entity.
+func (e *Engine) placeApplied(sp *sourcePlan, ev *event.Event) bool {
+	c := &e.current
+	if c.idHash == 0 {
+		return false
+	}
+	for i, plan := range sp.logs {
+		if c.keys[sp.entity[i]] == "" {
+			continue
+		}
+		l := e.logs[plan.index]
+		row := l.rowOfID(c.hashes[sp.entity[i]], ev.Time, c.idHash)
+		if row != nil {
+			c.place = plan.place(row)
+		}
+		return row != nil
+	}
+	return false
+}
+
+// suppose makes what the event at hand sees of one of its entities: the rows up
+// to its own, which is put behind them in a copy where it was not applied.
+func (l *entityLog) suppose(e *Engine, p *placed, entity int, ev *event.Event, known bool) {
+	c := &e.current
+	p.in = l.plan.counted(c) != 0
+	if n, ok := l.entities.find(c.hashes[entity]); ok {
+		p.slot, p.state = n, l.entities.state(n)
+		rows := l.rows.All(p.state[atRows:])
+		p.index = l.rows.FirstBehind(rows, ev.Time, c.place)
+		p.rows = l.plan.upTo(rows, p.index)
+		p.lost = n.isLarge() && ev.Time <= l.foldedAt(p.state) && p.index == 0
+	}
+	if known {
+		if p.in = p.index > 0; p.in {
+			last := l.plan.row(p.rows, p.index-1)
+			p.in = l.plan.time(last) == ev.Time && l.plan.place(last) == c.place
+		}
+		return
+	}
+	if p.in {
+		p.made = true
+		l.supposed = append(l.supposed[:0], p.rows...)
+		l.supposed = append(l.supposed, make([]uint64, l.plan.width)...)
+		l.fill(e, l.supposed[len(p.rows):], ev, false)
+		p.rows = l.supposed
+	}
+}
