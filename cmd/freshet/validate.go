@@ -11,18 +11,20 @@ import (
 )
 
 func (a *app) validateCommand() *cobra.Command {
-	var strict bool
+	var strict, watching bool
 	var format string
 	cmd := &cobra.Command{
 		Use:   "validate [path...]",
 		Short: "Check specs: exit 1 on any error",
 		Long: `  freshet validate examples/payments
   freshet validate features/ models.yaml --strict
+  freshet validate features/ --watch
   freshet validate examples/* -o json | jq '.diagnostics[]'
 
 Checks spec files and folders; those of one namespace form one spec. On stderr: errors and warnings,
 what this build cannot run yet (run refuses such a spec, test where the engine lacks it), and which
-features are not served. Exit 0 without errors, 1 with one; with --strict warnings count too.`,
+features are not served. Exit 0 without errors, 1 with one; with --strict warnings count too.
+--watch goes on: it checks again whenever a file changes and prints what is new or fixed. Ctrl-C ends it (exit 0).`,
 		RunE: func(cmd *cobra.Command, given []string) error {
 			settings, err := a.settings(cmd)
 			if err != nil {
@@ -32,68 +34,100 @@ features are not served. Exit 0 without errors, 1 with one; with --strict warnin
 			if err != nil {
 				return err
 			}
+			if watching && (format == "json" || strict) {
+				return usage("--watch prints for people and does not end by what it finds: leave --strict and -o json out")
+			}
+			if watching {
+				return a.watchSpecs(cmd.Context(), paths)
+			}
 			return a.validate(paths, strict, format)
 		},
 	}
 	cmd.Flags().BoolVar(&strict, "strict", false, "exit 1 on warnings too")
+	cmd.Flags().BoolVar(&watching, "watch", false, "check again whenever a file changes")
 	offerOutput(cmd, &format, "table", "json")
 	return cmd
 }
 
-func (a *app) validate(paths []string, strict bool, format string) error {
+// checked is what there is to say of some specs.
+type checked struct {
+	specs            []*spec.Spec
+	diags            spec.Diagnostics
+	usable           bool // the tables too
+	errors, warnings int
+}
+
+func (a *app) check(paths []string) (*checked, error) {
 	specs, diags, err := a.loadSpecs(paths)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	specs, _, wrong := withTables(specs)
 	diags = append(diags, wrong...)
-	errorCount, warnings := count(diags, spec.ErrorSeverity), count(diags, spec.WarningSeverity)
+	return &checked{specs, diags, len(wrong) == 0, count(diags, spec.ErrorSeverity), count(diags, spec.WarningSeverity)}, nil
+}
+
+func (a *app) validate(paths []string, strict bool, format string) error {
+	c, err := a.check(paths)
+	if err != nil {
+		return err
+	}
 	if format == "json" {
-		err = writeJSON(a.out, validation(specs, diags))
+		err = writeJSON(a.out, validation(c.specs, c.diags))
 	} else {
-		if err = diags.Render(a.errs); err != nil {
-			return err
-		}
-		if len(wrong) == 0 {
-			err = a.summarise(specs)
-		}
+		err = a.writeLines(c.lines(a))
 	}
 	if err != nil {
 		return err
 	}
 	switch {
-	case errorCount > 0:
+	case c.errors > 0:
 		if format != "json" {
-			fmt.Fprintln(a.errs, plural(errorCount, "error")+", "+plural(warnings, "warning"))
+			fmt.Fprint(a.errs, c.verdict().text)
 		}
-		return found(plural(errorCount, "error"))
-	case strict && warnings > 0:
+		return found(plural(c.errors, "error"))
+	case strict && c.warnings > 0:
 		if format != "json" {
-			fmt.Fprintln(a.errs, plural(warnings, "warning")+", and --strict counts them")
+			fmt.Fprintln(a.errs, plural(c.warnings, "warning")+", and --strict counts them")
 		}
-		return found(plural(warnings, "warning"))
+		return found(plural(c.warnings, "warning"))
 	}
 	return nil
 }
 
-func (a *app) summarise(specs []*spec.Spec) error {
+// lines is the findings, and a summary of each namespace.
+func (c *checked) lines(a *app) []line {
+	var lines []line
+	for i := range c.diags {
+		lines = append(lines, diagnosticLine(&c.diags[i]))
+	}
+	if !c.usable {
+		return lines
+	}
 	ink, errInk := a.ink(a.out), a.ink(a.errs)
-	for _, s := range specs {
+	for _, s := range c.specs {
 		for _, m := range unavailable(s, false) {
-			fmt.Fprintln(a.errs, errInk.warn(notYet(m)))
+			lines = append(lines, line{key: m.Pos.File + " " + m.What, text: errInk.warn(notYet(m)) + "\n"})
 		}
-		for _, line := range notServed(s) {
-			fmt.Fprintln(a.errs, errInk.dim("not served: "+line))
+		for _, text := range notServed(s) {
+			lines = append(lines, line{key: s.Namespace + " " + text, text: errInk.dim("not served: "+text) + "\n"})
 		}
 		n := sizesOf(s)
-		_, err := fmt.Fprintf(a.out, "%s  %s  %s, %s, %s, %s (%d served), %s, %s, %s\n", ink.bold(s.Namespace), ink.good("ok"),
+		text := fmt.Sprintf("%s  %s  %s, %s, %s, %s (%d served), %s, %s, %s\n", ink.bold(s.Namespace), ink.good("ok"),
 			plural(n.Sources, "source"), plural(n.Entities, "entity"), plural(n.Views, "view"), plural(n.Features, "feature"), n.Served,
 			plural(n.Services, "service"), plural(n.Models, "model"), plural(n.Tests, "test"))
-		if err != nil {
-			return err
-		}
+		lines = append(lines, line{key: text, text: text, out: true})
 	}
-	return nil
+	return lines
+}
+
+// verdict is the last line where there are errors.
+func (c *checked) verdict() line {
+	if c.errors == 0 {
+		return line{}
+	}
+	text := plural(c.errors, "error") + ", " + plural(c.warnings, "warning") + "\n"
+	return line{key: text, text: text}
 }
 
 // notServed names, view by view, the features that run does not compute.
