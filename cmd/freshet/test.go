@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -15,159 +16,186 @@ import (
 
 func (a *app) testCommand() *cobra.Command {
 	var pattern, format string
-	var failFast bool
+	var update bool
+	t := tester{app: a}
 	cmd := &cobra.Command{
 		Use:   "test [path...]",
 		Short: "Run the tests written in the specs",
 		Long: `  freshet test examples/quickstart
   freshet test features/ --run 'duplicate|late' --fail-fast
-  freshet test examples/quickstart -o json | jq '.tests[] | select(.passed | not)'
+  freshet test features/ --coverage -o json | jq -r '.coverage[].none[]'
 
 Runs the tests: of specs on the engine alone: in memory, in event time, without broker or store.
 A failure names the events that made the value what it is. Exit 0 if all pass, 1 otherwise.
-Scores and bands of a model that this build cannot score are skipped, by name and counted.`,
+Scores and bands of a model that this build cannot score are skipped, by name and counted.
+
+--update writes what comes out behind the names of an expectation that have nothing behind them
+(features: {card_velocity.txn_count_1h: }), marks each line "# review", and changes nothing else.
+--coverage lists the features that no test looks at. -o junit is JUnit XML, for CI.`,
 		RunE: func(cmd *cobra.Command, given []string) error {
 			settings, err := a.settings(cmd)
 			if err != nil {
 				return err
 			}
-			only, err := regexp.Compile(pattern)
-			if err != nil {
+			if t.only, err = regexp.Compile(pattern); err != nil {
 				return usage("--run %q is no regular expression: %v", pattern, err)
+			}
+			if t.coverage && format == "junit" {
+				return usage("JUnit XML has no place for coverage: use --coverage with -o table or json")
 			}
 			paths, err := specPaths(given, settings)
 			if err != nil {
 				return err
 			}
+			t.namespace, t.format = settings.Namespace, format
+			if update {
+				if err := t.update(paths); err != nil {
+					return err
+				}
+			}
 			specs, err := a.soundSpecs(paths)
 			if err != nil {
 				return err
 			}
-			t := tester{app: a, only: only, failFast: failFast, quiet: format == "json"}
-			return t.run(specs, settings.Namespace, format)
+			return t.test(specs)
 		},
 	}
 	cmd.Flags().StringVar(&pattern, "run", "", "run only tests whose name matches this regular expression")
-	cmd.Flags().BoolVar(&failFast, "fail-fast", false, "stop at the first failure")
-	offerOutput(cmd, &format, "table", "json")
+	cmd.Flags().BoolVar(&t.failFast, "fail-fast", false, "stop at the first failure")
+	cmd.Flags().BoolVar(&update, "update", false, "write what comes out where an expectation has no value yet")
+	cmd.Flags().BoolVar(&t.coverage, "coverage", false, "list the features that no test looks at")
+	offerOutput(cmd, &format, "table", "json", "junit")
 	return cmd
 }
 
-// tester runs the tests of several specs and counts.
+// tester runs the tests of several specs.
 type tester struct {
-	app      *app
-	only     *regexp.Regexp
-	failFast bool
-	quiet    bool
-
-	passed, failed, skippedLines, lines int
-	report                              []jsonTest
+	app       *app
+	only      *regexp.Regexp
+	failFast  bool
+	coverage  bool
+	namespace string
+	format    string
 }
 
-type jsonTest struct {
-	Namespace string        `json:"namespace"`
-	Name      string        `json:"name"`
-	Place     string        `json:"place"`
-	Passed    bool          `json:"passed"`
-	Error     string        `json:"error,omitempty"`
-	Checked   int           `json:"checked"`
-	Skipped   []string      `json:"skipped"`
-	Failures  []jsonFailure `json:"failures"`
+// suite is the tests of one namespace, as they went.
+type suite struct {
+	spec    *spec.Spec
+	results []spectest.Result
+	took    []time.Duration
 }
 
-type jsonFailure struct {
-	Of    string   `json:"of"`
-	Place string   `json:"place"`
-	Name  string   `json:"name"`
-	Want  string   `json:"want"`
-	Got   string   `json:"got"`
-	Why   []string `json:"why"`
-}
-
-func (t *tester) run(specs []*spec.Spec, namespace, format string) error {
-	for _, s := range specs {
-		if namespace != "" && s.Namespace != namespace {
-			continue
-		}
-		if err := t.spec(s); err != nil {
-			return err
-		}
-		if t.failFast && t.failed > 0 {
-			break
-		}
+// ran is the tests of a suite that ran.
+func (s *suite) ran() []*spec.Test {
+	var tests []*spec.Test
+	for i := range s.results {
+		tests = append(tests, s.results[i].Test)
 	}
-	if format == "json" {
-		err := writeJSON(t.app.out, struct {
-			Passed       int        `json:"passed"`
-			Failed       int        `json:"failed"`
-			SkippedLines int        `json:"skipped_lines"`
-			Tests        []jsonTest `json:"tests"`
-		}{t.passed, t.failed, t.skippedLines, append([]jsonTest{}, t.report...)})
-		if err != nil {
-			return err
-		}
-	} else if err := t.summary(); err != nil {
+	return tests
+}
+
+func (t *tester) test(specs []*spec.Spec) error {
+	show := t.print
+	if t.format != "table" {
+		show = func(*spectest.Result) error { return nil }
+	}
+	suites, err := t.run(specs, show)
+	if err != nil {
 		return err
 	}
-	if t.failed > 0 {
-		return found(plural(t.failed, "test") + " failed")
+	total := sum(suites)
+	switch t.format {
+	case "json":
+		err = writeJSON(t.app.out, t.document(suites))
+	case "junit":
+		err = writeJUnit(t.app.out, suites)
+	default:
+		if err = t.summary(total); err == nil && t.coverage {
+			err = t.uncovered(suites)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if total.failed > 0 {
+		return found(plural(total.failed, "test") + " failed")
+	}
+	if total.passed == 0 && t.only.String() != "" {
+		fmt.Fprintf(t.app.errs, "no test has a name like %s\n", t.only)
 	}
 	return nil
 }
 
-func (t *tester) spec(s *spec.Spec) error {
+// run runs the tests of all namespaces that are asked for, and shows each as
+// it ends.
+func (t *tester) run(specs []*spec.Spec, show func(*spectest.Result) error) ([]*suite, error) {
+	var suites []*suite
+	for _, s := range specs {
+		if t.namespace != "" && s.Namespace != t.namespace {
+			continue
+		}
+		one, err := t.suite(s, show)
+		if err != nil {
+			return nil, err
+		}
+		suites = append(suites, one)
+		if t.failFast && sum(suites).failed > 0 {
+			break
+		}
+	}
+	return suites, nil
+}
+
+func (t *tester) suite(s *spec.Spec, show func(*spectest.Result) error) (*suite, error) {
 	s, tables, err := t.app.runningSpec(s)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	runner, err := spectest.New(s, tables)
 	var lacks *features.Unavailable
 	if errors.As(err, &lacks) {
-		return refuse("test", inOrder(lacks.Items))
+		return nil, refuse("test", inOrder(lacks.Items))
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
+	out := &suite{spec: s}
 	for _, test := range s.Tests {
 		if !t.only.MatchString(test.Name) {
 			continue
 		}
+		start := time.Now()
 		result := runner.Run(test)
-		t.count(s, &result)
-		if !t.quiet {
-			if err := t.print(&result); err != nil {
-				return err
-			}
+		out.results, out.took = append(out.results, result), append(out.took, time.Since(start))
+		if err := show(&result); err != nil {
+			return nil, err
 		}
 		if t.failFast && !result.Passed() {
 			break
 		}
 	}
-	return nil
+	return out, nil
 }
 
-func (t *tester) count(s *spec.Spec, result *spectest.Result) {
-	if result.Passed() {
-		t.passed++
-	} else {
-		t.failed++
-	}
-	t.skippedLines += len(result.Skipped)
-	t.lines += result.Checked
-	entry := jsonTest{Namespace: s.Namespace, Name: result.Test.Name, Place: place(result.Test.Pos), Passed: result.Passed(),
-		Checked: result.Checked, Skipped: []string{}, Failures: []jsonFailure{}}
-	if result.Err != nil {
-		entry.Error = result.Err.Error()
-	}
-	for _, skip := range result.Skipped {
-		entry.Skipped = append(entry.Skipped, skip.What+": "+skip.Reason)
-	}
-	for _, failure := range result.Failures {
-		for _, m := range failure.Mismatches {
-			entry.Failures = append(entry.Failures, jsonFailure{failure.Of, place(m.Pos), m.Name, m.Want, m.Got, append([]string{}, m.Why...)})
+// totals counts tests and the lines of their expectations.
+type totals struct{ passed, failed, skippedLines, missing, lines int }
+
+func sum(suites []*suite) totals {
+	var n totals
+	for _, s := range suites {
+		for i := range s.results {
+			result := &s.results[i]
+			if result.Passed() {
+				n.passed++
+			} else {
+				n.failed++
+			}
+			n.skippedLines += len(result.Skipped)
+			n.lines += result.Checked
+			n.missing += len(result.Missing)
 		}
 	}
-	t.report = append(t.report, entry)
+	return n
 }
 
 // print shows one test: a line if it passed, what differs and why if not.
@@ -207,17 +235,48 @@ func (t *tester) print(result *spectest.Result) error {
 	return err
 }
 
-func (t *tester) summary() error {
+func (t *tester) summary(n totals) error {
 	ink := t.app.ink(t.app.out)
-	words := []string{fmt.Sprintf("%d passed", t.passed)}
-	if t.failed > 0 {
-		words = append(words, ink.bad(fmt.Sprintf("%d failed", t.failed)))
+	words := []string{fmt.Sprintf("%d passed", n.passed)}
+	if n.failed > 0 {
+		words = append(words, ink.bad(fmt.Sprintf("%d failed", n.failed)))
 	}
-	words = append(words, plural(t.lines, "line")+" compared")
-	if t.skippedLines > 0 {
-		words = append(words, plural(t.skippedLines, "line")+" of absent models skipped")
+	words = append(words, plural(n.lines, "line")+" compared")
+	if n.skippedLines > 0 {
+		words = append(words, plural(n.skippedLines, "line")+" of absent models skipped")
+	}
+	if n.missing > 0 {
+		words = append(words, plural(n.missing, "line")+" without a value (freshet test --update writes what comes out)")
 	}
 	_, err := fmt.Fprintln(t.app.out, strings.Join(words, ", "))
+	return err
+}
+
+// uncovered lists, view by view, what no test looks at.
+func (t *tester) uncovered(suites []*suite) error {
+	var b strings.Builder
+	for _, s := range suites {
+		c := spectest.CoverageOf(s.spec, s.ran())
+		fmt.Fprintf(&b, "%s  tests name %d of %s, and %d more are part of one\n", s.spec.Namespace,
+			len(c.Named), plural(len(c.Named)+len(c.Through)+len(c.None), "value"), len(c.Through))
+		last := ""
+		for _, name := range c.None {
+			view, short, _ := strings.Cut(name, ".")
+			if view != last {
+				if last != "" {
+					b.WriteString("\n")
+				}
+				fmt.Fprintf(&b, "  in no test: %s: %s", view, short)
+				last = view
+				continue
+			}
+			b.WriteString(", " + short)
+		}
+		if last != "" {
+			b.WriteString("\n")
+		}
+	}
+	_, err := fmt.Fprint(t.app.out, b.String())
 	return err
 }
 

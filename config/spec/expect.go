@@ -180,14 +180,16 @@ func (r *resolver) wantFeature(given givenIndex, e *Expect, in entry) {
 	if f == nil && d == nil {
 		return
 	}
-	w := Want{Feature: f, Derived: d, Service: s, Pos: in.value.pos()}
+	w := Want{Feature: f, Derived: d, Service: s, Key: in.key.pos(), Pos: in.value.pos()}
 	result := Double
 	if d != nil {
 		result = d.Type
 	} else {
 		result = f.Type
 	}
-	if result == List || result == Map {
+	if w.Missing = r.missing(in); w.Missing {
+		e.Features = append(e.Features, w)
+	} else if result == List || result == Map {
 		if v, ok := r.collection(in.value, f, in.name); ok {
 			w.Value = v
 			e.Features = append(e.Features, w)
@@ -196,6 +198,16 @@ func (r *resolver) wantFeature(given givenIndex, e *Expect, in entry) {
 		e.Features = append(e.Features, w)
 	}
 	r.asked(given, e, in.key, f)
+}
+
+// missing reports whether nothing stands behind a name: what comes out is
+// still to be written there.
+func (r *resolver) missing(in entry) bool {
+	if coreOf(in.value) != coreNull || in.value.Value != "" {
+		return false
+	}
+	r.warnf(in.key, "freshet test --update writes what comes out; null is written out", "`%s` has no expected value yet", in.name)
+	return true
 }
 
 // asked checks that the expectation can be answered: a read is of one entity,
@@ -302,13 +314,19 @@ func (r *resolver) want(w *Want, n node, t Type, name string) bool {
 func (r *resolver) wantStatuses(e *Expect, n node) {
 	for _, in := range r.mapping(n, "`statuses`").entries {
 		f, d, service := r.featureAt(in.key)
+		w := WantStatus{Feature: f, Derived: d, Service: service, Key: in.key.pos(), Pos: in.value.pos()}
+		if w.Missing = r.missing(in); w.Missing && (f != nil || d != nil) {
+			e.Statuses = append(e.Statuses, w)
+			continue
+		}
 		status, ok := r.text(in.value, "a status")
 		switch {
 		case f == nil && d == nil || !ok:
 		case !slices.Contains(statusNames, status):
 			r.errorf(in.value, oneOf(status, statusNames), "there is no status `%s`", status)
 		default:
-			e.Statuses = append(e.Statuses, WantStatus{Feature: f, Derived: d, Service: service, Status: status, Pos: in.value.pos()})
+			w.Status = status
+			e.Statuses = append(e.Statuses, w)
 		}
 	}
 }

@@ -7,9 +7,14 @@ import (
 
 // wantOfModels reads the lines of an expectation that are by model.
 func (r *resolver) wantOfModels(e *Expect, m *mapping) {
-	r.byModel(m, "reasons", func(x *Model, n node) {
+	r.byModel(m, "reasons", func(x *Model, in entry) {
+		n := in.value
+		w := WantReasons{Model: x, Key: in.key.pos(), Pos: n.pos()}
+		if w.Missing = r.missing(in); w.Missing {
+			e.Reasons = append(e.Reasons, w)
+			return
+		}
 		items, ok := r.list(n, "the reasons of model "+x.Name)
-		w := WantReasons{Model: x, Pos: n.pos()}
 		for _, item := range items {
 			code, _ := r.text(item, "a reason code")
 			if !slices.ContainsFunc(x.Rules, func(rule *Rule) bool { return rule.Code == code }) {
@@ -22,13 +27,19 @@ func (r *resolver) wantOfModels(e *Expect, m *mapping) {
 			e.Reasons = append(e.Reasons, w)
 		}
 	})
-	r.byModel(m, "scores", func(x *Model, n node) {
-		w := WantScore{Model: x, Want: Want{Pos: n.pos()}, Pos: n.pos()}
-		if r.want(&w.Want, n, Double, "the score of model "+x.Name) {
+	r.byModel(m, "scores", func(x *Model, in entry) {
+		n := in.value
+		w := WantScore{Model: x, Want: Want{Key: in.key.pos(), Pos: n.pos()}, Pos: n.pos()}
+		if w.Want.Missing = r.missing(in); w.Want.Missing || r.want(&w.Want, n, Double, "the score of model "+x.Name) {
 			e.Scores = append(e.Scores, w)
 		}
 	})
-	r.byModel(m, "band", func(x *Model, n node) {
+	r.byModel(m, "band", func(x *Model, in entry) {
+		n := in.value
+		if r.missing(in) {
+			e.Bands = append(e.Bands, WantBand{Model: x, Missing: true, Key: in.key.pos(), Pos: n.pos()})
+			return
+		}
 		name, ok := r.text(n, "a band")
 		if ok && !x.band(name) {
 			r.unknown(n, "band of model "+x.Name, name, x.bandNames())
@@ -38,7 +49,7 @@ func (r *resolver) wantOfModels(e *Expect, m *mapping) {
 	})
 }
 
-func (r *resolver) byModel(m *mapping, key string, read func(*Model, node)) {
+func (r *resolver) byModel(m *mapping, key string, read func(*Model, entry)) {
 	n, ok := m.get(key)
 	if !ok {
 		return
@@ -49,7 +60,7 @@ func (r *resolver) byModel(m *mapping, key string, read func(*Model, node)) {
 			r.unknown(in.key, "model", in.name, namesOf(r.spec.Models, modelName))
 			continue
 		}
-		read(x, in.value)
+		read(x, in)
 	}
 }
 
@@ -59,6 +70,8 @@ func (r *resolver) wantDropped(e *Expect, n node) {
 		switch {
 		case !slices.Contains(dropReasons, in.name):
 			r.errorf(in.key, oneOf(in.name, dropReasons), "records are not dropped as `%s`", in.name)
+		case r.missing(in):
+			e.Dropped = append(e.Dropped, WantDropped{Reason: in.name, Missing: true, Key: in.key.pos(), Pos: in.value.pos()})
 		case coreOf(in.value) != coreInt || err != nil || count < 0:
 			r.errorf(in.value, "write a whole number", "`dropped` counts records")
 		default:

@@ -46,6 +46,7 @@ type value struct {
 	of          *value   // of aList and aMap
 	block       *block   // of anObject
 	names       string   // of aMap: the form of its keys
+	except      []string // of aMap: what its keys cannot be
 	or          *value   // or this
 }
 
@@ -84,7 +85,15 @@ func scalar() value                     { return value{kind: aScalar} }
 func list(of value) value               { return value{kind: aList, of: &of} }
 func named(form string, of value) value { return value{kind: aMap, names: form, of: &of} }
 func object(b *block) value             { return value{kind: anObject, block: b} }
-func either(a, b value) value           { a.or = &b; return a }
+
+// either is a or b.
+func either(a, b value) value {
+	if a.or != nil {
+		b = either(*a.or, b)
+	}
+	a.or = &b
+	return a
+}
 
 // The forms of names in mappings that authors fill.
 const (

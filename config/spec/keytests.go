@@ -23,7 +23,8 @@ var (
 		{name: "at", value: offset(), doc: "From start: of an event of the entity at that time, else a read at that instant."},
 		{name: "event", value: either(text(), whole(minID, maxID)), doc: "Instead of at: the id of a given event."},
 		{name: "entity", value: named(lowerNames, either(scalar(), list(scalar()))), doc: "Which one: {card: c1}."},
-		{name: "features", value: named(anyNames, wanted()), doc: "Values by full name: a literal, null, or {approx: 1, abs: 0.1}, {above: 1}, {below: 1}."},
+		{name: "features", value: named(anyNames, either(list(scalar()), either(wanted(), categories()))),
+			doc: "Values by full name: a literal, a list, null, or {approx: 1, abs: 0.1}, {above: 1}, {below: 1}; by category {a: 1}."},
 		{name: "statuses", value: named(anyNames, word(statusNames...)), doc: "How far a value can be trusted."},
 		{name: "reasons", value: named(lowerNames, list(text())), doc: "By model: the exact list of reason codes, in the order declared."},
 		{name: "scores", value: named(lowerNames, wanted()), doc: "By model."},
@@ -43,4 +44,11 @@ var (
 // Ids of given events may be numbers.
 const minID, maxID = -1 << 62, 1 << 62
 
+// categories is an expected value per category, which is no way to compare.
+func categories() value {
+	v := scalar()
+	return value{kind: aMap, of: &v, except: wantBlock.names()}
+}
+
+// wanted is one expected number or text.
 func wanted() value { return either(scalar(), object(wantBlock)) }

@@ -421,6 +421,8 @@ type Want struct {
 	Value   Literal
 	Abs     float64
 	Rel     float64
+	Missing bool     // nothing stands behind the name yet
+	Key     Position // of the name that it stands behind
 	Pos     Position
 }
 
@@ -432,12 +434,16 @@ type (
 		Derived *ServiceDerived // with Service
 		Service *Service
 		Status  string
+		Missing bool // nothing stands behind the name yet
+		Key     Position
 		Pos     Position
 	}
 	WantReasons struct {
-		Model *Model
-		Codes []string
-		Pos   Position
+		Model   *Model
+		Codes   []string
+		Missing bool // nothing stands behind the name yet
+		Key     Position
+		Pos     Position
 	}
 	WantScore struct {
 		Model *Model
@@ -445,14 +451,18 @@ type (
 		Pos   Position
 	}
 	WantBand struct {
-		Model *Model
-		Band  string
-		Pos   Position
+		Model   *Model
+		Band    string
+		Missing bool // nothing stands behind the name yet
+		Key     Position
+		Pos     Position
 	}
 	WantDropped struct {
-		Reason string
-		Count  int
-		Pos    Position
+		Reason  string
+		Count   int
+		Missing bool // nothing stands behind the name yet
+		Key     Position
+		Pos     Position
 	}
 )
 

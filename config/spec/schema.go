@@ -219,6 +219,9 @@ func (b *schemaBuilder) kind(v *value) *jsonschema.Schema {
 		if v.names != "" {
 			s.PropertyNames = &jsonschema.Schema{Pattern: v.names}
 		}
+		if v.except != nil {
+			s.PropertyNames = &jsonschema.Schema{Not: &jsonschema.Schema{Enum: anys(v.except)}}
+		}
 		if v.words != nil {
 			s.PropertyNames = &jsonschema.Schema{Enum: anys(v.words)}
 		}

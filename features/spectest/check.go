@@ -2,7 +2,9 @@ package spectest
 
 import (
 	"fmt"
+	"regexp"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 
@@ -125,6 +127,10 @@ func (c *check) feature(want *spec.Want) *Mistake {
 	if mistake != nil {
 		return mistake
 	}
+	if want.Missing {
+		c.missing(want.Key, fullName(want.Feature, want.Derived, want.Service), valueText(got.value, got.scale))
+		return nil
+	}
 	c.compare(holds(want, got.value, got.scale), func() Mismatch {
 		m := Mismatch{Pos: want.Pos, Name: fullName(want.Feature, want.Derived, want.Service), Want: wantText(want),
 			Got: valueText(got.value, got.scale), Why: c.whyOf(want.Feature, want.Derived)}
@@ -157,11 +163,24 @@ func (c *check) status(want *spec.WantStatus) *Mistake {
 	if mistake != nil {
 		return mistake
 	}
+	if want.Missing {
+		c.missing(want.Key, fullName(want.Feature, want.Derived, want.Service)+" status", got.status.String())
+		return nil
+	}
 	c.compare(got.status.String() == want.Status, func() Mismatch {
 		return Mismatch{Pos: want.Pos, Name: fullName(want.Feature, want.Derived, want.Service) + " status", Want: want.Status,
 			Got: got.status.String(), Why: c.whyOf(want.Feature, want.Derived)}
 	})
 	return nil
+}
+
+// missing is a line without a value: it differs, and what came out can be
+// written there.
+func (c *check) missing(key spec.Position, name, got string) {
+	c.result.Missing = append(c.result.Missing, spec.Fill{Key: key, Text: got})
+	c.compare(false, func() Mismatch {
+		return Mismatch{Pos: key, Name: name, Want: "nothing yet", Got: got}
+	})
 }
 
 // compare counts one line and keeps it where it differs.
@@ -239,6 +258,10 @@ func (c *check) models() *Mistake {
 			return mistake
 		}
 		got := codes(want.Model, result.Reasons)
+		if want.Missing {
+			c.missing(want.Key, want.Model.Name+" reasons", list(got))
+			continue
+		}
 		c.compare(strings.Join(got, " ") == strings.Join(want.Codes, " "), func() Mismatch {
 			return Mismatch{Pos: want.Pos, Name: want.Model.Name + " reasons", Want: list(want.Codes), Got: list(got),
 				Why: c.whyReasons(want.Model, want.Codes, got)}
@@ -251,6 +274,14 @@ func (c *check) models() *Mistake {
 			return mistake
 		}
 		if c.skipped(want.Model, want.Pos, "score") {
+			continue
+		}
+		if want.Want.Missing {
+			got := "null"
+			if result.HasScore {
+				got = number(result.Score)
+			}
+			c.missing(want.Want.Key, want.Model.Name+" score", got)
 			continue
 		}
 		same := result.HasScore && holdsNumber(&want.Want, result.Score)
@@ -272,6 +303,10 @@ func (c *check) models() *Mistake {
 			return mistake
 		}
 		if c.skipped(want.Model, want.Pos, "band") {
+			continue
+		}
+		if want.Missing {
+			c.missing(want.Key, want.Model.Name+" band", bandText(result.Band))
 			continue
 		}
 		c.compare(result.Band == want.Band, func() Mismatch {
@@ -313,6 +348,10 @@ func (c *check) dropped() {
 	counts := c.play.dropped(by)
 	for i := range c.expect.Dropped {
 		want := &c.expect.Dropped[i]
+		if want.Missing {
+			c.missing(want.Key, "dropped "+want.Reason, fmt.Sprint(counts[want.Reason]))
+			continue
+		}
 		c.compare(counts[want.Reason] == want.Count, func() Mismatch {
 			return Mismatch{Pos: want.Pos, Name: "dropped " + want.Reason, Want: fmt.Sprint(want.Count), Got: fmt.Sprint(counts[want.Reason]),
 				Why: c.whyDropped(by)}
@@ -332,6 +371,16 @@ func (c *check) whyDropped(by time.Duration) []string {
 		return []string{"nothing had been dropped by then"}
 	}
 	return []string{"dropped by then: " + few(lines)}
+}
+
+var plainWord = regexp.MustCompile(`^[a-z][a-z_]*$`)
+
+// bandText is a band's name as an author would write it.
+func bandText(name string) string {
+	if plainWord.MatchString(name) && name != "true" && name != "false" && name != "null" {
+		return name
+	}
+	return strconv.Quote(name)
 }
 
 func codes(m *spec.Model, fired []int) []string {

@@ -62,9 +62,10 @@ type Result struct {
 	// Err is why the test itself is wrong: a required field without a value,
 	// a read of what needs an event. Then nothing else is set.
 	Err      *Mistake
-	Failures []Failure // expectations of which something differs
-	Checked  int       // lines compared
-	Skipped  []Skip    // lines not compared, because the model is absent
+	Failures []Failure   // expectations of which something differs
+	Checked  int         // lines compared
+	Skipped  []Skip      // lines not compared, because the model is absent
+	Missing  []spec.Fill // what comes out where the test has no value yet
 }
 
 // Passed reports whether nothing differs.

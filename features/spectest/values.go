@@ -145,7 +145,14 @@ func enclosed(isMap bool, texts []string) string {
 	return list(texts)
 }
 
-func number(f float64) string { return strconv.FormatFloat(f, 'g', -1, 64) }
+// number writes a number as people do, without an exponent as far as they can
+// read it.
+func number(f float64) string {
+	if size := math.Abs(f); size == 0 || size >= 1e-6 && size < 1e15 {
+		return strconv.FormatFloat(f, 'f', -1, 64)
+	}
+	return strconv.FormatFloat(f, 'g', -1, 64)
+}
 
 // modelInput is a value as a model sees it: NaN is no value.
 func modelInput(v event.Value, scale int) float64 {
