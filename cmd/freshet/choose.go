@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 
 	"github.com/freshet-dev/freshet/config/spec"
 	"github.com/freshet-dev/freshet/features"
@@ -81,8 +82,13 @@ func openKafkaSource(ctx context.Context, p *plant) (sources.Consumer, error) {
 
 // openFiles reads the files of --input in place of the live sources.
 func (p *plant) openFiles() (sources.Consumer, error) {
-	config := file.Config{Sources: len(p.spec.Sources), Stdin: p.app.in, Peek: p.peek()}
-	for _, in := range p.inputs {
+	return openInputs(p.plan, p.tables, p.inputs, p.app.in)
+}
+
+// openInputs merges files into one stream, in the order in which a run reads them.
+func openInputs(plan *features.Plan, tables []*event.Table, inputs []input, stdin io.Reader) (sources.Consumer, error) {
+	config := file.Config{Sources: len(plan.Spec().Sources), Stdin: stdin, Peek: peek(readersOf(plan, tables))}
+	for _, in := range inputs {
 		config.Inputs = append(config.Inputs, file.Input{Source: in.source.Index, Path: in.path})
 	}
 	consumer, err := file.Open(config)
@@ -92,23 +98,31 @@ func (p *plant) openFiles() (sources.Consumer, error) {
 	return consumer, nil
 }
 
-// peek tells the event time of a record before its turn, by decoding it as the
-// pipeline will.
-func (p *plant) peek() func(*sources.Record) (ms int64, accepted, ok bool) {
-	readers := make([]*features.Reader, len(p.spec.Sources))
-	for i := range readers {
-		readers[i] = p.plan.NewReader(i)
-		readers[i].SetTables(p.tables)
+// readersOf makes a reader for each source of a plan.
+func readersOf(plan *features.Plan, tables []*event.Table) []*features.Reader {
+	var readers []*features.Reader
+	for i := range plan.Spec().Sources {
+		reader := plan.NewReader(i)
+		reader.SetTables(tables)
+		readers = append(readers, reader)
 	}
+	return readers
+}
+
+// readRecord decodes a record as the pipeline does.
+func readRecord(readers []*features.Reader, r *sources.Record, ev *event.Event) *event.Rejection {
+	ev.Source, ev.Partition, ev.Offset, ev.RecordTime = r.Source, r.Partition, r.Offset, r.Time
+	if r.Cells != nil {
+		return readers[r.Source].ReadTexts(r.Cells.Names, r.Cells.Texts, ev)
+	}
+	return readers[r.Source].Read(r.Value, ev)
+}
+
+// peek tells the event time of a record before its turn.
+func peek(readers []*features.Reader) func(*sources.Record) (ms int64, accepted, ok bool) {
 	var ev event.Event
 	return func(r *sources.Record) (ms int64, accepted, ok bool) {
-		ev.Source, ev.Partition, ev.Offset, ev.RecordTime = r.Source, r.Partition, r.Offset, r.Time
-		var refused *event.Rejection
-		if r.Cells != nil {
-			refused = readers[r.Source].ReadTexts(r.Cells.Names, r.Cells.Texts, &ev)
-		} else {
-			refused = readers[r.Source].Read(r.Value, &ev)
-		}
+		refused := readRecord(readers, r, &ev)
 		switch {
 		case refused == nil:
 			return ev.Time, true, true

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,47 +22,94 @@ import (
 // getTimeout bounds one read of the online store.
 const getTimeout = 3 * time.Second
 
+// getFlags are the flags of get that are no settings.
+type getFlags struct {
+	paths, inputs      []string
+	at, event, service string
+	format             string
+}
+
 func (a *app) getCommand() *cobra.Command {
-	var paths []string
-	var format string
+	var f getFlags
 	cmd := &cobra.Command{
 		Use:   "get ENTITY=KEY [feature...]",
 		Short: "Read features as a scoring service would",
 		Long: `  freshet get card=c1 --specs examples/quickstart --online-store redis://localhost:6379
   freshet get card=c1 card_velocity.txn_count_1m 'card_geo.*' -o json
+  freshet get card=c1 --input payments=day.jsonl.gz --at 2026-01-05T12:04:31.882Z
+  freshet get --input payments=day.jsonl --event attempt.json --service payment_risk -o json
   freshet get pair=u1,d%2C7            a composite key; "," and "%" inside a part as %2C and %25
 
 Reads the last row of each view of the entity from Redis, with the status of each value and how old it is.
 A row is as of the entity's last event: where a window has passed since then, the note says so. Without a
 living writer every value is STALE. Keys of personal entities are looked up by their token, for which
-entity_key_secret is needed.`,
-		Args: args(cobra.MinimumNArgs(1)),
+entity_key_secret is needed.
+
+With --input it reads files instead, as run does, and answers from the state they lead to: every feature, also
+those that are not served, exactly as of --at (default: the newest event), later events left out; or with
+--event, one JSON object as its source declares it, as if it had just arrived: then what compares with an
+event has a value too, and an event that the files hold already gives the values of its own record. Several
+ENTITY=KEY may be given. --service puts the values in the order of its vector. Values are not masked: the
+files are your own.`,
 		RunE: func(cmd *cobra.Command, given []string) error {
 			settings, err := a.settings(cmd)
 			if err != nil {
 				return err
 			}
-			s, err := a.onlySpec(paths, settings)
+			s, err := a.onlySpec(f.paths, settings)
 			if err != nil {
 				return err
 			}
-			g, err := newGetting(s, settings, given)
-			if err != nil {
-				return err
+			if len(f.inputs) > 0 {
+				return a.getFromFiles(cmd.Context(), s, given, &f)
 			}
-			if err := g.read(cmd.Context(), settings); err != nil {
-				return err
+			if f.at != "" || f.event != "" {
+				return usage("--at and --event read the state that files lead to: say --input SOURCE=FILE; Redis holds last rows only")
 			}
-			if format == "json" {
-				return writeJSON(a.out, g.document())
+			if len(given) == 0 {
+				return usage("of which entity? say ENTITY=KEY, like %s=c1", s.Entities[0].Name)
 			}
-			return g.table(a)
+			return a.getFromStore(cmd.Context(), s, settings, given, &f)
 		},
 	}
-	cmd.Flags().StringArrayVar(&paths, "specs", nil, "spec file or folder; may repeat  [FRESHET_SPECS]")
-	offerOutput(cmd, &format, "table", "json")
-	config.AddFlags(cmd.Flags(), "online_store")
+	flags := cmd.Flags()
+	flags.StringArrayVar(&f.paths, "specs", nil, "spec file or folder; may repeat  [FRESHET_SPECS]")
+	flags.StringArrayVar(&f.inputs, "input", nil, "SOURCE=PATH: answer from the state that this file leads to; may repeat")
+	flags.StringVar(&f.at, "at", "", "with --input: as of this time (default: the newest event's)")
+	flags.StringVar(&f.event, "event", "", "with --input: [SOURCE=]FILE of one JSON object, - is stdin: the values with this event")
+	flags.StringVar(&f.service, "service", "", "only the features of this feature service, in the order of its vector")
+	offerOutput(cmd, &f.format, "table", "json")
+	config.AddFlags(flags, "online_store")
 	return cmd
+}
+
+func (a *app) getFromFiles(ctx context.Context, s *spec.Spec, given []string, f *getFlags) error {
+	q, err := a.newQuestion(s, given, f, time.Now())
+	if err != nil {
+		return err
+	}
+	answer, err := q.answer(ctx)
+	if err != nil {
+		return err
+	}
+	if f.format == "json" {
+		return answer.document(a)
+	}
+	return answer.table(a)
+}
+
+func (a *app) getFromStore(ctx context.Context, s *spec.Spec, settings *config.Settings, given []string, f *getFlags) error {
+	g, err := newGetting(s, settings, given, f.service)
+	if err != nil {
+		return err
+	}
+	if err := g.read(ctx, settings); err != nil {
+		return err
+	}
+	if f.format == "json" {
+		return writeJSON(a.out, g.document())
+	}
+	return g.table(a)
 }
 
 // getting is one read of one entity's rows.
@@ -71,6 +119,7 @@ type getting struct {
 	key     string
 	layouts []*features.RowLayout
 	only    map[*spec.Feature]bool // nil: all
+	service *spec.Service          // nil: in the order of the views
 
 	rows   []redis.StoredRow
 	alive  bool
@@ -78,7 +127,7 @@ type getting struct {
 	now    time.Time
 }
 
-func newGetting(s *spec.Spec, settings *config.Settings, given []string) (*getting, error) {
+func newGetting(s *spec.Spec, settings *config.Settings, given []string, service string) (*getting, error) {
 	g := &getting{spec: s, now: time.Now()}
 	var err error
 	if g.entity, g.key, err = parseEntity(s, given[0]); err != nil {
@@ -92,6 +141,9 @@ func newGetting(s *spec.Spec, settings *config.Settings, given []string) (*getti
 		if err := g.want(name); err != nil {
 			return nil, err
 		}
+	}
+	if g.service, err = serviceNamed(s, service); err != nil {
+		return nil, err
 	}
 	for _, layout := range plan.Rows() {
 		if layout.View.Entity == g.entity && g.wants(layout) {
@@ -169,11 +221,16 @@ func (g *getting) want(name string) error {
 
 func (g *getting) wants(layout *features.RowLayout) bool {
 	for _, column := range layout.Columns {
-		if g.only == nil || g.only[column.Feature] {
+		if g.shows(column.Feature) {
 			return true
 		}
 	}
 	return false
+}
+
+// shows reports whether a feature is part of the answer.
+func (g *getting) shows(f *spec.Feature) bool {
+	return (g.only == nil || g.only[f]) && (g.service == nil || slices.Contains(g.service.Features, f))
 }
 
 func (g *getting) read(ctx context.Context, settings *config.Settings) error {
@@ -228,7 +285,7 @@ func (g *getting) cells() []cell {
 	for _, row := range g.rows {
 		for i, column := range row.Layout.Columns {
 			f := column.Feature
-			if g.only != nil && !g.only[f] {
+			if !g.shows(f) {
 				continue
 			}
 			c := cell{feature: f, value: row.Texts[i], has: row.Has[i], status: row.Statuses[i]}
@@ -244,6 +301,11 @@ func (g *getting) cells() []cell {
 			}
 			cells = append(cells, c)
 		}
+	}
+	if g.service != nil {
+		slices.SortStableFunc(cells, func(a, b cell) int {
+			return slices.Index(g.service.Features, a.feature) - slices.Index(g.service.Features, b.feature)
+		})
 	}
 	return cells
 }
