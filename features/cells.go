@@ -103,7 +103,7 @@ func (l *logPlan) cursor(v *viewPlan, f *spec.Feature, agg *aggregate.Aggregatio
 	want.scanned = want.last > 0 || (want.delay > 0 && want.life != nil)
 	for _, p := range agg.Parts(n) {
 		delayed := want.delay > 0 && (p == aggregate.Distinct || !p.Retractable()) && !p.Walks()
-		delayed = delayed || (p == aggregate.Best && f.Window.Kind == spec.Sliding)
+		delayed = delayed || ((p == aggregate.Best || p == aggregate.Mode || p == aggregate.Buckets) && want.life == nil)
 		want.scanned = want.scanned || delayed || (p.Beside() && (want.delay > 0 || want.life != nil))
 	}
 	l.span = max(l.span, want.delay+reach)
@@ -142,7 +142,7 @@ func (l *logPlan) chain(v *viewPlan, gap int64) *chainPlan {
 // part is the accumulator of a cursor, shared by all cells that need the same.
 func (l *logPlan) part(k *cursorPlan, p partPlan) *partPlan {
 	for _, x := range k.parts {
-		if x.part == p.part && x.bit == p.bit && x.lane == p.lane && x.half == p.half && x.limit == p.limit && x.order == p.order {
+		if x.part == p.part && x.bit == p.bit && x.lane == p.lane && x.half == p.half && x.limit == p.limit && x.order == p.order && x.q == p.q {
 			return x
 		}
 	}
@@ -154,7 +154,7 @@ func (l *logPlan) part(k *cursorPlan, p partPlan) *partPlan {
 		if k.life != nil || !k.scanned {
 			p.table = l.table(k, &p)
 		}
-	case aggregate.Counts:
+	case aggregate.Counts, aggregate.Mode, aggregate.Buckets:
 		p.set = k.sets
 		k.sets++
 		switch {
@@ -315,6 +315,9 @@ func (c *compiler) parts(vp *viewPlan, x *cell) {
 		}
 		if part.Limited() {
 			p.limit = x.limit
+		}
+		if part == aggregate.Buckets {
+			p.q = d.Q
 		}
 		if part.Decays() {
 			p.half = float64(x.feature.Window.Length.Milliseconds())

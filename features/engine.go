@@ -27,6 +27,8 @@ type Engine struct {
 	args     aggregate.Args // of one cell
 	stretch  stretch        // what a walk goes over
 	walked   []uint64       // what it makes
+	scale    aggregate.Scale
+	buckets  []uint64       // those in use, while a quantile is looked for
 	met      *aggregate.Set // the values that it has met
 	lists    *[]event.Value // where the items of lists go: one of the two that follow
 	ofVector []event.Value
@@ -57,7 +59,8 @@ func (o Options) few() int {
 
 // NewEngine is an engine that has seen nothing.
 func NewEngine(p *Plan, o Options) *Engine {
-	e := &Engine{plan: p, hash: newHasher(o.Seed), texts: newInterner(), counts: make([]viewCounts, len(p.views)), met: aggregate.NewSet()}
+	e := &Engine{plan: p, hash: newHasher(o.Seed), texts: newInterner(), counts: make([]viewCounts, len(p.views)), met: aggregate.NewSet(),
+		scale: aggregate.NewScale()}
 	e.lists = &e.ofVector
 	for _, sp := range p.sources {
 		e.sources = append(e.sources, newSourceState(sp))

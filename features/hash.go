@@ -9,10 +9,24 @@ import (
 
 // hasher makes the keyed hashes that decide values (distinct, duplicates), so
 // that no one who does not know the key can make two texts collide.
-type hasher struct{ k0, k1 uint64 }
+type hasher struct {
+	k0, k1 uint64
+	i0, i1 uint64 // the inverses of k0|1 and k1|1
+}
 
 func newHasher(seed [16]byte) hasher {
-	return hasher{binary.LittleEndian.Uint64(seed[:8]), binary.LittleEndian.Uint64(seed[8:])}
+	h := hasher{k0: binary.LittleEndian.Uint64(seed[:8]), k1: binary.LittleEndian.Uint64(seed[8:])}
+	h.i0, h.i1 = inverse(h.k0|1), inverse(h.k1|1)
+	return h
+}
+
+// inverse is the odd number that odd x times is 1, modulo 2^64.
+func inverse(x uint64) uint64 {
+	y := x // right in the three lowest bits; each step doubles them
+	for range 5 {
+		y *= 2 - x*y
+	}
+	return y
 }
 
 // of is the hash of a text; never 0, which means "none".
@@ -38,9 +52,23 @@ func (h hasher) key(text string) hash128 {
 // not know the key.
 func (h hasher) spread(word uint64) uint64 {
 	x := (word ^ h.k0) * (h.k1 | 1)
-	x = (x ^ x>>32) * 0xd6e8feb86659fd93
+	x = (x ^ x>>32) * mixer
 	x = (x ^ x>>29 ^ h.k1) * (h.k0 | 1)
 	return x ^ x>>32
+}
+
+// mixer and unmixer are each other's inverse.
+const (
+	mixer   = 0xd6e8feb86659fd93
+	unmixer = 0xcfee444d8b59a89b
+)
+
+// unspread undoes spread.
+func (h hasher) unspread(x uint64) uint64 {
+	x = (x ^ x>>32) * h.i0
+	x ^= h.k1
+	x = (x ^ x>>29 ^ x>>58) * unmixer
+	return (x^x>>32)*h.i1 ^ h.k0
 }
 
 func aliasOf(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

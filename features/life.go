@@ -215,9 +215,8 @@ func (l *entityLog) foldPart(e *Engine, p *partPlan, w, row []uint64) {
 	case 0, aggregate.Matches:
 		base[0]++
 	case aggregate.Distinct: // the table says which values are in the base
-	case aggregate.Counts:
-		word := l.plan.word(row, p.lane)
-		l.tables.Put(w[p.census.at:], word, l.tables.Get(w[p.census.at:], word)+1)
+	case aggregate.Counts, aggregate.Mode, aggregate.Buckets:
+		l.foldCount(e, p, w, row)
 	case aggregate.Newest, aggregate.Oldest, aggregate.Best: // they point at an input
 		l.addKeeping(e, p, base, row)
 	default:
@@ -261,6 +260,8 @@ func (l *entityLog) releaseBase(e *Engine, c *chainPlan, w []uint64) {
 			switch {
 			case p.part.Walks():
 				l.releaseWalk(e, p, w)
+			case p.part.Counted():
+				l.releaseCounts(e, p, w)
 			case p.part.Points() && l.plan.isText(p.lane) && w[p.base] != 0:
 				e.texts.release(w[p.base+2])
 			}

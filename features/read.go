@@ -261,7 +261,7 @@ func (e *Engine) scanGroup(g *cellGroup, m *moment, f frame) int64 {
 	e.finishAll(g.before, k, m, e.scratch, f, Present)
 	if seesCurrent {
 		e.scanRow(l, k, l.plan.row(m.rows, c.to))
-		e.tally(k)
+		e.tally(l.plan, k)
 		e.stretch.to++
 	}
 	return life

@@ -49,7 +49,7 @@ func (e *Engine) scan(l *entityLog, k *cursorPlan, w, rows []uint64, c cut) {
 		}
 		words := e.scratch[p.at : p.at+p.size()]
 		clear(words)
-		if p.part == aggregate.Distinct || p.part == aggregate.Counts {
+		if p.part == aggregate.Distinct || p.part.Counted() {
 			e.sets[p.set].Reset()
 		}
 		if c.base {
@@ -59,16 +59,7 @@ func (e *Engine) scan(l *entityLog, k *cursorPlan, w, rows []uint64, c cut) {
 	for i := c.from; i < c.to; i++ {
 		e.scanRow(l, k, l.plan.row(rows, i))
 	}
-	e.tally(k)
-}
-
-// tally makes the Counts parts of a scan from what it has collected.
-func (e *Engine) tally(k *cursorPlan) {
-	for _, p := range k.parts {
-		if p.part == aggregate.Counts {
-			e.sets[p.set].Tally(e.scratch[p.at:])
-		}
-	}
+	e.tally(l.plan, k)
 }
 
 // scanBase begins a part with what has left the log.
@@ -82,7 +73,7 @@ func (e *Engine) scanBase(l *entityLog, p *partPlan, w, words []uint64) {
 			}
 		})
 		words[0] = uint64(set.Len())
-	case aggregate.Counts:
+	case aggregate.Counts, aggregate.Mode, aggregate.Buckets:
 		set := e.sets[p.set]
 		l.tables.Each(w[p.census.at:], func(word uint64, n window.Note) { set.AddTimes(word, uint32(n)) })
 	default:
@@ -100,8 +91,8 @@ func (e *Engine) scanRow(l *entityLog, k *cursorPlan, row []uint64) {
 		switch p.part {
 		case 0, aggregate.Matches:
 			words[0]++
-		case aggregate.Counts:
-			e.sets[p.set].Add(l.plan.word(row, p.lane))
+		case aggregate.Counts, aggregate.Mode, aggregate.Buckets:
+			e.sets[p.set].Add(e.keyOf(l.plan, p, row))
 		case aggregate.Distinct:
 			set := e.sets[p.set]
 			set.Add(l.plan.word(row, p.lane))

@@ -89,6 +89,7 @@ type Aggregation struct {
 	Past          bool // never sees the current event (S2)
 	Own           bool // compares with the value of the event that asks
 	Ordered       bool // inputs are put in in the order of their times
+	Sketch        bool // an input cannot be taken back (S16): a sketch, or may become one
 	Numerator     bool // needs numerator:
 	Breaks        bool // filter: says which inputs are hits, and takes none away
 	OrderBy       bool // needs order_by:
@@ -123,7 +124,7 @@ var Table = [...]*Aggregation{
 	&count, &sum, &mean, &minimum, &maximum, &stddev, &variance, &zscore, &countDistinct, &topShare, &entropy, &ratio,
 	&first, &last, &timeSinceFirst, &timeSinceLast, &interarrivalMean, &interarrivalStddev, &interarrivalCV,
 	&decayedCount, &decayedSum, &ewma, &slope, &isNew, &rate, &novelty,
-	&skewness, &approxCountDistinct, &lag, &listLast, &listDistinct, &streak, &argmax,
+	&skewness, &mode, &quantile, &approxCountDistinct, &lag, &listLast, &listDistinct, &streak, &argmax,
 }
 
 // Find is the aggregation of a name, nil where this build has none.

@@ -9,7 +9,7 @@ var approxCountDistinct = Aggregation{
 	Empty:         "0",
 	Result:        "double",
 	ZeroWhenEmpty: true,
-	Retractable:   true,
+	Sketch:        true,
 	Input:         true,
 	Hashed:        true,
 	Parts:         parts(Distinct),

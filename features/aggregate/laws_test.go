@@ -38,9 +38,9 @@ func (s *state) add(in Input) *state {
 	in.Half = halfLife
 	for i, p := range s.agg.Parts(s.number) {
 		switch p {
-		case Counts:
-			s.set.Add(in.Word)
-			s.set.Tally(s.words[i])
+		case Counts, Mode, Buckets:
+			s.set.Add(counted(p, in, s.number))
+			s.tally(i, p)
 		case Distinct:
 			s.set.Add(in.Word)
 			s.words[i][0] = uint64(s.set.Len())
@@ -55,13 +55,29 @@ func (s *state) add(in Input) *state {
 	return s
 }
 
+// counted is the word that an input is counted as.
+func counted(p Part, in Input, n Number) uint64 {
+	if p == Buckets {
+		return NewScale().Bucket(in.Word, n)
+	}
+	return in.Word
+}
+
+// tally makes a counted part's words; those of Mode and Buckets are the
+// engine's to make.
+func (s *state) tally(i int, p Part) {
+	if p == Counts {
+		s.set.Tally(s.words[i])
+	}
+}
+
 func (s *state) remove(in Input) *state {
 	s.n--
 	for i, p := range s.agg.Parts(s.number) {
 		switch p {
-		case Counts:
-			s.set.Remove(in.Word)
-			s.set.Tally(s.words[i])
+		case Counts, Mode, Buckets:
+			s.set.Remove(counted(p, in, s.number))
+			s.tally(i, p)
 		case Distinct:
 			s.set.Remove(in.Word)
 			s.words[i][0] = uint64(s.set.Len())
@@ -81,8 +97,8 @@ func (s *state) merge(from *state) *state {
 	s.set.Merge(from.set)
 	for i, p := range s.agg.Parts(s.number) {
 		switch p {
-		case Counts:
-			s.set.Tally(s.words[i])
+		case Counts, Mode, Buckets:
+			s.tally(i, p)
 		case Distinct:
 			s.words[i][0] = uint64(s.set.Len())
 		default:
@@ -261,7 +277,7 @@ func TestRetractableIsWhatTheTableSays(t *testing.T) {
 			for _, p := range a.Parts(n) {
 				all = all && p.Retractable()
 			}
-			if all != a.Retractable && !a.Past {
+			if all != a.Retractable && !a.Past && !a.Sketch {
 				t.Errorf("%s: retractable is %v, its parts say %v", a.Name, a.Retractable, all)
 			}
 		}
@@ -285,7 +301,7 @@ func TestTableIsComplete(t *testing.T) {
 		}
 		seen[a.Name] = true
 	}
-	if Find("quantile") != nil {
+	if Find("foresight") != nil {
 		t.Error("found an aggregation that is not there")
 	}
 }

@@ -19,10 +19,12 @@ const (
 	TrendFixed                     // 9 words: the same of doubles in fixed point
 	Distinct                       // 1 word: how many inputs are the newest of their value
 	Counts                         // 4 words: see share.go; how often each value occurs is kept beside it
+	Mode                           // 3 words: see mode.go; how often each value occurs is kept beside it
 	Smallest                       // 2 words: 1 and the order code of the smallest
 	Largest                        // 2 words: 1 and the order code of the largest
 	Newest                         // 3 words: time, place and word of the newest
 	Oldest                         // 3 words: time, place and word of the oldest
+	Buckets                        // 1 word: the bits of a quantile; how many are in each bucket is kept beside it
 	Gaps                           // 4 words: see interarrival.go
 	Tail                           // see tail.go: the newest inputs
 	TailDistinct                   // see tail.go: the newest inputs of different words
@@ -34,7 +36,7 @@ const (
 )
 
 var partWords = [...]int{Matches: 1, Sum: 2, SumFixed: 2, Squares: 3, SquaresFixed: 4, Cubes: cubeWords, CubesFixed: cubeFixedWords, Trend: trendWords, TrendFixed: trendWords,
-	Distinct: 1, Counts: countsWords, Smallest: 2, Largest: 2, Newest: 3, Oldest: 3, Gaps: gapsWords,
+	Distinct: 1, Counts: countsWords, Smallest: 2, Largest: 2, Newest: 3, Oldest: 3, Gaps: gapsWords, Mode: modeWords, Buckets: 1,
 	Tail: 1, TailDistinct: 1, Run: runWords, Best: bestWords,
 	DecayedOnes: decayedWords, DecayedInts: decayedWords, DecayedDoubles: decayedWords}
 
@@ -65,7 +67,10 @@ func (p Part) Retractable() bool { return p < Smallest }
 
 // Beside reports whether the part is more than the sum of its inputs: what an
 // input does to it depends on the others.
-func (p Part) Beside() bool { return p == Counts || p == Gaps }
+func (p Part) Beside() bool { return p.Counted() || p == Gaps }
+
+// Counted reports whether the part is made of how often each word occurs.
+func (p Part) Counted() bool { return p == Counts || p == Mode || p == Buckets }
 
 // Tiles reports whether the part of some events can be put together of the
 // parts of any of them and of the others: what holds for tiles of folded

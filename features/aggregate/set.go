@@ -45,6 +45,15 @@ func (s *Set) AddTimes(word uint64, n uint32) {
 	s.times[s.slot(word)] += n - 1
 }
 
+// Each calls f for every word and how often it is in, in no particular order.
+func (s *Set) Each(f func(word uint64, times uint32)) {
+	for i, n := range s.times {
+		if n > 0 {
+			f(s.words[i], n)
+		}
+	}
+}
+
 // Remove takes a word out once.
 func (s *Set) Remove(word uint64) {
 	i := s.slot(word)
