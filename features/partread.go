@@ -1,0 +1,66 @@
+package features
+
+import "github.com/freshet-dev/freshet/features/aggregate"
+
+// Where the words of a part are: in the state, in what a scan has made, or in
+// the structures of the log.
+
+// part is the words of a part of a cell, from the words of its window or from
+// the structures of the log.
+func (e *Engine) part(x *cellOut, p *partPlan, m *moment, words []uint64) []uint64 {
+	scanned := m.whole || m.standing == behind || x.cursor.scanned
+	switch {
+	case p.part.Walks():
+		return e.walk(m.log, p, m.state, int(words[x.count]))
+	case scanned || p.runs(x.cursor):
+		return words[p.at : p.at+p.size()]
+	case p.newest != nil:
+		return m.state[p.newest.at : p.newest.at+3]
+	case p.part == aggregate.Oldest:
+		return e.oldestOf(x.cursor, p, m)
+	}
+	code, ok := m.log.stacks.Best(m.state[p.stack.at:], m.t-x.cursor.length)
+	if !ok {
+		panic("features: a window has events and no extreme")
+	}
+	e.extreme[0], e.extreme[1] = 1, code
+	return e.extreme[:]
+}
+
+// oldestOf is the Oldest part of a sliding window without delay: its first row
+// with the bit.
+func (e *Engine) oldestOf(k *cursorPlan, p *partPlan, m *moment) []uint64 {
+	if oldest, ok := e.firstOf(k, p, m); ok {
+		return oldest
+	}
+	panic("features: a window has events and no oldest one")
+}
+
+// firstOf is the Oldest part of the rows of a sliding window; false: there is
+// none.
+func (e *Engine) firstOf(k *cursorPlan, p *partPlan, m *moment) ([]uint64, bool) {
+	l := m.log.plan
+	for i := m.log.rows.FirstAfter(m.rows, m.t-k.length); i < l.len(m.rows); i++ {
+		if row := l.row(m.rows, i); l.has(row, p.bit) {
+			in := l.input(row, p)
+			e.oldest = [3]uint64{uint64(in.Time), in.Place, in.Word}
+			return e.oldest[:], true
+		}
+	}
+	return nil, false
+}
+
+// seen reports whether the value of the event at hand occurs in a window: what
+// is_new asks, before the event is counted.
+func (e *Engine) seen(x *cellOut, m *moment, words []uint64) bool {
+	p, word := x.parts[0], e.current.words[x.inputAt]
+	if m.standing == behind || x.cursor.scanned {
+		return e.sets[p.set].Has(word)
+	}
+	n := m.log.tables.Get(m.state[p.table.at:], word)
+	if c := x.cursor.life; c != nil {
+		life := int64(m.state[c.state+chainLife])
+		return life != 0 && n.Time() >= life
+	}
+	return n != 0 && n.Time() > m.from(x.cursor)
+}
