@@ -101,36 +101,54 @@ func payments(n int, step int64) []event.Event {
 
 // BenchmarkApply is one event in, 120 features out, warm: keys are known, and
 // every window both fills and empties.
-func BenchmarkApply(b *testing.B) {
+func BenchmarkApply(b *testing.B) { benchmarkApply(b, 1) }
+
+// BenchmarkStaged is the same with the events staged.
+func BenchmarkStaged(b *testing.B) { benchmarkApply(b, features.StageSize) }
+
+func benchmarkApply(b *testing.B, together int) {
 	plan := compile(b, plainSpec)
-	events := payments(400_000, 25_920) // 120 days
+	const step = 25_920 // 120 days
+	events := payments(400_000, step)
 	engine := features.NewEngine(plan, features.Options{})
 	out := plan.NewVector(0)
-	apply := func(i int) {
-		ev := &events[i%len(events)]
-		if i >= len(events) { // the next lap lies behind the last
-			ev.Time += int64(len(events)) * 25_920
-			ev.Offset += int64(len(events))
+	staged := make([]*event.Event, 0, together)
+	at := 0
+	apply := func() {
+		staged = staged[:0]
+		for range together {
+			ev := &events[at%len(events)]
+			if at >= len(events) { // the next lap lies behind the last
+				ev.Time += int64(len(events)) * step
+				ev.Offset += int64(len(events))
+			}
+			staged = append(staged, ev)
+			at++
 		}
-		if rej := engine.Admit(ev); rej != nil {
-			b.Fatal(rej)
+		if together > 1 {
+			engine.Stage(staged)
 		}
-		engine.Apply(ev, out)
-		if i%1000 == 0 {
+		for _, ev := range staged {
+			if rej := engine.Admit(ev); rej != nil {
+				b.Fatal(rej)
+			}
+			engine.Apply(ev, out)
+		}
+		if at%1000 < together {
 			engine.DropTouches()
 		}
 	}
-	for i := range events {
-		apply(i)
+	for at < len(events) {
+		apply()
 	}
-	at := len(events)
 	b.ReportAllocs()
-	before := cpuTime(b)
-	for b.Loop() {
-		apply(at)
-		at++
+	before, began := cpuTime(b), at
+	for n := 0; b.Loop(); n++ {
+		if n%together == 0 {
+			apply()
+		}
 	}
-	b.ReportMetric(float64(cpuTime(b)-before)/float64(at-len(events)), "cpu-ns/op")
+	b.ReportMetric(float64(cpuTime(b)-before)/float64(at-began), "cpu-ns/op")
 	b.ReportMetric(float64(len(plan.Layout(0).Columns)), "features")
 }
 

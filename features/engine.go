@@ -18,6 +18,8 @@ type Engine struct {
 	logs    []*entityLog // by logPlan.index
 
 	current  current
+	alone    identity // of an event that was not staged
+	stage    stage
 	scratch  []uint64         // what a scan fills: the words of one cursor's parts
 	wide     []uint64         // the same with what was folded
 	sets     []*aggregate.Set // what a scan collects for Distinct parts
@@ -90,17 +92,13 @@ func NewEngine(p *Plan, o Options) *Engine {
 // current is what is known of the event at hand: its keys, and what its own
 // fields say to every condition and input of its source.
 type current struct {
-	ev       *event.Event
-	keys     []string  // by Layout.Entities
-	hashes   []hash128 // of keys
-	buffer   keyBuffer
-	idHash   uint64 // 0: no id
+	*identity
+	staged   bool
 	conds    []condition
 	values   []event.Value // by input
 	words    []uint64      // by input
 	places   []placed      // by the source's logs
 	states   [][]uint64    // what warm has found, by the source's logs
-	place    uint64
 	prepared bool
 }
 
@@ -117,22 +115,6 @@ const (
 // has room for 65,536 partitions and 2^48 records in each.
 func placeOf(ev *event.Event) uint64 {
 	return uint64(ev.Partition)<<48 | uint64(ev.Offset)
-}
-
-// identify finds the keys and the id of an event.
-func (e *Engine) identify(ev *event.Event) {
-	c, sp := &e.current, e.plan.sources[ev.Source]
-	c.ev, c.place, c.prepared = ev, placeOf(ev), true
-	c.buffer.reset()
-	c.keys, c.hashes = c.keys[:0], c.hashes[:0]
-	for i := range sp.keys {
-		key := sp.keys[i].keyText(ev, &c.buffer)
-		c.keys, c.hashes = append(c.keys, key), append(c.hashes, e.hash.key(key))
-	}
-	c.idHash = 0
-	if id := sp.source.IDField; id != nil && ev.Values[id.Index].Has() {
-		c.idHash = e.hash.of(ev.ID)
-	}
 }
 
 // ask evaluates every condition and input of the event's source.
@@ -201,7 +183,9 @@ func (e *Engine) Apply(ev *event.Event, out *Vector) {
 	e.lists = &e.ofVector
 	first := true
 	c.places = c.places[:0]
-	e.warm(sp)
+	if !c.staged {
+		e.warm(sp)
+	}
 	for i, plan := range sp.logs {
 		if c.keys[sp.entity[i]] == "" {
 			c.places = append(c.places, placed{})
@@ -229,13 +213,12 @@ func (e *Engine) Apply(ev *event.Event, out *Vector) {
 func (e *Engine) warm(sp *sourcePlan) {
 	c, sum := &e.current, uint64(0)
 	for i, plan := range sp.logs {
-		s := &e.logs[plan.index].entities
-		sum += s.index[s.home(c.hashes[sp.entity[i]].hi)]
+		sum += e.logs[plan.index].entities.near(c.hashes[sp.entity[i]])
 	}
 	c.states = c.states[:0]
 	for i, plan := range sp.logs {
 		l := e.logs[plan.index]
-		w := l.nobody
+		var w []uint64
 		if n, ok := l.entities.find(c.hashes[sp.entity[i]]); ok {
 			w = l.entities.state(n)
 		}
@@ -245,7 +228,7 @@ func (e *Engine) warm(sp *sourcePlan) {
 		c.states = append(c.states, w)
 	}
 	for i, plan := range sp.logs {
-		sum += e.logs[plan.index].rows.Last(c.states[i][atRows:])
+		sum += e.logs[plan.index].nearRows(c.states[i], c.ev.Time)
 	}
 	e.touched = sum
 }

@@ -58,6 +58,15 @@ func (r *Rows) Last(h []uint64) uint64 {
 	return r.slab.Words(Ref(h[0]))[(start+n-1)*r.Width] >> OwnBits
 }
 
+// TimeOf is the time of row i; 0: there is none.
+func (r *Rows) TimeOf(h []uint64, i int) uint64 {
+	start, n := int(h[1]>>32), int(uint32(h[1]))
+	if i >= n {
+		return 0
+	}
+	return r.slab.Words(Ref(h[0]))[(start+i)*r.Width] >> OwnBits
+}
+
 // Insert makes room for a row before row i and hands out its words, which the
 // caller fills.
 func (r *Rows) Insert(h []uint64, i int) []uint64 {
