@@ -2,10 +2,12 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"time"
 
@@ -16,8 +18,9 @@ import (
 
 const (
 	engineEvents = 400_000
-	engineWarm   = 100_000 // not counted: fills windows, grows slabs
-	flushEvery   = 1000    // events between two reads of the touched rows
+	engineWarm   = 200_000 // not counted: fills windows, grows slabs
+	engineChunk  = 10_000
+	flushEvery   = 1000 // events between two reads of the touched rows
 )
 
 // payment makes the JSON of one synthetic payment for plainSpec: Zipf keys, the
@@ -26,17 +29,18 @@ type payment struct {
 	rng      *rand.Rand
 	card     *rand.Zipf
 	merchant *rand.Zipf
+	step     int64 // ms of event time from one event to the next
 	n        int
 }
 
 func newPayments(seed uint64) *payment {
 	rng := rand.New(rand.NewPCG(seed, seed))
-	return &payment{rng: rng, card: rand.NewZipf(rng, 1.1, 20, 200_000), merchant: rand.NewZipf(rng, 1.1, 20, 20_000)}
+	return &payment{rng: rng, step: 250, card: rand.NewZipf(rng, 1.1, 20, 200_000), merchant: rand.NewZipf(rng, 1.1, 20, 20_000)}
 }
 
 func (p *payment) next(dst []byte) []byte {
 	card := p.card.Uint64()
-	at := time.UnixMilli(1767225600000 + int64(p.n)*250).UTC()
+	at := time.UnixMilli(1767225600000 + int64(p.n)*p.step).UTC()
 	p.n++
 	dst = append(dst, `{"event_id":"e`...)
 	dst = strconv.AppendInt(dst, int64(p.n), 10)
@@ -127,8 +131,9 @@ func loadText(text string) (*spec.Spec, error) {
 }
 
 // benchEngine measures the engine alone: events decoded beforehand in, vector
-// and touched rows out; and beside it, over the same bytes, decoding alone and
-// both together.
+// and touched rows out; beside it, over the same events, the floor kernel; and
+// decoding alone and both together. They take turns, chunk by chunk, so that
+// what disturbs one disturbs all.
 func benchEngine() error {
 	s, err := loadText(plainSpec())
 	if err != nil {
@@ -139,70 +144,138 @@ func benchEngine() error {
 		return err
 	}
 	gen := newPayments(1)
-	payloads := make([][]byte, engineWarm+engineEvents)
-	bytes := 0
-	for i := range payloads {
-		payloads[i] = gen.next(nil)
-		bytes += len(payloads[i])
+	gen.step = 120 * 86400e3 / (engineWarm + engineEvents)
+	payloads, decoded, err := decodedPayments(s.Sources[0], gen, engineWarm+engineEvents)
+	if err != nil {
+		return err
 	}
-	fmt.Printf("\n%d events of %d bytes, 5 entities x 6 windows x count, sum, mean, stddev = 120 features; Zipf 1.1 over 200,000 cards.\n\n", engineEvents, bytes/len(payloads))
-	header()
-	decoder := event.NewDecoder(s.Sources[0])
+	fmt.Printf("\n%d events of %d bytes after %d to warm up, over 120 days of event time; 5 entities x 6 windows x count, sum, mean, stddev = 120 features; Zipf 1.1 over 200,000 cards. In turns of %d events, CPU of the thread.\n\n",
+		engineEvents, len(payloads[0]), engineWarm, engineChunk)
+	fields := map[string]int{}
+	for _, f := range s.Sources[0].Fields {
+		fields[f.Name] = f.Index
+	}
+	kernels := newFloorKernels(fields)
+	decoder, reader := event.NewDecoder(s.Sources[0]), plan.NewReader(0)
 	var ev event.Event
-	measure("floor: raw decode", engineEvents, func() {
-		for _, p := range payloads[engineWarm:] {
-			decoder.Decode(p, &ev)
-		}
-	}).print()
-
-	decoded := make([]event.Event, len(payloads))
-	for i, p := range payloads {
-		d := &decoded[i]
-		d.Offset, d.RecordTime = int64(i), event.NoTime
-		if r := event.NewDecoder(s.Sources[0]).Decode(p, d); r != nil {
-			return fmt.Errorf("event %d refused: %s %s", i, r.Reason, r.Detail)
-		}
+	one, staged, whole := newDriver(plan), newDriver(plan), newDriver(plan)
+	contest(len(decoded), []contender{
+		{"floor: kernel, staged, in order only, no dedup, no statuses", func(from, to int) { kernels.run(decoded[from:to]) }},
+		{"decoded event to vector and rows, staged", func(from, to int) { staged.staged(decoded[from:to]) }},
+		{"the same, one event at a time", func(from, to int) { one.each(decoded[from:to]) }},
+		{"floor: raw decode", func(from, to int) {
+			for _, p := range payloads[from:to] {
+				decoder.Decode(p, &ev)
+			}
+		}},
+		{"JSON bytes to vector and rows, one event at a time", func(from, to int) {
+			for i := from; i < to; i++ {
+				ev.Offset, ev.RecordTime = int64(i), event.NoTime
+				if r := reader.Read(payloads[i], &ev); r != nil {
+					panic(r.Detail)
+				}
+				whole.apply(&ev)
+			}
+		}},
+	})
+	if want, got := kernels.out[23], staged.vector.Values[23].Float(); math.Abs(want-got) > 1e-6*(1+math.Abs(want)) {
+		return fmt.Errorf("the floor kernel and the engine disagree about the last value: %v and %v", want, got)
 	}
-	engineOnly(plan, decoded).print()
-	bytesToRows(plan, payloads).print()
 	return nil
 }
 
-func engineOnly(plan *features.Plan, events []event.Event) result {
-	engine, vector := features.NewEngine(plan, features.Options{}), plan.NewVector(0)
-	apply := func(events []event.Event) {
-		for i := range events {
-			if r := engine.Admit(&events[i]); r != nil {
-				panic(r.Reason.String())
-			}
-			engine.Apply(&events[i], vector)
-			if i%flushEvery == flushEvery-1 {
-				engine.Rows(func(*features.Row) {})
-			}
+// decodedPayments are payloads, and what they decode to.
+func decodedPayments(src *spec.Source, gen *payment, n int) ([][]byte, []event.Event, error) {
+	payloads, decoded := make([][]byte, n), make([]event.Event, n)
+	decoder := event.NewDecoder(src)
+	for i := range payloads {
+		payloads[i] = gen.next(nil)
+		d := &decoded[i]
+		d.Offset, d.RecordTime = int64(i), event.NoTime
+		if r := decoder.Decode(payloads[i], d); r != nil {
+			return nil, nil, fmt.Errorf("event %d refused: %s %s", i, r.Reason, r.Detail)
 		}
 	}
-	apply(events[:engineWarm])
-	return measure("engine only: decoded event to vector and rows", len(events)-engineWarm, func() { apply(events[engineWarm:]) })
+	return payloads, decoded, nil
 }
 
-func bytesToRows(plan *features.Plan, payloads [][]byte) result {
-	engine, reader, vector := features.NewEngine(plan, features.Options{}), plan.NewReader(0), plan.NewVector(0)
-	var ev event.Event
-	run := func(payloads [][]byte, first int) {
-		for i, p := range payloads {
-			ev.Offset, ev.RecordTime = int64(first+i), event.NoTime
-			if r := reader.Read(p, &ev); r != nil {
-				panic(r.Detail)
+// driver puts events through an engine, as the pipeline does.
+type driver struct {
+	engine *features.Engine
+	vector *features.Vector
+	batch  []*event.Event
+	n      int
+}
+
+func newDriver(plan *features.Plan) *driver {
+	return &driver{engine: features.NewEngine(plan, features.Options{}), vector: plan.NewVector(0)}
+}
+
+func (d *driver) apply(ev *event.Event) {
+	if r := d.engine.Admit(ev); r != nil {
+		panic(r.Reason.String())
+	}
+	d.engine.Apply(ev, d.vector)
+	if d.n++; d.n%flushEvery == 0 {
+		d.engine.Rows(func(*features.Row) {})
+	}
+}
+
+func (d *driver) each(events []event.Event) {
+	for i := range events {
+		d.apply(&events[i])
+	}
+}
+
+func (d *driver) staged(events []event.Event) {
+	for i := range events {
+		if i%features.StageSize == 0 {
+			d.batch = d.batch[:0]
+			for j := i; j < min(i+features.StageSize, len(events)); j++ {
+				d.batch = append(d.batch, &events[j])
 			}
-			if r := engine.Admit(&ev); r != nil {
-				panic(r.Reason.String())
-			}
-			engine.Apply(&ev, vector)
-			if i%flushEvery == flushEvery-1 {
-				engine.Rows(func(*features.Row) {})
+			d.engine.Stage(d.batch)
+		}
+		d.apply(&events[i])
+	}
+}
+
+// contender is one of several that do the same work, events [from, to) of it.
+type contender struct {
+	name string
+	run  func(from, to int)
+}
+
+// contest lets contenders take turns over n events and prints what each one
+// cost: the median of its turns, and of the ratios to the first one in the same
+// turn.
+func contest(n int, list []contender) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	costs := make([][]float64, len(list))
+	for from := 0; from < n; from += engineChunk {
+		to := min(from+engineChunk, n)
+		for i, c := range list {
+			before := threadCPU()
+			c.run(from, to)
+			if from >= engineWarm {
+				costs[i] = append(costs[i], float64(threadCPU()-before)/1e3/float64(to-from))
 			}
 		}
 	}
-	run(payloads[:engineWarm], 0)
-	return measure("JSON bytes to vector and rows", len(payloads)-engineWarm, func() { run(payloads[engineWarm:], engineWarm) })
+	fmt.Println("| what | CPU s per M events: median (least) | events/s/core at the median | beside the first |")
+	fmt.Println("|---|---|---|---|")
+	for i, c := range list {
+		ratios := make([]float64, len(costs[i]))
+		for j, x := range costs[i] {
+			ratios[j] = x / costs[0][j]
+		}
+		m := median(costs[i])
+		fmt.Printf("| %s | %.2f (%.2f) | %s | %.1fx |\n", c.name, m, slices.Min(costs[i]), thousands(1e6/m), median(ratios))
+	}
+}
+
+func median(list []float64) float64 {
+	sorted := slices.Sorted(slices.Values(list))
+	return sorted[len(sorted)/2]
 }
