@@ -158,11 +158,13 @@ func benchEngine() error {
 	kernels := newFloorKernels(fields)
 	decoder, reader := event.NewDecoder(s.Sources[0]), plan.NewReader(0)
 	var ev event.Event
-	one, staged, whole := newDriver(plan), newDriver(plan), newDriver(plan)
+	one, staged, rows, whole := newDriver(plan), newDriver(plan), newDriver(plan), newDriver(plan)
+	rows.rows, whole.rows = true, true
 	contest(len(decoded), []contender{
 		{"floor: kernel, staged, in order only, no dedup, no statuses", func(from, to int) { kernels.run(decoded[from:to]) }},
-		{"decoded event to vector and rows, staged", func(from, to int) { staged.staged(decoded[from:to]) }},
+		{"decoded event to vector, staged", func(from, to int) { staged.staged(decoded[from:to]) }},
 		{"the same, one event at a time", func(from, to int) { one.each(decoded[from:to]) }},
+		{"decoded event to vector and touched rows, staged", func(from, to int) { rows.staged(decoded[from:to]) }},
 		{"floor: raw decode", func(from, to int) {
 			for _, p := range payloads[from:to] {
 				decoder.Decode(p, &ev)
@@ -204,6 +206,7 @@ type driver struct {
 	engine *features.Engine
 	vector *features.Vector
 	batch  []*event.Event
+	rows   bool // touched rows are read
 	n      int
 }
 
@@ -216,8 +219,12 @@ func (d *driver) apply(ev *event.Event) {
 		panic(r.Reason.String())
 	}
 	d.engine.Apply(ev, d.vector)
-	if d.n++; d.n%flushEvery == 0 {
+	switch d.n++; {
+	case d.n%flushEvery != 0:
+	case d.rows:
 		d.engine.Rows(func(*features.Row) {})
+	default:
+		d.engine.DropTouches()
 	}
 }
 

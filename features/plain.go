@@ -18,7 +18,8 @@ import (
 
 // plainReading is the plain cells of a view.
 type plainReading struct {
-	cells   []plainCell
+	moments []plainMoments
+	cells   []plainCell // the others
 	longest *cursorPlan
 	columns []plainColumn // what the cells need of an entity without running state
 	lengths []int64       // ms, of their windows, ascending
@@ -33,6 +34,15 @@ type plainCell struct {
 	least       int64 // the smallest n that the formula holds for
 	divisor     float64
 	slow        *cellOut
+}
+
+// plainMoments is count, sum, mean and deviation over one window, or some of
+// them: they share what they are made of.
+type plainMoments struct {
+	count, a, b int32
+	outs        [plainDev + 1]int32 // by kind, -1: not asked for
+	divisor     float64
+	slow        [plainDev + 1]*cellOut
 }
 
 // plainColumn is one part over all windows.
@@ -60,8 +70,7 @@ func (r *viewReading) flatten() {
 				rest.after = append(rest.after, *x)
 				continue
 			}
-			p.cells = append(p.cells, plainCell{kind: x.plain, out: int32(x.out), count: int32(x.count), a: int32(x.a), b: int32(x.b),
-				least: x.least, divisor: float64(x.divisor), slow: x})
+			p.add(x)
 			if p.longest == nil || p.longest.length < g.cursor.length {
 				p.longest = g.cursor
 			}
@@ -76,14 +85,44 @@ func (r *viewReading) flatten() {
 	slices.SortFunc(cursors, func(a, b *cursorPlan) int { return cmp.Compare(a.length, b.length) })
 	for s, k := range cursors {
 		p.lengths = append(p.lengths, k.length)
-		for _, x := range p.cells {
-			if x.slow.cursor == k {
-				p.column(r.view.log, x.slow.cell.count, s, len(cursors))
-				for _, part := range x.slow.parts {
-					p.column(r.view.log, part, s, len(cursors))
+		for i := range r.groups {
+			for _, x := range r.groups[i].after {
+				if x.cursor == k && x.plain != notPlain {
+					p.column(r.view.log, x.cell.count, s, len(cursors))
+					for _, part := range x.parts {
+						p.column(r.view.log, part, s, len(cursors))
+					}
 				}
 			}
 		}
+	}
+}
+
+// add adds a cell: to the others of its window where it can share with them.
+func (p *plainReading) add(x *cellOut) {
+	if x.plain > plainDev || x.minCount > 1 {
+		p.cells = append(p.cells, plainCell{kind: x.plain, out: int32(x.out), count: int32(x.count), a: int32(x.a), b: int32(x.b),
+			least: x.least, divisor: float64(x.divisor), slow: x})
+		return
+	}
+	var w *plainMoments
+	for i := range p.moments {
+		y := &p.moments[i]
+		if int(y.count) == x.count && y.outs[x.plain] < 0 && (x.plain == plainCount || y.a == 0 || int(y.a) == x.a) {
+			w = y
+			break
+		}
+	}
+	if w == nil {
+		p.moments = append(p.moments, plainMoments{count: int32(x.count), outs: [...]int32{-1, -1, -1, -1, -1}, divisor: 1})
+		w = &p.moments[len(p.moments)-1]
+	}
+	w.outs[x.plain], w.slow[x.plain] = int32(x.out), x
+	if x.plain > plainCount {
+		w.a, w.divisor = int32(x.a), float64(x.divisor)
+	}
+	if x.plain == plainDev {
+		w.b = int32(x.b)
 	}
 }
 
@@ -126,6 +165,15 @@ func (e *Engine) readPlain(r *viewReading, m *moment, f frame) bool {
 	case m.standing == behind, m.standing == forward && m.t >= int64(m.state[atDue]):
 		return false
 	}
+	for i := range p.moments {
+		if x := &p.moments[i]; !x.settle(words, f) {
+			for _, slow := range x.slow {
+				if slow != nil {
+					e.finish(slow, m, words, f, Present)
+				}
+			}
+		}
+	}
 	for i := range p.cells {
 		x := &p.cells[i]
 		n := int64(words[x.count])
@@ -137,10 +185,63 @@ func (e *Engine) readPlain(r *viewReading, m *moment, f frame) bool {
 			e.finish(x.slow, m, words, f, Present)
 			continue
 		}
-		event.SetDouble(&f.values[x.out], v)
-		f.statuses[x.out] = Present
+		f.set(x.out, v)
 	}
 	return true
+}
+
+// exact is up to where every int64 is a double.
+const exact = 1 << 53
+
+// settle evaluates the formulas. It reports false where there is more to say.
+func (x *plainMoments) settle(words []uint64, f frame) bool {
+	n := int64(words[x.count])
+	if n < 1 {
+		return false
+	}
+	if x.a == 0 {
+		f.set(x.outs[plainCount], float64(n))
+		return true
+	}
+	sum := words[x.a : x.a+2]
+	a := int64(sum[0])
+	if sum[1] != uint64(a>>63) || a > exact || a < -exact {
+		return false
+	}
+	if out := x.outs[plainCount]; out >= 0 {
+		f.set(out, float64(n))
+	}
+	if out := x.outs[plainSum]; out >= 0 {
+		f.set(out, float64(a)/x.divisor)
+	}
+	if out := x.outs[plainMean]; out >= 0 {
+		f.set(out, float64(a)/(float64(n)*x.divisor))
+	}
+	if out := x.outs[plainDev]; out >= 0 {
+		if n < 2 {
+			f.values[out], f.statuses[out] = x.slow[plainDev].defawlt, Default
+			return true
+		}
+		f.set(out, deviation(n, sum, words[x.b:x.b+3], x.divisor))
+	}
+	return true
+}
+
+// set puts a number that nothing special is to be said of.
+func (f *frame) set(out int32, v float64) {
+	event.SetDouble(&f.values[out], v)
+	f.statuses[out] = Present
+}
+
+// deviation is aggregate.DeviationOfInts, short where one word is enough.
+func deviation(n int64, sum, squares []uint64, divisor float64) float64 {
+	a := int64(sum[0])
+	hi, lo := bits.Mul64(uint64(n), squares[0])
+	if squares[1]|squares[2]|hi != 0 || a >= 1<<32 || a <= -1<<32 {
+		return aggregate.DeviationOfInts(n, sum, squares, int64(divisor))
+	}
+	spread := float64(lo - uint64(a*a))
+	return math.Sqrt(spread/float64(n)/float64(n-1)) / divisor
 }
 
 // value is the formula. It reports false where there is more to say.
@@ -152,7 +253,6 @@ func (x *plainCell) value(n int64, words []uint64) (float64, bool) {
 	if x.kind == plainRatio {
 		return float64(a) / float64(n), true
 	}
-	const exact = 1 << 53 // every int64 up to here is a double
 	if words[x.a+1] != uint64(a>>63) || a > exact || a < -exact {
 		return 0, false
 	}
@@ -162,13 +262,7 @@ func (x *plainCell) value(n int64, words []uint64) (float64, bool) {
 	case plainMean:
 		return float64(a) / (float64(n) * x.divisor), true
 	}
-	b := words[x.b : x.b+3]
-	hi, lo := bits.Mul64(uint64(n), b[0])
-	if b[1]|b[2]|hi != 0 || a >= 1<<32 || a <= -1<<32 {
-		return aggregate.DeviationOfInts(n, words[x.a:x.a+2], b, int64(x.divisor)), true
-	}
-	spread := float64(lo - uint64(a*a))
-	return math.Sqrt(spread/float64(n)/float64(n-1)) / x.divisor, true
+	return deviation(n, words[x.a:x.a+2], words[x.b:x.b+3], x.divisor), true
 }
 
 // gather puts the parts of plain cells together from the few rows of an entity

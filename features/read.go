@@ -102,13 +102,16 @@ func (e *Engine) momentOf(r *viewReading, key hash128, ev *event.Event) moment {
 
 // look is what an entity has at t, all events of that time among it.
 func (l *entityLog) look(key hash128, t int64) moment {
-	m := moment{log: l, t: t, standing: at}
-	slot, ok := l.entities.find(key)
-	if !ok {
-		m.state = l.unknown()
-		return m
+	if n, ok := l.entities.find(key); ok {
+		return l.lookAt(l.entities.state(n), t)
 	}
-	m.state, m.small = l.facing(l.entities.state(slot))
+	return moment{log: l, t: t, standing: at, state: l.unknown()}
+}
+
+// lookAt is what an entity has at t that has a state.
+func (l *entityLog) lookAt(w []uint64, t int64) moment {
+	m := moment{log: l, t: t, standing: at}
+	m.state, m.small = l.facing(w)
 	m.rows = l.rows.All(m.state[atRows:])
 	switch now := int64(m.state[atNow]); {
 	case m.small:

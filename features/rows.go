@@ -19,18 +19,18 @@ func (e *Engine) Read(view *spec.View, key string, t int64, out *Row) {
 	counts := slices.Clone(e.counts) // they are of what was applied
 	n := v.read.width
 	out.Values, out.Statuses = slices.Grow(out.Values[:0], n)[:n], slices.Grow(out.Statuses[:0], n)[:n]
-	e.readRow(v, v.read, key, t, out)
+	m := e.logs[v.log.index].look(e.hash.key(key), t)
+	e.readRow(v.read, &m, key, out)
 	copy(e.counts, counts)
 }
 
 // readRow fills a row, whose slices have room for the plan's width.
-func (e *Engine) readRow(v *viewPlan, p *rowPlan, key string, t int64, out *Row) {
+func (e *Engine) readRow(p *rowPlan, m *moment, key string, out *Row) {
 	e.ofRow = e.ofRow[:0]
 	e.lists = &e.ofRow
-	m := e.logs[v.log.index].look(e.hash.key(key), t)
-	e.read(p.reading, &m, frame{out.Values[:p.width], out.Statuses[:p.width]}, nil)
+	e.read(p.reading, m, frame{out.Values[:p.width], out.Statuses[:p.width]}, nil)
 	n := len(p.layout.Columns)
-	*out = Row{Layout: p.layout, Key: key, AsOf: t, Values: out.Values[:n], Statuses: out.Statuses[:n]}
+	*out = Row{Layout: p.layout, Key: key, AsOf: m.t, Values: out.Values[:n], Statuses: out.Statuses[:n]}
 }
 
 // Rows calls f for every row touched since the last call, each once, in an
@@ -45,7 +45,8 @@ func (e *Engine) Rows(f func(*Row)) {
 					continue
 				}
 				e.row.Values, e.row.Statuses = e.values[:v.row.width], e.statuses[:v.row.width]
-				e.readRow(v, v.row, l.entities.key(slot), l.newest(v, w), &e.row)
+				m := l.lookAt(w, l.newest(v, w))
+				e.readRow(v.row, &m, l.entities.key(slot), &e.row)
 				f(&e.row)
 			}
 			w[atTouched] = 0
