@@ -39,6 +39,7 @@ var (
 	hasLast     = canRun(&spec.Definition{Aggregation: "count", Windows: []spec.Window{{Kind: spec.Last, N: 1}}})
 	hasSessions = canRun(&spec.Definition{Aggregation: "count", Windows: []spec.Window{{Kind: spec.Session}}})
 	hasRetracts = len(features.CannotRun(&spec.Spec{Sources: []*spec.Source{{Retracts: &spec.Field{}}}})) == 0
+	hasBudgets  = true
 	hasBy       = canRun(&spec.Definition{Aggregation: "count", By: &spec.Field{}, Windows: []spec.Window{{Kind: spec.Sliding}}})
 )
 

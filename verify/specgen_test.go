@@ -22,6 +22,7 @@ type genSpec struct {
 	// instants are the durations of the spec that have edges: histories aim
 	// at them.
 	instants []time.Duration
+	all      bool // to be run whole: budgets are those of all views
 }
 
 type genSource struct {
@@ -29,6 +30,7 @@ type genSource struct {
 	fields   []genField
 	hasID    bool
 	retracts bool
+	budget   int           // the largest event_budget of its views; 0: the default
 	lateness time.Duration // 0: the default
 	lines    []string      // settings
 	computed []string
@@ -235,6 +237,10 @@ func drawSource(t *rapid.T, g *genSpec, name string) genSource {
 			s.lines = append(s.lines, "retracts_time_field: undone")
 		}
 	}
+	if hasBudgets && !s.retracts && chance(t, "small budget", 5) {
+		s.budget = pick(t, "budget", 1, 2, 4, 16)
+		g.all = true
+	}
 	duration := func(key string, texts []string) {
 		text := pick(t, key, texts...)
 		s.lines = append(s.lines, key+": "+text)
@@ -301,6 +307,12 @@ func drawView(t *rapid.T, g *genSpec, name string) genView {
 	}
 	if chance(t, "view filter", 3) {
 		v.lines = append(v.lines, "filter: '"+condition(t)+"'")
+	}
+	if source.budget > 0 {
+		v.lines = append(v.lines, fmt.Sprintf("event_budget: %d", rapid.IntRange(1, source.budget).Draw(t, "event_budget")))
+	}
+	if chance(t, "granularity", 8) {
+		v.lines = append(v.lines, "granularity: "+pick(t, "tile", "1ms", "7ms", "100ms", "1s"))
 	}
 	needed := time.Millisecond
 	for i := range rapid.IntRange(1, 6).Draw(t, "features") {

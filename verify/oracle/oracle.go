@@ -83,6 +83,7 @@ type Oracle struct {
 	coverage []coverage
 	summed   [][]*spec.Definition // by source: what S20 bounds
 	tables   map[string]table
+	logs     map[logKey][]*event // in event order
 }
 
 type partition struct {
@@ -111,6 +112,7 @@ func New(s *spec.Spec) *Oracle {
 		newestOf: make([]int64, len(s.Sources)),
 		rows:     map[rowKey][]*event{},
 		tables:   map[string]table{},
+		logs:     map[logKey][]*event{},
 		numbers:  map[*spec.Definition]int{},
 		coverage: make([]coverage, len(s.Sources)),
 	}
@@ -176,6 +178,7 @@ func (o *Oracle) remember(src *spec.Source, e *event) {
 		o.takeBack[k] = append(o.takeBack[k], e)
 		return
 	}
+	o.keep(src, e)
 	for _, v := range o.spec.Views {
 		if v.Source != src || !o.enters(v, e) {
 			continue

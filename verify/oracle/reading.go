@@ -30,6 +30,7 @@ type Result struct {
 	Value  any
 	Status string
 	Mass   float64
+	Or     []any // past the event budget: a value that is as good
 }
 
 // Outcome is what became of a record: refused for a reason, or accepted and
@@ -154,6 +155,9 @@ func (r *reading) feature(f *spec.Feature) Result {
 		result = r.aggregate(f, entered)
 	}
 	result.Status = first(status, result.Status)
+	if r.behind(f.View, key) {
+		result.Status = first(result.Status, Incomplete)
+	}
 	return result
 }
 
@@ -198,10 +202,29 @@ func (r *reading) inputsOf(e *event) []input {
 // aggregate is S18: how many events reach the aggregation, the default, the
 // formula; with `by` in each category (S25).
 func (r *reading) aggregate(f *spec.Feature, entered []*event) Result {
+	key, _ := r.keyFor(f.View)
+	past, isPast := r.degraded(f, key, r.without(f.Def, entered))
+	if !isPast {
+		held := r.window(f, entered)
+		result := r.over(f, held)
+		if r.warming(f, entered, held) {
+			result.Status = first(result.Status, Warming)
+		}
+		return result
+	}
+	result := r.over(f, past.held)
+	if past.open {
+		result.Or = []any{r.over(f, past.or).Value}
+	}
+	result.Status = first(result.Status, Degraded)
+	return result
+}
+
+// over is what a feature makes of the events of its window.
+func (r *reading) over(f *spec.Feature, held []*event) Result {
 	d := f.Def
 	w := window{at: r.at.time}
 	number := r.oracle.numbers[d]
-	held := r.window(f, entered)
 	for _, e := range held {
 		if in := r.inputsOf(e)[number]; in.reaches {
 			w.inputs = append(w.inputs, in)
@@ -210,19 +233,13 @@ func (r *reading) aggregate(f *spec.Feature, entered []*event) Result {
 	}
 	var answerable bool
 	w.asked, answerable = r.asked(d)
-	result := Result{Status: Default}
 	switch {
 	case d.By != nil:
-		result = categories(f, w)
+		return categories(f, w)
 	case answerable:
-		result = defaulted(f, w)
-	default:
-		result.Value = literal(d.HasDefault, d.Default, f.Type)
+		return defaulted(f, w)
 	}
-	if r.warming(f, entered, held) {
-		result.Status = first(result.Status, Warming)
-	}
-	return result
+	return Result{Status: Default, Value: literal(d.HasDefault, d.Default, f.Type)}
 }
 
 // defaulted is the formula over what reaches an aggregation, or the default

@@ -13,9 +13,7 @@ import (
 func (r *reading) window(f *spec.Feature, entered []*event) []*event {
 	d := f.Def
 	until := r.at.time - d.Delay.Milliseconds()
-	if d.ExcludeCurrent || d.Aggregation == "is_new" || d.Aggregation == "lag" {
-		entered = without(entered, r.current)
-	}
+	entered = r.without(d, entered)
 	switch f.Window.Kind {
 	case spec.Lifetime, spec.HalfLife, spec.Last:
 		entered = r.chain(entered, f.View.TTL)
@@ -39,14 +37,18 @@ func (r *reading) window(f *spec.Feature, entered []*event) []*event {
 	return held
 }
 
-// without is a list without one event.
-func without(list []*event, out *event) []*event {
-	for i, e := range list {
-		if e == out {
-			return append(list[:i:i], list[i+1:]...)
+// without is what a definition sees of a row: not the current event, where it
+// is to be excluded or is only asked about (S2).
+func (r *reading) without(d *spec.Definition, entered []*event) []*event {
+	if !d.ExcludeCurrent && d.Aggregation != "is_new" && d.Aggregation != "lag" {
+		return entered
+	}
+	for i, e := range entered {
+		if e == r.current {
+			return append(entered[:i:i], entered[i+1:]...)
 		}
 	}
-	return list
+	return entered
 }
 
 // chain are the events up to the reader that no silence of gap or more parts
