@@ -3,12 +3,10 @@ package verify
 import (
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"sort"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/freshet-dev/freshet/config/spec"
 	"github.com/freshet-dev/freshet/features"
@@ -297,118 +295,6 @@ func (d *duel) behindSource(r oracle.Record) bool {
 	src := d.spec.Sources[r.Source]
 	newest, any := d.oracle.Newest(r.Source)
 	return any && newest-d.events[r.Source].Time > src.AllowedLateness.Milliseconds()
-}
-
-func (d *duel) compare(name string, f *spec.Feature, value event.Value, scale int, status features.Status, want oracle.Result, behind bool) error {
-	d.counts.values++
-	d.counts.statuses[want.Status]++
-	if f != nil && f.Def != nil && want.Status == oracle.Present {
-		d.counts.present[f.Def.Aggregation]++
-		d.counts.kinds[kindOf(f)]++
-	}
-	// What needs an event, or what is left of a sum beyond int64, says so before
-	// it says that it is incomplete (S19).
-	unknowable := status == features.Incomplete || status == features.Error ||
-		status == features.NeedsEvent && want.Status == oracle.NotFound
-	if behind && unknowable {
-		d.counts.lagging++
-		return nil
-	}
-	got := outside(value, scale)
-	if status == features.Incomplete && want.Status == oracle.Incomplete {
-		return nil // its place is gone: so is its value
-	}
-	if status.String() != want.Status {
-		return fmt.Errorf("%s: engine %v %s, oracle %v %s", name, got, status, want.Value, want.Status)
-	}
-	if status == features.Degraded {
-		d.counts.degraded++
-		derived := f == nil || f.Def == nil // of values of which some are open
-		if derived || len(want.Or) > 0 && same(got, want.Or[0], f, want.Mass) {
-			return nil
-		}
-	}
-	if !same(got, want.Value, f, want.Mass) {
-		return fmt.Errorf("%s: engine %v, oracle %v (%s)", name, got, want.Value, want.Status)
-	}
-	return nil
-}
-
-// outside is an engine's value as the oracle says it.
-func outside(v event.Value, scale int) any {
-	switch v.Kind() {
-	case event.None:
-		return nil
-	case event.String:
-		return strings.Clone(v.Str())
-	case event.Bool:
-		return v.Bool()
-	case event.Timestamp:
-		return time.UnixMilli(v.Int()).UTC()
-	case event.List:
-		items := []any{}
-		for _, item := range v.Items() {
-			items = append(items, outside(item, scale))
-		}
-		return items
-	case event.Map:
-		entries := []oracle.Category{}
-		for _, e := range v.Entries() {
-			entries = append(entries, oracle.Category{Name: strings.Clone(e.Key), Result: oracle.Result{Value: outside(e.Value, scale)}})
-		}
-		return entries
-	}
-	x, ok := v.Number(scale)
-	if !ok {
-		return fmt.Sprintf("kind %d", v.Kind())
-	}
-	return x
-}
-
-// rounds are the aggregations whose values are rounded on their way, not only
-// at the end (S20), and what else is made of them.
-var rounds = map[string]bool{"sum": true, "mean": true, "stddev": true, "variance": true, "zscore": true, "slope": true,
-	"skewness": true, "ewma": true, "rate": true, "entropy": true, "decayed_count": true, "decayed_sum": true,
-	"interarrival_mean": true, "interarrival_stddev": true, "interarrival_cv": true}
-
-// same is equality, and 1e-9 relative for what follows from sums of doubles
-// (S20): derived values and what rounds names. Mass bounds what rounding on
-// entry can cost where such a sum cancels out; gaps are whole milliseconds and
-// have none.
-func same(got, want any, f *spec.Feature, mass float64) bool {
-	switch wanted := want.(type) {
-	case []any:
-		list, isList := got.([]any)
-		return isList && slices.Equal(list, wanted)
-	case []oracle.Category:
-		entries, isMap := got.([]oracle.Category)
-		return isMap && slices.EqualFunc(entries, wanted, func(a, b oracle.Category) bool {
-			return a.Name == b.Name && same(a.Value, b.Value, f, b.Mass)
-		})
-	}
-	a, isNumber := got.(float64)
-	b, wantNumber := want.(float64)
-	if !isNumber || !wantNumber {
-		return got == want
-	}
-	if a == b {
-		return true
-	}
-	if f == nil || f.Def == nil {
-		return math.Abs(a-b) <= 1e-9*math.Abs(b)+1e-9+1e-14*mass
-	}
-	name := f.Def.Aggregation
-	switch {
-	case name == "quantile": // of the value at its rank (S20)
-		return math.Abs(a-b) <= 0.01*math.Abs(b)+1e-15
-	case !rounds[name]:
-		return false
-	case name == "sum" && f.Def.Field != nil && f.Def.Field.Type != spec.Double:
-		return false
-	case strings.HasPrefix(name, "interarrival"):
-		return math.Abs(a-b) <= 1e-9*math.Abs(b)
-	}
-	return math.Abs(a-b) <= 1e-9*math.Abs(b)+1e-14*max(1, mass)
 }
 
 // rows reads all touched rows and compares them with the oracle's.
