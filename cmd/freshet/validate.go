@@ -4,26 +4,31 @@ import (
 	"fmt"
 	"sort"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/freshet-dev/freshet/config/spec"
+	"github.com/freshet-dev/freshet/features/spectest"
 )
 
 func (a *app) validateCommand() *cobra.Command {
 	var strict, watching bool
 	var format string
+	var retention []string
 	cmd := &cobra.Command{
 		Use:   "validate [path...]",
 		Short: "Check specs: exit 1 on any error",
 		Long: `  freshet validate examples/payments
   freshet validate features/ models.yaml --strict
   freshet validate features/ --watch
+  freshet validate features/ --retention 7d --retention transactions=30d
   freshet validate examples/* -o json | jq '.diagnostics[]'
 
 Checks spec files and folders; those of one namespace form one spec. On stderr: errors and warnings,
 what this build cannot run yet (run refuses such a spec, test where the engine lacks it), and which
 features are not served. Exit 0 without errors, 1 with one; with --strict warnings count too.
+With --retention (how long the topics keep their records) it warns of what looks further back.
 --watch goes on: it checks again whenever a file changes and prints what is new or fixed. Ctrl-C ends it (exit 0).`,
 		RunE: func(cmd *cobra.Command, given []string) error {
 			settings, err := a.settings(cmd)
@@ -34,19 +39,61 @@ features are not served. Exit 0 without errors, 1 with one; with --strict warnin
 			if err != nil {
 				return err
 			}
+			c := checks{app: a, paths: paths}
+			if c.retention, err = retentions(retention); err != nil {
+				return err
+			}
 			if watching && (format == "json" || strict) {
 				return usage("--watch prints for people and does not end by what it finds: leave --strict and -o json out")
 			}
 			if watching {
-				return a.watchSpecs(cmd.Context(), paths)
+				return c.watch(cmd.Context())
 			}
-			return a.validate(paths, strict, format)
+			return c.validate(strict, format)
 		},
 	}
 	cmd.Flags().BoolVar(&strict, "strict", false, "exit 1 on warnings too")
+	cmd.Flags().StringArrayVar(&retention, "retention", nil, "how long the topics keep their records, or SOURCE=DURATION for one")
 	cmd.Flags().BoolVar(&watching, "watch", false, "check again whenever a file changes")
 	offerOutput(cmd, &format, "table", "json")
 	return cmd
+}
+
+// checks is what validate looks at.
+type checks struct {
+	app       *app
+	paths     []string
+	retention map[string]time.Duration // by source; "" is that of the others
+}
+
+// retentions reads --retention: 7d, or transactions=30d.
+func retentions(given []string) (map[string]time.Duration, error) {
+	all := make(map[string]time.Duration)
+	for _, text := range given {
+		source, length, ok := strings.Cut(text, "=")
+		if !ok {
+			source, length = "", text
+		}
+		d, err := spec.ParseDuration(length)
+		if err != nil {
+			return nil, usage("--retention %s: %v", text, err)
+		}
+		all[source] = d
+	}
+	return all, nil
+}
+
+// ofSources is the retention of each source of s.
+func (c *checks) ofSources(s *spec.Spec) map[string]time.Duration {
+	all := make(map[string]time.Duration)
+	for _, source := range s.Sources {
+		if d, ok := c.retention[source.Name]; ok {
+			all[source.Name] = d
+		} else if d, ok := c.retention[""]; ok && source.Type != "file" {
+			all[source.Name] = d
+		}
+	}
+	return all
 }
 
 // checked is what there is to say of some specs.
@@ -57,40 +104,48 @@ type checked struct {
 	errors, warnings int
 }
 
-func (a *app) check(paths []string) (*checked, error) {
-	specs, diags, err := a.loadSpecs(paths)
+func (c *checks) check() (*checked, error) {
+	specs, diags, err := c.app.loadSpecs(c.paths)
 	if err != nil {
 		return nil, err
+	}
+	if !diags.HasErrors() {
+		for _, s := range specs {
+			diags = append(diags, s.LintRetention(c.ofSources(s))...)
+			diags = append(diags, spectest.Vacuous(s)...)
+		}
+		diags = diags.Sorted()
 	}
 	specs, _, wrong := withTables(specs)
 	diags = append(diags, wrong...)
 	return &checked{specs, diags, len(wrong) == 0, count(diags, spec.ErrorSeverity), count(diags, spec.WarningSeverity)}, nil
 }
 
-func (a *app) validate(paths []string, strict bool, format string) error {
-	c, err := a.check(paths)
+func (c *checks) validate(strict bool, format string) error {
+	a := c.app
+	seen, err := c.check()
 	if err != nil {
 		return err
 	}
 	if format == "json" {
-		err = writeJSON(a.out, validation(c.specs, c.diags))
+		err = writeJSON(a.out, validation(seen.specs, seen.diags))
 	} else {
-		err = a.writeLines(c.lines(a))
+		err = a.writeLines(seen.lines(a))
 	}
 	if err != nil {
 		return err
 	}
 	switch {
-	case c.errors > 0:
+	case seen.errors > 0:
 		if format != "json" {
-			fmt.Fprint(a.errs, c.verdict().text)
+			fmt.Fprint(a.errs, seen.verdict().text)
 		}
-		return found(plural(c.errors, "error"))
-	case strict && c.warnings > 0:
+		return found(plural(seen.errors, "error"))
+	case strict && seen.warnings > 0:
 		if format != "json" {
-			fmt.Fprintln(a.errs, plural(c.warnings, "warning")+", and --strict counts them")
+			fmt.Fprintln(a.errs, plural(seen.warnings, "warning")+", and --strict counts them")
 		}
-		return found(plural(c.warnings, "warning"))
+		return found(plural(seen.warnings, "warning"))
 	}
 	return nil
 }

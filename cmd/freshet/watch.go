@@ -32,12 +32,12 @@ type line struct {
 
 // watchSpecs validates, and again whenever something changes, until it is
 // interrupted: that is how it ends, so it ends well.
-func (a *app) watchSpecs(ctx context.Context, paths []string) error {
-	changes, err := watchFiles(ctx, paths)
+func (c *checks) watch(ctx context.Context) error {
+	changes, err := watchFiles(ctx, c.paths)
 	if err != nil {
-		return fmt.Errorf("watch %s: %w", strings.Join(paths, " "), err)
+		return fmt.Errorf("watch %s: %w", strings.Join(c.paths, " "), err)
 	}
-	w := watch{app: a, look: func() []line { return a.linesOf(paths) }}
+	w := watch{app: c.app, look: c.lines}
 	return w.run(ctx, changes)
 }
 
@@ -121,13 +121,13 @@ func (a *app) writeLines(lines []line) error {
 	return nil
 }
 
-// linesOf is all that validate says of the specs in paths.
-func (a *app) linesOf(paths []string) []line {
-	c, err := a.check(paths)
+// lines is all that validate says.
+func (c *checks) lines() []line {
+	seen, err := c.check()
 	if err != nil {
-		return []line{{key: err.Error(), text: a.ink(a.errs).bad("error:") + " " + err.Error() + "\n", gone: "can be read again"}}
+		return []line{{key: err.Error(), text: c.app.ink(c.app.errs).bad("error:") + " " + err.Error() + "\n", gone: "can be read again"}}
 	}
-	return append(c.lines(a), c.verdict())
+	return append(seen.lines(c.app), seen.verdict())
 }
 
 func diagnosticLine(d *spec.Diagnostic) line {

@@ -113,8 +113,8 @@ func TestWatchOfRealFiles(t *testing.T) {
 	out, errs := &shared{news: make(chan struct{}, 1)}, &shared{news: make(chan struct{}, 1)}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	a := &app{out: out, errs: errs, color: "never"}
-	go func() { ended <- a.watchSpecs(ctx, []string{dir}) }()
+	c := &checks{app: &app{out: out, errs: errs, color: "never"}, paths: []string{dir}}
+	go func() { ended <- c.watch(ctx) }()
 	errs.until(t, "unknown key `entitys`")
 	errs.until(t, "1 error")
 

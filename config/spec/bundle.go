@@ -12,6 +12,7 @@ type bundle struct {
 	owner     string
 	tags      []string
 	files     []string
+	lines     map[string][]string // by file
 	kinds     [len(kindNames)][]raw
 	testTexts []raw
 }
@@ -59,6 +60,7 @@ func (l *loader) top(root node) (whole bool) {
 	}
 	b := l.bundleOf(namespace)
 	b.files = append(b.files, root.file.name)
+	b.lines[root.file.name] = root.file.lines
 	inherited := defaults{owner: m.text("owner"), tags: m.texts("tags")}
 	if b.owner == "" {
 		b.owner = inherited.owner
@@ -97,7 +99,7 @@ func (l *loader) bundleOf(namespace string) *bundle {
 			return b
 		}
 	}
-	b := &bundle{namespace: namespace}
+	b := &bundle{namespace: namespace, lines: map[string][]string{}}
 	l.bundles = append(l.bundles, b)
 	return b
 }
@@ -131,7 +133,7 @@ type resolver struct {
 
 func (l *loader) resolve(b *bundle) *Spec {
 	r := &resolver{loader: l, bundle: b,
-		spec:       &Spec{Namespace: b.namespace, Owner: b.owner, Tags: b.tags, Files: b.files},
+		spec:       &Spec{Namespace: b.namespace, Owner: b.owner, Tags: b.tags, Files: b.files, lines: b.lines},
 		sourceKeys: map[*Source]raw{}, viewKeys: map[*View]node{}, fieldEnvs: map[*Source]*Env{},
 		defKeys: map[*Definition]node{}, riskEnvs: map[*Service]*Env{}}
 	r.tables()

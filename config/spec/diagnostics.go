@@ -40,6 +40,29 @@ type Diagnostic struct {
 // Diagnostics is sorted by file and place.
 type Diagnostics []Diagnostic
 
+// Warning is a finding about a place of s, of someone who knows more than the
+// specs: an engine, a setting.
+func (s *Spec) Warning(pos Position, suggestion, format string, args ...any) Diagnostic {
+	d := Diagnostic{Severity: WarningSeverity, Pos: pos, Message: fmt.Sprintf(format, args...), Suggestion: suggestion}
+	if lines := s.lines[pos.File]; pos.Line > 0 && pos.Line <= len(lines) {
+		d.Line = lines[pos.Line-1]
+		d.End = wordEnd([]rune(d.Line), pos.Col)
+	}
+	return d
+}
+
+// wordEnd is the last column of the name that begins at col.
+func wordEnd(line []rune, col int) int {
+	end := col
+	for end < len(line) && (unicode.IsLetter(line[end]) || unicode.IsDigit(line[end]) || strings.ContainsRune("_.@", line[end])) {
+		end++
+	}
+	return end
+}
+
+// Sorted is d by file and place, each finding once.
+func (d Diagnostics) Sorted() Diagnostics { return d.sorted() }
+
 // HasErrors reports whether one of d is an error.
 func (d Diagnostics) HasErrors() bool {
 	return slices.ContainsFunc(d, func(x Diagnostic) bool { return x.Severity == ErrorSeverity })

@@ -14,6 +14,9 @@ var durationUnits = map[string]time.Duration{
 	"ms": time.Millisecond, "s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour,
 }
 
+// ParseDuration reads a duration as specs write it (S32).
+func ParseDuration(text string) (time.Duration, error) { return parseDuration(text) }
+
 // parseDuration reads a duration as S32 writes it: a whole number without a
 // leading zero, and one of ms s m h d.
 func parseDuration(text string) (time.Duration, error) {

@@ -29,6 +29,8 @@ type Spec struct {
 	Models   []*Model
 	Tests    []*Test
 
+	lines map[string][]string // by file: what Warning shows
+
 	// Hash is the sha256, in hex, of everything that decides a value: not of
 	// comments, descriptions, tests or connection settings. With WithTables it
 	// covers the content of the tables too.

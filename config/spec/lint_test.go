@@ -1,0 +1,110 @@
+package spec
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+const linted = `version: 1
+namespace: x
+sources:
+  s:
+    description: Events.
+    owner: a@example.com
+    type: kafka
+    topic: t
+    timestamp_field: at
+    fields:
+      at:   {type: timestamp}
+      user: {type: string, pii: true}
+      shop: {type: string}
+      n:    {type: double}
+entities:
+  user: {key: user}
+  shop: {key: shop}
+feature_views:
+  "{entity}_view":
+    source: s
+    entities: [user, shop]
+    ttl: 30d
+    features:
+      n:       {aggregation: count, windows: [1h, 30d]}
+      late:    {aggregation: sum, field: n, windows: [1d], delay: 7d}
+      life:    {aggregation: sum, field: n}
+      names:   {aggregation: list_last, field: user, limit: 3, windows: [1h]}
+      upper:   {aggregation: last, value: 'user + "x"', windows: [1h]}
+      by_user: {aggregation: count, windows: [1h], by: user, top: 3}
+      safe:    {aggregation: count_distinct, field: user, windows: [1h]}
+      hushed:  {aggregation: last, field: user, hidden: true}
+    derived:
+      used:   {expr: 'n_1h * 2'}
+      part:   {expr: 'n_1h * 3'}
+      whole:  {expr: 'part + 1'}
+      unused: {expr: 'n_1h * 4'}
+feature_services:
+  risk:
+    on: s
+    description: Inputs.
+    features:
+      - user_view: [n_1h, n_30d, late_1d, life, safe_1h, used, names_1h, upper_1h]
+      - shop_view: [whole]
+`
+
+func lintsOf(t *testing.T, text string) (*Spec, []string) {
+	t.Helper()
+	specs, diags, err := LoadFiles([]File{{Name: "x.yaml", Data: []byte(text)}})
+	if err != nil || len(specs) != 1 {
+		t.Fatalf("%v %v", diags, err)
+	}
+	return specs[0], strings.Split(strings.TrimSpace(messages(diags)), "\n")
+}
+
+func TestS36Lints(t *testing.T) {
+	_, got := lintsOf(t, linted)
+	want := []string{
+		"feature view {entity}_view has no description",
+		"feature view {entity}_view has no owner",
+		"feature names serves the personal field user as it is",
+		"feature upper serves the personal field user as it is",
+		"feature by_user serves the personal field user as it is",
+		"feature by_user is used by no service, rule, model or derived feature",
+		"feature hushed is used by no service, rule, model or derived feature",
+		"derived feature unused is used by no service, rule, model or other derived feature",
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestRetentionLint(t *testing.T) {
+	s, _ := lintsOf(t, linted)
+	for kept, want := range map[time.Duration]string{
+		30 * 24 * time.Hour:   "",
+		30*24*time.Hour - 1e6: "n life hushed",
+		8 * 24 * time.Hour:    "n life hushed",
+		8*24*time.Hour - 1e6:  "n late life hushed",
+	} {
+		var names []string
+		for _, d := range s.LintRetention(map[string]time.Duration{"s": kept}) {
+			name, _, _ := strings.Cut(strings.TrimPrefix(d.Message, "feature "), ":")
+			names = append(names, name)
+			if d.Severity != WarningSeverity || !strings.Contains(d.Line, name) || d.End-d.Pos.Col+1 != len(name) {
+				t.Errorf("%+v", d)
+			}
+		}
+		if got := strings.Join(names, " "); got != want {
+			t.Errorf("retention %v: %q, want %q", kept, got, want)
+		}
+	}
+	if found := s.LintRetention(nil); found != nil {
+		t.Errorf("nothing is known of the topics: %v", found)
+	}
+	s, _ = lintsOf(t, strings.Replace(linted, "    topic: t\n", "    topic: t\n    history: {path: \"s3://x\"}\n", 1))
+	if found := s.LintRetention(map[string]time.Duration{"s": time.Hour}); found != nil {
+		t.Errorf("with history: %v", found)
+	}
+}
