@@ -3,6 +3,7 @@ package spectest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -384,15 +385,20 @@ func TestAbsentModelsAreSkippedByName(t *testing.T) {
 	}
 }
 
+// New runs what the engine has, and names what it lacks.
 func TestWhatTheEngineLacksIsUnavailable(t *testing.T) {
-	text := strings.Replace(shop, "{aggregation: is_new, field: shop, windows: [1h]}", "{aggregation: mode, field: shop, windows: [1h]}", 1)
+	text := strings.Replace(shop, "{aggregation: is_new, field: shop, windows: [1h]}", "{aggregation: count, by: shop, top: 2, windows: [1h]}", 1)
 	specs, diags, err := spec.LoadFiles([]spec.File{{Name: "shop.yaml", Data: []byte(text)}})
 	if err != nil || diags.HasErrors() {
 		t.Fatal(err, diags)
 	}
+	want := features.CannotRun(specs[0])
 	_, err = New(specs[0], nil)
 	var lacks *features.Unavailable
-	if !errors.As(err, &lacks) || len(lacks.Items) == 0 || lacks.Items[0].What != "mode" {
-		t.Errorf("got %v", err)
+	switch {
+	case len(want) == 0 && err != nil:
+		t.Errorf("nothing is lacking, but: %v", err)
+	case len(want) > 0 && (!errors.As(err, &lacks) || !slices.Equal(lacks.Items, want)):
+		t.Errorf("lacking %v, got %v", want, err)
 	}
 }
