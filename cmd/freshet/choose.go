@@ -75,7 +75,8 @@ func openKafkaSource(ctx context.Context, p *plant) (sources.Consumer, error) {
 		config.Transaction = p.session
 	}
 	for _, source := range p.spec.Sources {
-		config.Topics = append(config.Topics, kafka.Topic{Source: source.Index, Name: source.Topic})
+		config.Topics = append(config.Topics, kafka.Topic{Source: source.Index, Name: source.Topic,
+			MaxAhead: source.MaxAhead, Lateness: source.AllowedLateness})
 	}
 	return kafka.NewConsumer(ctx, config)
 }

@@ -43,6 +43,7 @@ func (c *Consumer) check(ctx context.Context) error {
 		t := c.topics[want.Name]
 		t.partitions, t.id = int32(len(detail.Partitions)), detail.ID
 	}
+	c.warnOfClocks(ctx, admin)
 	return nil
 }
 

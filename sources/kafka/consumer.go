@@ -49,6 +49,9 @@ const metadataMinAge = 100 * time.Millisecond
 type Topic struct {
 	Source int // index in Spec.Sources
 	Name   string
+	// MaxAhead and Lateness are the source's max_ahead and allowed_lateness. With
+	// Lateness the bounds that the broker sets on timestamps are looked at (S11).
+	MaxAhead, Lateness time.Duration
 }
 
 // Config is what a consumer needs to know. Zero durations and sizes mean the
