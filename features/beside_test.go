@@ -153,7 +153,7 @@ func TestBesideIsForgottenWithItsEntity(t *testing.T) {
 			r.pay(fmt.Sprintf("%ds", n), fmt.Sprintf(`"card":"c%d","mcc":"%d"`, n, n))
 			r.engine.DropTouches()
 		}
-		return r.engine.Stats().Views[0].Bytes
+		return r.engine.Stats().Logs[0].Bytes
 	}
 	few := bytes(0, 1000)
 	if many := bytes(1000, 5000); many > few*5/4 {

@@ -259,15 +259,25 @@ func (e *Engine) Watermark(source int, partition int32) (int64, bool) {
 func (e *Engine) SetCoverage(source int, c Coverage) { e.sources[source].coverage = c }
 
 // Stats is what an engine holds.
-type Stats struct{ Views []ViewStats }
+type Stats struct {
+	Logs  []LogStats
+	Views []ViewStats
+}
 
-// ViewStats is what one view holds and has counted. The entities and their logs
-// are shared by all views of one entity over one source, and counted in each of
-// them.
+// LogStats is what one log holds: the events of one entity over one source, with
+// the state beside them, for all views of the two.
+type LogStats struct {
+	Source *spec.Source
+	Entity *spec.Entity
+	Keys   int64
+	Bytes  int64
+}
+
+// ViewStats is what one view holds and has counted. Its entities are those of
+// its log.
 type ViewStats struct {
-	View  *spec.View
-	Keys  int64
-	Bytes int64
+	View *spec.View
+	Keys int64
 
 	// Since the engine was made:
 	NoEntity   int64 // enriched events that had no such entity (S15)
@@ -282,6 +292,9 @@ type viewCounts struct{ noEntity, incomplete, degraded, overflows int64 }
 // Stats counts what the engine holds.
 func (e *Engine) Stats() Stats {
 	var s Stats
+	for _, l := range e.logs {
+		s.Logs = append(s.Logs, LogStats{Source: l.plan.source.source, Entity: l.plan.entity, Keys: l.entities.live(), Bytes: l.bytes()})
+	}
 	for _, v := range e.plan.views {
 		if v == nil {
 			continue
@@ -291,7 +304,6 @@ func (e *Engine) Stats() Stats {
 		s.Views = append(s.Views, ViewStats{
 			View:       v.view,
 			Keys:       l.entities.live(),
-			Bytes:      l.bytes(),
 			NoEntity:   c.noEntity,
 			Incomplete: c.incomplete,
 			Folded:     l.folds,

@@ -153,7 +153,7 @@ func (m *metrics) gauges() {
 	m.watermark = m.gaugeVec("freshet_watermark_timestamp_seconds", "Newest event time accepted.", "source", "partition")
 	m.processed = m.gaugeVec("freshet_last_record_processed_timestamp_seconds", "Wall clock of the last committed batch with a record.", "source", "partition")
 	m.stateKeys = m.gaugeVec("freshet_state_keys", "Entities with a row.", "view")
-	m.stateBytes = m.gaugeVec("freshet_state_bytes", "Bytes of state.", "view")
+	m.stateBytes = m.gaugeVec("freshet_state_bytes", "Bytes of state. The views of one entity over one source share it.", "source", "entity")
 	m.assigned = m.gaugeVec("freshet_partitions_assigned", "Partitions that this instance owns.", "group")
 	m.tableRows = m.gaugeVec("freshet_table_rows", "Rows of a table that lookups are answered from.", "table")
 	m.tableLoaded = m.gaugeVec("freshet_table_loaded_timestamp_seconds", "Wall clock of the last time that a table was read.", "table")
@@ -358,9 +358,12 @@ func (m *metrics) behind(r *Runner, lag map[sources.PartitionID]int64) {
 // second.
 func (m *metrics) tick(r *Runner, lag map[sources.PartitionID]int64) {
 	m.behind(r, lag)
-	for _, v := range r.engine.Stats().Views {
+	stats := r.engine.Stats()
+	for _, l := range stats.Logs {
+		m.stateBytes.WithLabelValues(l.Source.Name, l.Entity.Name).Set(float64(l.Bytes))
+	}
+	for _, v := range stats.Views {
 		m.stateKeys.WithLabelValues(v.View.Ref()).Set(float64(v.Keys))
-		m.stateBytes.WithLabelValues(v.View.Ref()).Set(float64(v.Bytes))
 	}
 	m.countReads(r)
 }

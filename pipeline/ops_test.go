@@ -156,6 +156,11 @@ func TestMetricsSayWhatHappened(t *testing.T) {
 			t.Errorf("%s%v is %v, want %v", m.name, m.labels, got, m.want)
 		}
 	}
+	for _, labels := range [][]string{{"card", "transactions"}, {"merchant", "transactions"}, {"card", "logins"}} {
+		if w.counter("freshet_state_bytes", labels...) <= 0 {
+			t.Errorf("no state of %v", labels)
+		}
+	}
 	_, body := ask(NewHealth().Handler(promhttp.HandlerFor(w.metrics, promhttp.HandlerOpts{})), "/metrics")
 	for line := range strings.Lines(body) {
 		if name, _, _ := strings.Cut(line, "{"); !strings.HasPrefix(line, "#") && !regexp.MustCompile(`^freshet_[a-z_]+$`).MatchString(strings.Fields(name)[0]) {

@@ -77,6 +77,7 @@ type instance struct {
 	Batches     float64            `json:"batches_committed"`
 	Sources     []sourceStatus     `json:"sources"`
 	Views       []viewStatus       `json:"views"`
+	Held        []stateStatus      `json:"held"`
 	Scores      map[string]float64 `json:"scores"` // model/band
 	StoreErrors float64            `json:"online_write_errors"`
 }
@@ -93,10 +94,16 @@ type sourceStatus struct {
 }
 
 type viewStatus struct {
-	View  string    `json:"view"`
-	Keys  float64   `json:"keys"`
-	Bytes float64   `json:"bytes"`
-	P99   *quantile `json:"freshness_p99"`
+	View string    `json:"view"`
+	Keys float64   `json:"keys"`
+	P99  *quantile `json:"freshness_p99"`
+}
+
+// stateStatus is what the views of one entity over one source hold together.
+type stateStatus struct {
+	Source string  `json:"source"`
+	Entity string  `json:"entity"`
+	Bytes  float64 `json:"bytes"`
 }
 
 func askInstance(ctx context.Context, address string) (*instance, error) {
@@ -194,11 +201,12 @@ func (s *instance) fill(f families) {
 }
 
 func (s *instance) fillViews(f families) {
-	s.Views = []viewStatus{}
-	bytes := make(map[string]float64)
-	f.each("freshet_state_bytes", func(l labels, v float64) { bytes[l["view"]] = v })
+	s.Views, s.Held = []viewStatus{}, []stateStatus{}
+	f.each("freshet_state_bytes", func(l labels, v float64) {
+		s.Held = append(s.Held, stateStatus{l["source"], l["entity"], v})
+	})
 	f.each("freshet_state_keys", func(l labels, v float64) {
-		s.Views = append(s.Views, viewStatus{View: l["view"], Keys: v, Bytes: bytes[l["view"]],
+		s.Views = append(s.Views, viewStatus{View: l["view"], Keys: v,
 			P99: f.p99("freshet_feature_freshness_seconds", "view", l["view"])})
 	})
 }
@@ -308,15 +316,26 @@ func (s *instance) write(w io.Writer, ink ink) error {
 	if err := t.write(w, ink); err != nil {
 		return err
 	}
-	views := table{right: map[int]bool{1: true, 2: true, 3: true}}
-	views.add("VIEW", "KEYS", "STATE", "FRESHNESS P99")
+	views := table{right: map[int]bool{1: true, 2: true}}
+	views.add("VIEW", "KEYS", "FRESHNESS P99")
 	for _, view := range s.Views {
-		views.add(ink.key(view.View), thousands(fmt.Sprintf("%.0f", view.Keys)), size(view.Bytes), view.P99.String())
+		views.add(ink.key(view.View), thousands(fmt.Sprintf("%.0f", view.Keys)), view.P99.String())
 	}
 	if err := writeAll(w, "\n"); err != nil {
 		return err
 	}
 	if err := views.write(w, ink); err != nil {
+		return err
+	}
+	held := table{right: map[int]bool{1: true}}
+	held.add("HELD FOR", "STATE")
+	for _, log := range s.Held {
+		held.add(ink.key(log.Entity)+" of "+log.Source, size(log.Bytes))
+	}
+	if err := writeAll(w, "\n"); err != nil {
+		return err
+	}
+	if err := held.write(w, ink); err != nil {
 		return err
 	}
 	if len(s.Scores) == 0 {
