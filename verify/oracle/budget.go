@@ -124,7 +124,8 @@ func floor(t, grid int64) int64 { return t / grid * grid }
 
 // told chooses between what is left of a window of the newest events, and the
 // whole of it with the tiles of the past, by what tiles can tell. Which values
-// occur they tell to readers at the newest event only; for others that is open.
+// occur they tell of a window that ends at the newest event; of others that is
+// open.
 func (r *reading) told(f *spec.Feature, recent, whole []*event) tails {
 	if f.Def.By != nil {
 		return tails{held: recent}
@@ -134,7 +135,8 @@ func (r *reading) told(f *spec.Feature, recent, whole []*event) tails {
 		"time_since_first", "time_since_last", "interarrival_mean":
 		return tails{held: whole}
 	case "count_distinct", "approx_count_distinct", "novelty", "is_new":
-		return tails{held: whole, or: recent, open: r.oracle.newestOf[f.View.Source.Index] > r.at.time}
+		open := f.Def.Delay > 0 || r.oracle.newestOf[f.View.Source.Index] > r.at.time
+		return tails{held: whole, or: recent, open: open}
 	}
 	return tails{held: recent}
 }
