@@ -83,8 +83,12 @@ func (l *entityLog) move(k *cursorPlan, rows, words []uint64, cursor uint64, t i
 // out of the tables.
 func (l *entityLog) forget(k *cursorPlan, row, w []uint64) {
 	for _, x := range k.longest {
-		if l.plan.has(row, x.unique) {
-			l.tables.Delete(w[x.at:], l.plan.word(row, x.lane))
+		if !l.plan.has(row, x.unique) {
+			continue
+		}
+		// The mark may be left over of a value that was forgotten and came again.
+		if word := l.plan.word(row, x.lane); l.tables.Get(w[x.at:], word).Time() == l.plan.time(row) {
+			l.tables.Delete(w[x.at:], word)
 		}
 	}
 }

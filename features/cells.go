@@ -25,6 +25,7 @@ func (c *compiler) log(sp *sourcePlan, entity *spec.Entity) *logPlan {
 		entity:   entity,
 		lateness: sp.source.AllowedLateness.Milliseconds(),
 		budget:   c.budgetOf(sp.source, entity),
+		distinct: c.distinctBudgetOf(sp.source, entity),
 	}
 	l.hasID = sp.source.IDField != nil
 	c.plan.logs = append(c.plan.logs, l)
@@ -179,6 +180,7 @@ func (l *logPlan) part(k *cursorPlan, p partPlan) *partPlan {
 	k.walks = k.walks || p.part.Walks()
 	k.parts = append(k.parts, &p)
 	if p.table != nil {
+		p.nth = len(p.table.counts)
 		p.table.counts = append(p.table.counts, tableCount{k, &p})
 	}
 	return &p
@@ -440,7 +442,7 @@ func (l *logPlan) finishState() int {
 		x.at = handle(stackHandle)
 	}
 	for _, x := range l.tables {
-		x.at = handle(tableHandle)
+		x.at, x.sketch, x.memories = handle(tableHandle), handle(tableHandle), handle(wordsHandle)
 	}
 	for _, x := range l.censuses {
 		x.at = handle(tableHandle)

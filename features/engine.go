@@ -7,6 +7,7 @@ import (
 	"github.com/freshet-dev/freshet/features/aggregate"
 	"github.com/freshet-dev/freshet/features/event"
 	"github.com/freshet-dev/freshet/features/expr"
+	"github.com/freshet-dev/freshet/features/window"
 )
 
 // Engine is the state of all entities of a plan. It belongs to one goroutine.
@@ -22,6 +23,8 @@ type Engine struct {
 	stage    stage
 	scratch  []uint64         // what a scan fills: the words of one cursor's parts
 	wide     []uint64         // the same with what was folded
+	memory   []uint64         // the registers of a window that is read once
+	times    []int64          // of a table that is thinned
 	sets     []*aggregate.Set // what a scan collects for Distinct parts
 	row      Row
 	values   []event.Value // of a row, with working values behind the columns
@@ -36,6 +39,7 @@ type Engine struct {
 	ofVector []event.Value
 	ofRow    []event.Value
 	extreme  [2]uint64
+	about    [1]uint64
 	oldest   [3]uint64
 	env      expr.Env
 
@@ -83,6 +87,7 @@ func NewEngine(p *Plan, o Options) *Engine {
 		}
 	}
 	e.values, e.statuses = make([]event.Value, width), make([]Status, width)
+	e.memory = make([]uint64, window.MemoryWords)
 	for range sets {
 		e.sets = append(e.sets, aggregate.NewSet())
 	}

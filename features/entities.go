@@ -207,6 +207,7 @@ type entityLog struct {
 	stacks   window.Stacks
 	tables   window.Tables
 	tiles    window.Tiles
+	sketches window.Sketches
 	entities entities
 	few      int      // rows of an entity with a small state; 0: none has one
 	touched  []slot   // with a row to be written, in order of first touch; some that are free or come twice
@@ -230,6 +231,7 @@ func newEntityLog(l *logPlan, few int) *entityLog {
 		stacks:   window.NewStacks(slab),
 		tables:   window.NewTables(slab),
 		tiles:    window.NewTiles(slab, l.tileWidths),
+		sketches: window.NewSketches(slab),
 		entities: newEntities(l.words),
 		few:      few,
 		nobody:   make([]uint64, l.words),

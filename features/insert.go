@@ -41,7 +41,7 @@ func (l *entityLog) account(e *Engine, w []uint64, i int) {
 	}
 	for _, x := range l.plan.tables {
 		if x.life == nil && l.plan.has(row, x.bit) {
-			l.occur(x, w, i)
+			l.occur(e, x, w, i)
 		}
 	}
 	l.plan.addSpans(row, w, first)
@@ -74,7 +74,7 @@ func (l *entityLog) account(e *Engine, w []uint64, i int) {
 	}
 	for _, v := range l.plan.views {
 		if l.plan.has(row, v.entered) {
-			l.enter(v, w, row)
+			l.enter(e, v, w, row)
 		}
 	}
 }
@@ -100,7 +100,7 @@ func (l *entityLog) renew(e *Engine, x *newestPlan, w, row []uint64) {
 
 // occur notes that a value occurs in row i: the row is marked as the newest of
 // its value and the older one is not any more, unless it is the late one.
-func (l *entityLog) occur(x *tablePlan, w []uint64, i int) {
+func (l *entityLog) occur(e *Engine, x *tablePlan, w []uint64, i int) {
 	rows := l.rows.All(w[atRows:])
 	row := l.plan.row(rows, i)
 	t, word := l.plan.time(row), l.plan.word(row, x.lane)
@@ -127,6 +127,7 @@ func (l *entityLog) occur(x *tablePlan, w []uint64, i int) {
 	}
 	l.plan.setBit(row, x.unique)
 	l.tables.Put(w[x.at:], word, window.NewNote(t, false))
+	l.crowd(e, x, w, word, t)
 }
 
 // marked is the row of time t that is marked as the newest of its value; -1: it

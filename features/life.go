@@ -13,16 +13,16 @@ import (
 // more: the log keeps gap + lateness.
 
 // enter notes that a row entered a view.
-func (l *entityLog) enter(v *viewPlan, w, row []uint64) {
+func (l *entityLog) enter(e *Engine, v *viewPlan, w, row []uint64) {
 	newest := &w[v.state+viewNewest]
 	*newest = max(*newest, uint64(l.plan.time(row)))
 	for _, c := range v.chains {
-		l.link(c, w, row)
+		l.link(e, c, w, row)
 	}
 }
 
 // link puts a row into a chain of a view that it entered.
-func (l *entityLog) link(c *chainPlan, w, row []uint64) {
+func (l *entityLog) link(e *Engine, c *chainPlan, w, row []uint64) {
 	s, t := w[c.state:], l.plan.time(row)
 	if t <= l.left(w) && c.misses(s, int64(w[c.view.state+viewFolded]), t) {
 		s[chainLost] = 1
@@ -34,10 +34,10 @@ func (l *entityLog) link(c *chainPlan, w, row []uint64) {
 		life = t
 		s[chainLife] = uint64(t)
 	case life == 0 && now-t >= c.gap, life != 0 && life-t >= c.gap:
-		l.see(c, w, row) // of an older life
+		l.see(e, c, w, row) // of an older life
 		return
 	default:
-		l.see(c, w, row)
+		l.see(e, c, w, row)
 		l.rebuildLife(c, w)
 		return
 	}
@@ -53,7 +53,7 @@ func (l *entityLog) link(c *chainPlan, w, row []uint64) {
 			}
 		}
 	}
-	l.see(c, w, row)
+	l.see(e, c, w, row)
 }
 
 // misses reports whether a row that came too late for the log cannot be put
@@ -73,13 +73,14 @@ func (l *entityLog) note(x *tablePlan, w, row []uint64) window.Note {
 }
 
 // see puts a row's values into the tables of a chain.
-func (l *entityLog) see(c *chainPlan, w, row []uint64) {
+func (l *entityLog) see(e *Engine, c *chainPlan, w, row []uint64) {
 	for _, x := range c.tables {
 		if !l.plan.has(row, x.bit) {
 			continue
 		}
 		if n, t := l.note(x, w, row), l.plan.time(row); n.Time() < t {
 			l.tables.Put(w[x.at:], l.plan.word(row, x.lane), window.NewNote(t, n.Base()))
+			l.crowd(e, x, w, l.plan.word(row, x.lane), t)
 		}
 	}
 }
@@ -203,6 +204,9 @@ func (l *entityLog) foldChain(e *Engine, c *chainPlan, w, row []uint64, folded i
 	for _, x := range c.tables {
 		if l.plan.has(row, x.bit) {
 			n := l.note(x, w, row)
+			if n == 0 && w[x.sketch] != 0 {
+				continue // of too many
+			}
 			l.tables.Put(w[x.at:], l.plan.word(row, x.lane), window.NewNote(max(n.Time(), t), true))
 		}
 	}

@@ -45,6 +45,7 @@ type logPlan struct {
 	atFolded   int           // the event time of the newest event that was folded; 0: none
 	atFolds    int           // how many were
 	budget     int           // rows
+	distinct   int           // values of a table
 	words      int           // of an entity's state
 	scratch    int           // of what a scan fills
 
@@ -153,6 +154,7 @@ type partPlan struct {
 	newest *newestPlan
 	stack  *stackPlan
 	table  *tablePlan
+	nth    int // which of the table's counts it is
 }
 
 func (p *partPlan) size() int {
@@ -214,6 +216,8 @@ type tablePlan struct {
 	keep      int64 // ms: the same, and a tile of it
 	counts    []tableCount
 	at        int
+	sketch    int // the handle of its sketch, if it has become too large
+	memories  int // the handle of the memories of its windows
 }
 
 // censusPlan is how often words occur: the values of a life's Counts part among

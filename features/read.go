@@ -354,6 +354,13 @@ func (e *Engine) finish(x *cellOut, m *moment, words []uint64, f frame, status S
 			args.Since = m.t - int64(args.A[0])
 		case aggregate.Distinct:
 			args.Seen = x.agg.TrueWhenEmpty && e.seen(x, m, words)
+			if x.partial(m) {
+				status = first(status, Incomplete)
+			}
+			if x.crowded(m, args.A[0]) {
+				e.about[0], status = e.estimate(x, m, args.N), first(status, Degraded)
+				args.A = e.about[:]
+			}
 		}
 		if len(x.parts) > 1 {
 			args.B = e.part(x, x.parts[1], m, words)

@@ -77,7 +77,7 @@ func (p Part) Counted() bool { return p == Counts || p == Mode || p == Buckets }
 // events, into which a late one may still come.
 func (p Part) Tiles() bool {
 	switch p {
-	case Matches, Sum, SumFixed, Squares, SquaresFixed, Trend, TrendFixed, Distinct, Smallest, Largest, Newest, Oldest:
+	case Matches, Sum, SumFixed, Squares, SquaresFixed, Cubes, CubesFixed, Trend, TrendFixed, Distinct, Smallest, Largest, Newest, Oldest:
 		return true
 	}
 	return false
