@@ -473,29 +473,4 @@ func (l *logPlan) addOp(k *cursorPlan, p *partPlan) {
 	k.ops = append(k.ops, o)
 }
 
-// forgetting finds for every table of sliding windows the window that forgets
-// what leaves it: the longest that counts its values, and a tile more, since a
-// window whose tail is among folded events begins with their tile.
-func (l *logPlan) forgetting() {
-	for _, x := range l.tables {
-		if x.life != nil {
-			continue
-		}
-		for _, c := range x.counts {
-			x.keep = max(x.keep, c.cursor.length+c.cursor.grid)
-		}
-		l.span = max(l.span, x.keep)
-		k := &cursorPlan{length: x.keep}
-		for _, other := range l.cursors {
-			if other.slides() && !other.scanned && other.delay == 0 && other.length == x.keep {
-				k = other
-			}
-		}
-		if k.longest == nil && len(k.parts) == 0 {
-			l.cursors = append(l.cursors, k)
-		}
-		k.longest = append(k.longest, x)
-	}
-}
-
 func roundHalfAway(x float64) int64 { return int64(math.Round(x)) }
