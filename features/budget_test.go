@@ -278,7 +278,7 @@ func TestS26AHotKeyStaysBounded(t *testing.T) {
 		}
 	}
 	r.want("v.n_1s", "5040 DEGRADED", "v.n_1m", "60000 DEGRADED", "v.k_1m", "1000 DEGRADED", "v.m_30m", "0 DEGRADED")
-	s := r.engine.Stats().Views[0]
+	s := r.engine.Stats().Logs[0]
 	if s.Folded != 59_900 {
 		t.Errorf("%d events folded", s.Folded)
 	}

@@ -83,7 +83,7 @@ func TestS26DistinctValuesBeyondTheBudgetAreEstimated(t *testing.T) {
 		if worst > 5*0.0081 {
 			t.Errorf("budget %d: %.2f %% off", budget, 100*worst)
 		}
-		t.Logf("budget %d: at most %.2f %% off, %d bytes", budget, 100*worst, r.engine.Stats().Views[0].Bytes)
+		t.Logf("budget %d: at most %.2f %% off, %d bytes", budget, 100*worst, r.engine.Stats().Logs[0].Bytes)
 		for i := 4000; i < 8000; i++ {
 			pay(i, fmt.Sprint(i%100))
 		}

@@ -276,6 +276,9 @@ type LogStats struct {
 	Entity *spec.Entity
 	Keys   int64
 	Bytes  int64
+
+	// Since the engine was made:
+	Folded int64 // events past the event budget (S26)
 }
 
 // ViewStats is what one view holds and has counted. Its entities are those of
@@ -287,7 +290,6 @@ type ViewStats struct {
 	// Since the engine was made:
 	NoEntity   int64 // enriched events that had no such entity (S15)
 	Incomplete int64 // values read behind what is kept (S9)
-	Folded     int64 // events past the event budget, of all views of one entity over one source (S26)
 	Degraded   int64 // values read past the event budget (S26)
 	Overflows  int64 // sums beyond int64 (S13)
 }
@@ -298,7 +300,7 @@ type viewCounts struct{ noEntity, incomplete, degraded, overflows int64 }
 func (e *Engine) Stats() Stats {
 	var s Stats
 	for _, l := range e.logs {
-		s.Logs = append(s.Logs, LogStats{Source: l.plan.source.source, Entity: l.plan.entity, Keys: l.entities.live(), Bytes: l.bytes()})
+		s.Logs = append(s.Logs, LogStats{Source: l.plan.source.source, Entity: l.plan.entity, Keys: l.entities.live(), Bytes: l.bytes(), Folded: l.folds})
 	}
 	for _, v := range e.plan.views {
 		if v == nil {
@@ -311,7 +313,6 @@ func (e *Engine) Stats() Stats {
 			Keys:       l.entities.live(),
 			NoEntity:   c.noEntity,
 			Incomplete: c.incomplete,
-			Folded:     l.folds,
 			Degraded:   c.degraded,
 			Overflows:  c.overflows,
 		})
