@@ -14,6 +14,7 @@ var sections = []struct {
 	run  func() error
 }{
 	{"engine", benchEngine},
+	{"memory", benchMemory},
 	{"file", benchFile},
 	{"kafka", benchKafka},
 	{"latency", benchLatency},
