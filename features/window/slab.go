@@ -16,70 +16,134 @@ const (
 )
 
 const (
-	pageWords = 1 << 15       // 256 KiB
-	ownPage   = pageWords / 4 // blocks of this size or more get a page of their own
-	numStages = 64
+	pageWords  = 1 << 12       // 32 KiB
+	largest    = pageWords / 8 // larger blocks get a page of their own
+	numClasses = 256
 )
 
 // Slab hands out blocks of words from large pages. The garbage collector sees
-// a page as one object without pointers. Freed blocks are kept by size and
-// handed out again; pages are never given back.
+// pages as objects without pointers. The blocks of a page are of one size; freed
+// ones are handed out again, and a page all of whose blocks are free serves any
+// size again.
 type Slab struct {
-	pages [][]uint64
-	free  [numStages][]Ref
-	page  int // where small blocks are cut from; -1 before the first
-	next  int // first free word of it
-	used  int64
+	pages  [][]uint64
+	states []pageState          // of pages
+	roomy  [numClasses][]uint32 // pages that may have a free block; some are listed in vain
+	empty  []uint32             // pages without a block
+	gone   []uint32             // numbers of pages that were given back
+	used   int64
+}
+
+// pageState is how a page is cut. The first word of a free block is the next
+// free one.
+type pageState struct {
+	class uint8
+	live  uint32 // blocks that are handed out
+	free  uint32 // first word of a free block, + 1; 0: none
+	cut   uint32 // first word that was never handed out
 }
 
 // NewSlab is an empty slab.
-func NewSlab() *Slab { return &Slab{page: -1} }
+func NewSlab() *Slab { return &Slab{} }
 
-// classOf is the smallest class that holds n words: sizes are 4, 6, 8, 12, 16,
-// 24, ... so at most a third of a block is unused.
+// Up to 1<<exactBits words there is a class for every size; beyond, there are
+// eight to an octave, so that at most a ninth of a block is unused.
+const exactBits = 5
+
+// sizes are the words of a block by its class.
+var sizes = func() (sizes [numClasses]uint32) {
+	for class := range sizes {
+		if class <= 1<<exactBits {
+			sizes[class] = uint32(class)
+			continue
+		}
+		n := class - 1<<exactBits - 1
+		sizes[class] = uint32(9+n%8) << (n/8 + exactBits - 3)
+	}
+	return sizes
+}()
+
+// classOf is the smallest class that holds n words.
 func classOf(n int) int {
-	if n <= 4 {
-		return 1
+	if n <= 1<<exactBits {
+		return max(n, 1)
 	}
 	k := bits.Len(uint(n-1)) - 1 // 2^k < n <= 2^(k+1)
-	if n <= 3<<(k-1) {
-		return 2 * (k - 1)
-	}
-	return 2*(k-1) + 1
+	return 1<<exactBits + 8*(k-exactBits) + (n-1-1<<k)>>(k-3) + 1
 }
 
-func sizeOf(class int) int {
-	if class%2 == 1 {
-		return 4 << (class / 2)
-	}
-	return 6 << (class/2 - 1)
-}
+func sizeOf(class int) int { return int(sizes[class]) }
 
 // Alloc hands out a block of at least n words. Its contents are left over.
 func (s *Slab) Alloc(n int) Ref {
 	class := classOf(n)
-	size := sizeOf(class)
+	size := uint32(sizeOf(class))
 	s.used += int64(size) * 8
-	if f := s.free[class]; len(f) > 0 {
-		s.free[class] = f[:len(f)-1]
-		return f[len(f)-1]
+	if size > largest {
+		return ref(class, s.page(make([]uint64, size)), 0)
 	}
-	page, off := s.page, s.next
-	switch {
-	case size >= ownPage:
-		page, off = len(s.pages), 0
-		s.pages = append(s.pages, make([]uint64, size))
-	case s.page < 0 || s.next+size > pageWords:
-		page, off = len(s.pages), 0
-		s.pages = append(s.pages, make([]uint64, pageWords))
-		s.page, s.next = page, size
-	default:
-		s.next += size
+	page := s.withRoom(uint8(class), size)
+	p := &s.states[page]
+	p.live++
+	off := p.cut
+	if p.free != 0 {
+		off = p.free - 1
+		p.free = uint32(s.pages[page][off])
+	} else {
+		p.cut += size
 	}
-	if page > pageMask {
-		panic("window: a slab of more than 4 TiB")
-	}
+	return ref(class, page, off)
+}
+
+func ref(class int, page, off uint32) Ref {
 	return Ref(uint64(class)<<classShift | uint64(page)<<pageShift | uint64(off))
+}
+
+// withRoom is a page with a free block of a class.
+func (s *Slab) withRoom(class uint8, size uint32) uint32 {
+	list := s.roomy[class]
+	for len(list) > 0 {
+		page := list[len(list)-1]
+		if p := &s.states[page]; p.class == class && !p.full(size) {
+			s.roomy[class] = list
+			return page
+		}
+		list = list[:len(list)-1]
+	}
+	if len(s.empty) == 0 {
+		s.more()
+	}
+	page := s.empty[len(s.empty)-1]
+	s.empty = s.empty[:len(s.empty)-1]
+	s.states[page] = pageState{class: class}
+	s.roomy[class] = append(list, page)
+	return page
+}
+
+func (p *pageState) full(size uint32) bool { return p.free == 0 && p.cut+size > pageWords }
+
+// more makes empty pages: one at first, up to 32 at once when there are many.
+func (s *Slab) more() {
+	n := min(max(len(s.pages)/4, 1), 32)
+	words := make([]uint64, n*pageWords)
+	for i := range n {
+		s.empty = append(s.empty, s.page(words[i*pageWords:(i+1)*pageWords:(i+1)*pageWords]))
+	}
+}
+
+// page gives words a page number.
+func (s *Slab) page(words []uint64) uint32 {
+	if n := len(s.gone); n > 0 {
+		page := s.gone[n-1]
+		s.gone = s.gone[:n-1]
+		s.pages[page] = words
+		return page
+	}
+	if len(s.pages) > pageMask {
+		panic("window: a slab of more than 16 M pages")
+	}
+	s.pages, s.states = append(s.pages, words), append(s.states, pageState{})
+	return uint32(len(s.pages) - 1)
 }
 
 // Free takes a block back.
@@ -87,9 +151,26 @@ func (s *Slab) Free(r Ref) {
 	if r == 0 {
 		return
 	}
-	class := int(r >> classShift)
-	s.used -= int64(sizeOf(class)) * 8
-	s.free[class] = append(s.free[class], r)
+	class, page, off := uint8(r>>classShift), uint32(r>>pageShift&pageMask), uint32(r)
+	size := uint32(sizeOf(int(class)))
+	s.used -= int64(size) * 8
+	if size > largest {
+		s.pages[page] = nil
+		s.gone = append(s.gone, page)
+		return
+	}
+	p := &s.states[page]
+	wasFull := p.full(size)
+	s.pages[page][off] = uint64(p.free)
+	p.free = off + 1
+	p.live--
+	switch {
+	case p.live == 0:
+		p.class = 0
+		s.empty = append(s.empty, page)
+	case wasFull:
+		s.roomy[class] = append(s.roomy[class], page)
+	}
 }
 
 // FreeHandle gives back the block of a handle: HandleWords words, the first of
@@ -105,7 +186,7 @@ func (s *Slab) Words(r Ref) []uint64 {
 		return nil
 	}
 	off := int(uint32(r))
-	end := off + sizeOf(int(r>>classShift))
+	end := off + int(sizes[r>>classShift])
 	return s.pages[r>>pageShift&pageMask][off:end:end]
 }
 

@@ -158,8 +158,56 @@ func TestRowsAgreeWithASlice(t *testing.T) {
 func TestSizesOfBlocks(t *testing.T) {
 	for n := 1; n < 5000; n++ {
 		size := sizeOf(classOf(n))
-		if size < n || (n > 4 && size*2 >= n*3+3) {
+		if size < n || (n <= 32 && size != n) || size*8 >= n*9+8 {
 			t.Fatalf("%d words get %d", n, size)
 		}
 	}
+	if class := classOf(1 << 31); class >= numClasses {
+		t.Fatalf("16 GiB have class %d", class)
+	}
+}
+
+// Blocks that are handed out are apart from each other, whatever was freed
+// before, and a slab whose blocks come and go does not grow.
+func TestBlocksAreApart(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		slab := NewSlab()
+		held := map[Ref]int{}
+		var refs []Ref
+		check := func(r Ref, mark int) {
+			for _, w := range slab.Words(r) {
+				if w != uint64(mark) {
+					t.Fatalf("block %x holds %d, want %d", r, w, mark)
+				}
+			}
+		}
+		for mark := range rapid.IntRange(1, 300).Draw(t, "n") {
+			if len(refs) > 0 && rapid.IntRange(0, 2).Draw(t, "free") == 0 {
+				i := rapid.IntRange(0, len(refs)-1).Draw(t, "which")
+				r := refs[i]
+				check(r, held[r])
+				slab.Free(r)
+				delete(held, r)
+				refs = slices.Delete(refs, i, i+1)
+				continue
+			}
+			n := rapid.SampledFrom([]int{1, 2, 3, 5, 33, 40, 300, 500, 600, 5000}).Draw(t, "words")
+			r := slab.Alloc(n)
+			if _, twice := held[r]; twice || r == 0 || len(slab.Words(r)) < n {
+				t.Fatalf("%d words: block %x", n, r)
+			}
+			for i := range slab.Words(r) {
+				slab.Words(r)[i] = uint64(mark)
+			}
+			held[r] = mark
+			refs = append(refs, r)
+		}
+		for r, mark := range held {
+			check(r, mark)
+			slab.Free(r)
+		}
+		if slab.Used() != 0 || len(slab.empty)+len(slab.gone) != len(slab.pages) {
+			t.Fatalf("%d bytes in use; %d pages, %d of them empty, %d gone", slab.Used(), len(slab.pages), len(slab.empty), len(slab.gone))
+		}
+	})
 }
