@@ -56,7 +56,11 @@ func (l *entityLog) move(k *cursorPlan, rows, words []uint64, cursor uint64, t i
 	if k.delay > 0 {
 		head = int(cursor >> 32)
 		for head < n && l.plan.timeAt(rows, head) <= t-k.delay {
-			l.plan.add(k, l.plan.row(rows, head), words)
+			row := l.plan.row(rows, head)
+			l.plan.add(k, row, words)
+			if own {
+				l.joinCounts(k, words, row)
+			}
 			head++
 		}
 		entered = head

@@ -2,20 +2,19 @@ package features
 
 import (
 	"github.com/freshet-dev/freshet/features/aggregate"
-	"github.com/freshet-dev/freshet/features/window"
 )
 
 // Some parts are more than the sum of their rows: what a row does to the gaps
 // depends on its neighbours, and what it does to the most frequent value on how
-// often the others occur. They run over sliding windows without delay, whose
+// often the others occur. Gaps run over sliding windows without delay, whose
 // rows are those from the tail on.
 
 // join puts row i, which has the part's bit, into the part.
 func (l *entityLog) join(k *cursorPlan, p *partPlan, w []uint64, i int) {
 	rows := l.rows.All(w[atRows:])
 	row, words := l.plan.row(rows, i), w[p.at:p.at+p.size()]
-	if p.part == aggregate.Counts {
-		l.recount(p, w, l.plan.word(row, p.lane), 1)
+	if p.part.Counted() {
+		l.recount(p, w, l.counting.keyOf(l.plan, p, row), 1)
 		return
 	}
 	t := uint64(l.plan.time(row))
@@ -34,8 +33,8 @@ func (l *entityLog) join(k *cursorPlan, p *partPlan, w []uint64, i int) {
 
 // leave takes row i, the oldest with the part's bit, out of the part.
 func (l *entityLog) leave(p *partPlan, rows []uint64, i int, w []uint64) {
-	if p.part == aggregate.Counts {
-		l.recount(p, w, l.plan.word(l.plan.row(rows, i), p.lane), -1)
+	if p.part.Counted() {
+		l.recount(p, w, l.counting.keyOf(l.plan, p, l.plan.row(rows, i)), -1)
 		return
 	}
 	aggregate.DropOldest(w[p.at:p.at+p.size()], l.nextWith(p.bit, rows, i))
@@ -49,36 +48,4 @@ func (l *entityLog) nextWith(bit int, rows []uint64, i int) uint64 {
 		}
 	}
 	return 0
-}
-
-// recount notes that a value occurs once more or once less often. The most
-// frequent one is found by how many values occur so often.
-func (l *entityLog) recount(p *partPlan, w []uint64, value uint64, step int) {
-	words := w[p.at : p.at+p.size()]
-	times, often := w[p.counts[0].at:], w[p.counts[1].at:]
-	b := uint64(l.tables.Get(times, value))
-	c := b + uint64(step)
-	l.setCount(times, value, c)
-	most := aggregate.Most(words)
-	if c > 0 {
-		l.setCount(often, c, uint64(l.tables.Get(often, c))+1)
-		most = max(most, c)
-	}
-	if b > 0 {
-		left := uint64(l.tables.Get(often, b)) - 1
-		l.setCount(often, b, left)
-		if left == 0 && most == b {
-			most = c
-		}
-	}
-	aggregate.Recount(words, b, c, most)
-}
-
-// setCount sets a word's count; of 0 the word is forgotten.
-func (l *entityLog) setCount(h []uint64, word, n uint64) {
-	if n == 0 {
-		l.tables.Delete(h, word)
-		return
-	}
-	l.tables.Put(h, word, window.Note(n))
 }

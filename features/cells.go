@@ -103,9 +103,9 @@ func (l *logPlan) cursor(v *viewPlan, f *spec.Feature, agg *aggregate.Aggregatio
 	}
 	want.scanned = want.last > 0 || (want.delay > 0 && want.life != nil)
 	for _, p := range agg.Parts(n) {
-		delayed := want.delay > 0 && (p == aggregate.Distinct || !p.Retractable()) && !p.Walks()
-		delayed = delayed || ((p == aggregate.Best || p == aggregate.Mode || p == aggregate.Buckets) && want.life == nil)
-		want.scanned = want.scanned || delayed || (p.Beside() && (want.delay > 0 || want.life != nil))
+		delayed := want.delay > 0 && (p == aggregate.Distinct || !p.Retractable()) && !p.Walks() && !p.Counted()
+		delayed = delayed || (p == aggregate.Best && want.life == nil)
+		want.scanned = want.scanned || delayed || (p == aggregate.Gaps && (want.delay > 0 || want.life != nil))
 	}
 	l.span = max(l.span, want.delay+reach)
 	if want.slides() {
@@ -158,11 +158,14 @@ func (l *logPlan) part(k *cursorPlan, p partPlan) *partPlan {
 	case aggregate.Counts, aggregate.Mode, aggregate.Buckets:
 		p.set = k.sets
 		k.sets++
-		switch {
-		case k.life != nil:
+		if k.life != nil {
 			p.census = l.census()
-		case !k.scanned:
-			p.counts = [2]*censusPlan{l.census(), l.census()}
+		}
+		if !k.scanned {
+			p.counts[0] = l.census()
+		}
+		if !k.scanned && p.part != aggregate.Buckets {
+			p.counts[1] = l.census()
 		}
 	case aggregate.Gaps, aggregate.Run:
 		if k.life != nil {

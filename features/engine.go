@@ -32,7 +32,8 @@ type Engine struct {
 	args     aggregate.Args // of one cell
 	stretch  stretch        // what a walk goes over
 	walked   []uint64       // what it makes
-	scale    aggregate.Scale
+	counting *counting
+	voted    [2]uint64      // a mode or quantile
 	buckets  []uint64       // those in use, while a quantile is looked for
 	met      *aggregate.Set // the values that it has met
 	lists    *[]event.Value // where the items of lists go: one of the two that follow
@@ -65,15 +66,15 @@ func (o Options) few() int {
 
 // NewEngine is an engine that has seen nothing.
 func NewEngine(p *Plan, o Options) *Engine {
-	e := &Engine{plan: p, hash: newHasher(o.Seed), texts: newInterner(), counts: make([]viewCounts, len(p.views)), met: aggregate.NewSet(),
-		scale: aggregate.NewScale()}
+	e := &Engine{plan: p, hash: newHasher(o.Seed), texts: newInterner(), counts: make([]viewCounts, len(p.views)), met: aggregate.NewSet()}
+	e.counting = &counting{e.hash, aggregate.NewScale(), e.texts}
 	e.lists = &e.ofVector
 	for _, sp := range p.sources {
 		e.sources = append(e.sources, newSourceState(sp))
 	}
 	scratch, sets := 0, 0
 	for _, l := range p.logs {
-		e.logs = append(e.logs, newEntityLog(l, o.few()))
+		e.logs = append(e.logs, newEntityLog(l, o.few(), e.counting))
 		scratch = max(scratch, l.scratch)
 		for _, k := range l.cursors {
 			sets = max(sets, k.sets)

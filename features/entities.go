@@ -202,6 +202,7 @@ func (s *entities) after(n slot) slot {
 // entityLog is the logs and running states of all entities of one log plan.
 type entityLog struct {
 	plan     *logPlan
+	counting *counting
 	slab     *window.Slab
 	rows     window.Rows
 	stacks   window.Stacks
@@ -218,7 +219,7 @@ type entityLog struct {
 	supposed []uint64 // the rows that ReadWith sees
 }
 
-func newEntityLog(l *logPlan, few int) *entityLog {
+func newEntityLog(l *logPlan, few int, c *counting) *entityLog {
 	slab := window.NewSlab()
 	if l.words <= 2*atFirst {
 		few = 0
@@ -226,6 +227,7 @@ func newEntityLog(l *logPlan, few int) *entityLog {
 	few = min(few, l.budget-1) // what folds runs
 	return &entityLog{
 		plan:     l,
+		counting: c,
 		slab:     slab,
 		rows:     window.NewRows(slab, l.width),
 		stacks:   window.NewStacks(slab),

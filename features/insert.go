@@ -48,6 +48,7 @@ func (l *entityLog) account(e *Engine, w []uint64, i int) {
 	for _, k := range l.plan.delayed {
 		if t > now-k.delay-k.length && t <= now-k.delay {
 			l.plan.add(k, row, w)
+			l.joinCounts(k, w, row)
 		}
 	}
 	for _, k := range l.plan.beside {

@@ -43,6 +43,7 @@ func (l *entityLog) link(e *Engine, c *chainPlan, w, row []uint64) {
 	}
 	for _, k := range c.cursors {
 		l.plan.add(k, row, w)
+		l.joinCounts(k, w, row)
 	}
 	for _, x := range c.tables {
 		if l.plan.has(row, x.bit) && l.note(x, w, row).Time() < life {
@@ -92,6 +93,7 @@ func (l *entityLog) endLife(c *chainPlan, w []uint64) {
 		for _, p := range k.running {
 			clear(w[p.at : p.at+p.size()])
 		}
+		l.freeCounts(k, w)
 	}
 }
 
@@ -108,9 +110,12 @@ func (l *entityLog) rebuildLife(c *chainPlan, w []uint64) {
 			for _, p := range k.running {
 				copy(w[p.at:p.at+p.size()], w[p.base:])
 			}
+			l.recountBase(k, w)
 		}
 		for i := begin; i < l.plan.len(rows); i++ {
-			l.plan.add(k, l.plan.row(rows, i), w)
+			row := l.plan.row(rows, i)
+			l.plan.add(k, row, w)
+			l.joinCounts(k, w, row)
 		}
 	}
 	for _, x := range c.tables {

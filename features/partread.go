@@ -12,6 +12,9 @@ func (e *Engine) part(x *cellOut, p *partPlan, m *moment, words []uint64) []uint
 	switch {
 	case p.part.Walks():
 		return e.walk(m.log, p, m.state, int(words[x.count]))
+	case p.part == aggregate.Mode && words[p.at+aggregate.ModeState] != aggregate.ModeFound,
+		p.part == aggregate.Buckets && words[p.at+1] == 0:
+		return e.counted(m.log, p, m.state)
 	case scanned || p.runs(x.cursor):
 		return words[p.at : p.at+p.size()]
 	case p.newest != nil:

@@ -92,7 +92,7 @@ func (e *Engine) scanRow(l *entityLog, k *cursorPlan, row []uint64) {
 		case 0, aggregate.Matches:
 			words[0]++
 		case aggregate.Counts, aggregate.Mode, aggregate.Buckets:
-			e.sets[p.set].Add(e.keyOf(l.plan, p, row))
+			e.sets[p.set].Add(e.counting.keyOf(l.plan, p, row))
 		case aggregate.Distinct:
 			set := e.sets[p.set]
 			set.Add(l.plan.word(row, p.lane))

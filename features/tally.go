@@ -12,14 +12,21 @@ import (
 // what is most frequent or evenly spread, of buckets, for quantiles. A word is
 // counted under a key that others cannot choose.
 
+// counting is what turns words into keys and back, for all logs of an engine.
+type counting struct {
+	hash  hasher
+	scale aggregate.Scale
+	texts *interner
+}
+
 // keyOf is what a row is counted as by a part.
-func (e *Engine) keyOf(l *logPlan, p *partPlan, row []uint64) uint64 {
+func (c *counting) keyOf(l *logPlan, p *partPlan, row []uint64) uint64 {
 	word := l.word(row, p.lane)
 	switch p.part {
 	case aggregate.Mode:
-		return e.hash.spread(word)
+		return c.hash.spread(word)
 	case aggregate.Buckets:
-		return e.hash.spread(e.scale.Bucket(word, p.number))
+		return c.hash.spread(c.scale.Bucket(word, p.number))
 	}
 	return word // a hash
 }
@@ -36,30 +43,31 @@ func (e *Engine) tally(l *logPlan, k *cursorPlan) {
 			set.Tally(words)
 		case aggregate.Mode:
 			clear(words)
-			set.Each(func(key uint64, n uint32) { e.vote(l, p, words, key, uint64(n)) })
+			set.Each(func(key uint64, n uint32) { e.counting.vote(l, p, words, key, uint64(n)) })
 			words[aggregate.ModeWord] = e.hash.unspread(words[aggregate.ModeWord])
+			words[aggregate.ModeState] = aggregate.ModeFound
 		case aggregate.Buckets:
 			e.buckets = e.buckets[:0]
 			set.Each(func(key uint64, n uint32) { e.fillBucket(key, uint64(n)) })
-			words[0] = math.Float64bits(e.quantile(p.q))
+			words[0], words[1] = math.Float64bits(e.quantile(p.q)), 1
 		}
 	}
 }
 
 // vote makes a value the mode if it occurs more often than the one that is, or
 // as often and is smaller.
-func (e *Engine) vote(l *logPlan, p *partPlan, words []uint64, key, n uint64) {
-	if n > words[aggregate.ModeTimes] || (n == words[aggregate.ModeTimes] && e.smaller(l, p, key, words[aggregate.ModeWord])) {
+func (c *counting) vote(l *logPlan, p *partPlan, words []uint64, key, n uint64) {
+	if n > words[aggregate.ModeTimes] || (n == words[aggregate.ModeTimes] && c.smaller(l, p, key, words[aggregate.ModeWord])) {
 		words[aggregate.ModeTimes], words[aggregate.ModeWord] = n, key
 	}
 }
 
 // smaller compares the values of two keys.
-func (e *Engine) smaller(l *logPlan, p *partPlan, a, b uint64) bool {
-	a, b = e.hash.unspread(a), e.hash.unspread(b)
+func (c *counting) smaller(l *logPlan, p *partPlan, a, b uint64) bool {
+	a, b = c.hash.unspread(a), c.hash.unspread(b)
 	switch {
 	case l.isText(p.lane):
-		return e.texts.text(a) < e.texts.text(b)
+		return c.texts.text(a) < c.texts.text(b)
 	case p.number == aggregate.Opaque:
 		return a < b // false before true
 	}
@@ -85,7 +93,7 @@ func (e *Engine) quantile(q float64) float64 {
 	rank := uint64(math.Floor(q * float64(n-1)))
 	for _, b := range e.buckets {
 		if rank < uint64(uint32(b)) {
-			return e.scale.Middle(b >> 32)
+			return e.counting.scale.Middle(b >> 32)
 		}
 		rank -= uint64(uint32(b))
 	}
@@ -95,7 +103,7 @@ func (e *Engine) quantile(q float64) float64 {
 // foldCount counts a row that leaves the log in the base of a part. A text that
 // is counted there is held.
 func (l *entityLog) foldCount(e *Engine, p *partPlan, w, row []uint64) {
-	h, key := w[p.census.at:], e.keyOf(l.plan, p, row)
+	h, key := w[p.census.at:], l.counting.keyOf(l.plan, p, row)
 	n := l.tables.Get(h, key)
 	if n == 0 && p.part == aggregate.Mode && l.plan.isText(p.lane) {
 		e.texts.again(l.plan.word(row, p.lane))
@@ -107,5 +115,119 @@ func (l *entityLog) foldCount(e *Engine, p *partPlan, w, row []uint64) {
 func (l *entityLog) releaseCounts(e *Engine, p *partPlan, w []uint64) {
 	if p.part == aggregate.Mode && l.plan.isText(p.lane) {
 		l.tables.Each(w[p.census.at:], func(key uint64, _ window.Note) { e.texts.release(e.hash.unspread(key)) })
+	}
+}
+
+// recount notes that what is counted as key occurs step times more, or once
+// less. The most frequent one is found by how many occur so often.
+func (l *entityLog) recount(p *partPlan, w []uint64, key uint64, step int) {
+	times := w[p.counts[0].at:]
+	b := uint64(l.tables.Get(times, key))
+	c := b + uint64(step)
+	l.setCount(times, key, c)
+	if p.part == aggregate.Buckets {
+		return
+	}
+	words, often := w[p.at:p.at+p.size()], w[p.counts[1].at:]
+	before := words[aggregate.ModeTimes]
+	if p.part == aggregate.Counts {
+		before = aggregate.Most(words)
+	}
+	most := before
+	if c > 0 {
+		l.setCount(often, c, uint64(l.tables.Get(often, c))+1)
+		most = max(most, c)
+	}
+	if b > 0 {
+		left := uint64(l.tables.Get(often, b)) - 1
+		l.setCount(often, b, left)
+		if left == 0 && most == b {
+			most = c
+		}
+	}
+	if p.part == aggregate.Counts {
+		aggregate.Recount(words, b, c, most)
+		return
+	}
+	alone := c == most && l.tables.Get(often, c) == 1
+	l.revote(p, words, key, change{b, c, before, most, alone})
+}
+
+// change is that a value occurs c times and not b, that the most frequent one
+// now occurs most times and not before, and whether this one alone does.
+type change struct {
+	b, c, before, most uint64
+	alone              bool
+}
+
+// revote keeps a Mode part up to date. Only where several values are the most
+// frequent ones and the smallest of them is not known, it is looked for when
+// someone asks.
+func (l *entityLog) revote(p *partPlan, words []uint64, key uint64, x change) {
+	words[aggregate.ModeTimes] = x.most
+	switch {
+	case x.most == 0, x.alone:
+		words[aggregate.ModeWord], words[aggregate.ModeState] = key, 0
+	case x.c > x.b && x.c == x.most: // one more of the most frequent ones
+		if words[aggregate.ModeState] == 0 && l.counting.smaller(l.plan, p, key, words[aggregate.ModeWord]) {
+			words[aggregate.ModeWord] = key
+		}
+	case x.c < x.b && x.b == x.before && (x.most < x.before || key == words[aggregate.ModeWord]):
+		words[aggregate.ModeState] = aggregate.ModeStale
+	}
+}
+
+// counted is a Mode or Buckets part that runs, as its aggregation wants it.
+func (e *Engine) counted(l *entityLog, p *partPlan, w []uint64) []uint64 {
+	times := w[p.counts[0].at:]
+	if p.part == aggregate.Buckets {
+		e.buckets = e.buckets[:0]
+		l.tables.Each(times, func(key uint64, n window.Note) { e.fillBucket(key, uint64(n)) })
+		e.voted[0] = math.Float64bits(e.quantile(p.q))
+		return e.voted[:]
+	}
+	words := w[p.at : p.at+p.size()]
+	if words[aggregate.ModeState] == aggregate.ModeStale {
+		clear(words)
+		l.tables.Each(times, func(key uint64, n window.Note) { e.counting.vote(l.plan, p, words, key, uint64(n)) })
+	}
+	e.voted[aggregate.ModeTimes] = words[aggregate.ModeTimes]
+	e.voted[aggregate.ModeWord] = e.hash.unspread(words[aggregate.ModeWord])
+	return e.voted[:]
+}
+
+// setCount sets a word's count; of 0 the word is forgotten.
+func (l *entityLog) setCount(h []uint64, word, n uint64) {
+	if n == 0 {
+		l.tables.Delete(h, word)
+		return
+	}
+	l.tables.Put(h, word, window.Note(n))
+}
+
+// joinCounts counts a row in the parts of a window or life that are made so.
+func (l *entityLog) joinCounts(k *cursorPlan, w, row []uint64) {
+	for _, p := range k.beside {
+		if l.plan.has(row, p.bit) {
+			l.recount(p, w, l.counting.keyOf(l.plan, p, row), 1)
+		}
+	}
+}
+
+// recountBase counts what has left the log in the parts of a life.
+func (l *entityLog) recountBase(k *cursorPlan, w []uint64) {
+	for _, p := range k.beside {
+		l.tables.Each(w[p.census.at:], func(key uint64, n window.Note) { l.recount(p, w, key, int(n)) })
+	}
+}
+
+// freeCounts forgets what the parts of a life have counted.
+func (l *entityLog) freeCounts(k *cursorPlan, w []uint64) {
+	for _, p := range k.beside {
+		for _, x := range p.counts {
+			if x != nil {
+				l.slab.FreeHandle(w[x.at:])
+			}
+		}
 	}
 }

@@ -3,9 +3,9 @@ package aggregate
 var mode = Aggregation{
 	Name:        "mode",
 	Formula:     "the most frequent x, of several the smallest: numbers by value, texts byte by byte",
-	Memory:      "32 B, and 16 to 32 B for each live value",
+	Memory:      "32 B, and 16 to 32 B for each live value; without windows the same once more",
 	Exact:       "exact",
-	Cost:        "the events of each window",
+	Cost:        countsCost + "; the values, when one of several most frequent ones becomes rarer",
 	Empty:       "null",
 	Result:      "the input's type",
 	Retractable: true,
@@ -14,11 +14,18 @@ var mode = Aggregation{
 	Finish:      func(a *Args) Result { return Result{Verdict: Word, Word: a.A[ModeWord]} },
 }
 
-// A Mode part is how often the most frequent word occurs, that word, and
-// whether another one has to be looked for.
+// A Mode part is how often the most frequent word occurs, that word or the key
+// that it is counted under, and what is known of it.
 const (
 	ModeTimes = 0
 	ModeWord  = 1
-	ModeStale = 2
+	ModeState = 2
 	modeWords = 3
+)
+
+// The states of a Mode part: it has the key, or it has to be looked for, or it
+// has the word itself.
+const (
+	ModeStale = 1
+	ModeFound = 2
 )

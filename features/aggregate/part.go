@@ -24,7 +24,7 @@ const (
 	Largest                        // 2 words: 1 and the order code of the largest
 	Newest                         // 3 words: time, place and word of the newest
 	Oldest                         // 3 words: time, place and word of the oldest
-	Buckets                        // 1 word: the bits of a quantile; how many are in each bucket is kept beside it
+	Buckets                        // 2 words: the bits of a quantile and whether it is known; how many are in each bucket is kept beside it
 	Gaps                           // 4 words: see interarrival.go
 	Tail                           // see tail.go: the newest inputs
 	TailDistinct                   // see tail.go: the newest inputs of different words
@@ -36,7 +36,7 @@ const (
 )
 
 var partWords = [...]int{Matches: 1, Sum: 2, SumFixed: 2, Squares: 3, SquaresFixed: 4, Cubes: cubeWords, CubesFixed: cubeFixedWords, Trend: trendWords, TrendFixed: trendWords,
-	Distinct: 1, Counts: countsWords, Smallest: 2, Largest: 2, Newest: 3, Oldest: 3, Gaps: gapsWords, Mode: modeWords, Buckets: 1,
+	Distinct: 1, Counts: countsWords, Smallest: 2, Largest: 2, Newest: 3, Oldest: 3, Gaps: gapsWords, Mode: modeWords, Buckets: 2,
 	Tail: 1, TailDistinct: 1, Run: runWords, Best: bestWords,
 	DecayedOnes: decayedWords, DecayedInts: decayedWords, DecayedDoubles: decayedWords}
 

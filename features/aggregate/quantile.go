@@ -11,7 +11,7 @@ var quantile = Aggregation{
 	Formula: "the x at rank floor(q·(n−1)) of those in order, the smallest at rank 0",
 	Memory:  "24 B, and 16 to 32 B for each bucket in use: 116 for each power of ten between the smallest and the largest |x|",
 	Exact:   "within 1 % of it, where |x| is 0 or from 1e-300 to 1e300",
-	Cost:    "the events of each window",
+	Cost:    "one look-up in a hash table for each window, and sorting its buckets in use",
 	Empty:   "null",
 	Result:  "double",
 	Sketch:  true,

@@ -2,7 +2,7 @@ package aggregate
 
 import "math"
 
-const countsMemory = "64 B, and 16 to 32 B for each live value; delayed or without windows an evaluation reads the events instead"
+const countsMemory = "64 B, and 16 to 32 B for each live value; without windows the same once more"
 
 var topShare = Aggregation{
 	Name:        "top_share",
