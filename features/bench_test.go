@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -166,6 +167,37 @@ func cpuTime(b *testing.B) time.Duration {
 // keys, every aggregation of plain velocity, rows read.
 func TestWarmApplyAllocatesNothing(t *testing.T) {
 	plan := compile(t, plainSpec)
+	if got := len(plan.Layout(0).Columns); got != 120 {
+		t.Fatalf("%d features, want 120", got)
+	}
+	warmAllocatesNothing(t, plan)
+}
+
+// Lists, counts of values, and what is found by walking back.
+func TestWarmListsAndCountsAllocateNothing(t *testing.T) {
+	head, _, _ := strings.Cut(plainSpec, "feature_views:")
+	warmAllocatesNothing(t, compile(t, head+`feature_views:
+  v:
+    version: 1
+    source: payments
+    entity: card
+    ttl: 31d
+    features:
+      list:   {aggregation: list_last, field: amount, limit: 5, windows: [1h, 7d]}
+      kinds:  {aggregation: list_distinct, field: amount, limit: 5, windows: [7d]}
+      lag:    {aggregation: lag, field: amount, windows: [7d]}
+      streak: {aggregation: streak, filter: 'amount > 2', windows: [7d]}
+      top:    {aggregation: argmax, field: amount, order_by: amount, windows: [1h]}
+      mode:   {aggregation: mode, field: amount, windows: [1h, 7d]}
+      half:   {aggregation: quantile, q: 0.5, field: amount, windows: [1h, 7d]}
+      lean:   {aggregation: skewness, field: amount, windows: [7d]}
+      ewma:   {aggregation: ewma, field: amount, half_lives: [1h]}
+      old:    {aggregation: mode, field: amount, windows: [1h], delay: 1h}
+`))
+}
+
+func warmAllocatesNothing(t *testing.T, plan *features.Plan) {
+	t.Helper()
 	events := payments(2_000, 60_000)
 	engine := features.NewEngine(plan, features.Options{})
 	out := plan.NewVector(0)
@@ -187,9 +219,6 @@ func TestWarmApplyAllocatesNothing(t *testing.T) {
 	}
 	for at < 20*len(events) {
 		apply()
-	}
-	if got := len(plan.Layout(0).Columns); got != 120 {
-		t.Fatalf("%d features, want 120", got)
 	}
 	if n := testing.AllocsPerRun(2_000, apply); n != 0 {
 		t.Errorf("a warm Apply allocates %v times, want 0", n)
