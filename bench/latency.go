@@ -31,7 +31,19 @@ type probe struct {
 // benchLatency sends at a fixed open-loop rate and measures from the scheduled
 // time of an event to its value being readable in Redis.
 func benchLatency() error {
-	ctx := context.Background()
+	fmt.Printf("\nOpen loop, %d events/s for %d s (the first %v not counted); scheduled send to value readable in Redis, commit interval 20 ms.\n\n",
+		latencyRate, latencySeconds, latencyWarm)
+	fmt.Printf("| delivery | probes | p50 | p90 | p99 | p99.9 | max | CPU s per M events: freshet, broker, Redis |\n|---|---|---|---|---|---|---|---|\n")
+	for _, delivery := range deliveries {
+		if err := latency(context.Background(), delivery); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// latency measures one instance, on topics of its own.
+func latency(ctx context.Context, delivery string) error {
 	r, err := build()
 	if err != nil {
 		return err
@@ -40,7 +52,7 @@ func benchLatency() error {
 	if err := r.connect(ctx); err != nil {
 		return err
 	}
-	cmd, err := r.start()
+	cmd, err := r.start(delivery)
 	if err != nil {
 		return err
 	}
@@ -54,6 +66,8 @@ func benchLatency() error {
 	var seen []time.Duration
 	var watching sync.WaitGroup
 	watching.Go(func() { seen, err = r.watch(ctx, probes) })
+	pids := map[string]int{"freshet": cmd.Process.Pid, "broker": serverPID("kafka"), "redis": serverPID("redis")}
+	cpu := cpuOf(pids)
 	r.sendProbes(probes)
 	close(probes)
 	watching.Wait()
@@ -65,9 +79,12 @@ func benchLatency() error {
 	}
 	slices.Sort(seen)
 	at := func(q float64) time.Duration { return seen[int(q*float64(len(seen)-1))].Round(100 * time.Microsecond) }
-	fmt.Printf("\nOpen loop, %d events/s for %d s (the first %v not counted), %d probes; scheduled send to value readable in Redis, commit interval 20 ms, at least once.\n\n",
-		latencyRate, latencySeconds, latencyWarm, len(seen))
-	fmt.Printf("| p50 | p90 | p99 | p99.9 | max |\n|---|---|---|---|---|\n| %v | %v | %v | %v | %v |\n", at(0.5), at(0.9), at(0.99), at(0.999), at(1))
+	after := cpuOf(pids)
+	used := func(what string) float64 {
+		return (after[what] - cpu[what]).Seconds() / latencyRate / latencySeconds * 1e6
+	}
+	fmt.Printf("| %s | %d | %v | %v | %v | %v | %v | %.0f, %.0f, %.0f |\n", delivery, len(seen), at(0.5), at(0.9), at(0.99), at(0.999), at(1),
+		used("freshet"), used("broker"), used("redis"))
 	return r.stop(cmd)
 }
 

@@ -29,6 +29,9 @@ const (
 	benchSecret    = "the-secret-of-the-bench"
 )
 
+// deliveries are measured side by side.
+var deliveries = []string{"exactly_once", "at_least_once"}
+
 // rig is the real servers and the built binary, under a namespace of its own.
 type rig struct {
 	dir       string
@@ -36,6 +39,7 @@ type rig struct {
 	brokers   string
 	redisURL  string
 	namespace string
+	group     string // of the running instance
 	specPath  string
 	listen    string // where the instance shows its metrics
 	spec      *spec.Spec
@@ -158,15 +162,17 @@ func (r *rig) fill(n int) error {
 	return errors.Join(client.Flush(context.Background()), failed)
 }
 
-// start runs the binary against the servers.
-func (r *rig) start() (*exec.Cmd, error) {
+// start runs the binary against the servers, in a group of its own.
+func (r *rig) start(delivery string) (*exec.Cmd, error) {
+	r.group = r.namespace + "-" + strings.ReplaceAll(delivery, "_", "-")
 	log, err := os.Create(filepath.Join(r.dir, "freshet.log"))
 	if err != nil {
 		return nil, err
 	}
 	cmd := exec.Command(r.binary, "run", r.specPath)
 	cmd.Env = append(os.Environ(), "FRESHET_KAFKA_BROKERS="+r.brokers, "FRESHET_ONLINE_STORE="+r.redisURL,
-		"FRESHET_ENTITY_KEY_SECRET="+benchSecret, "FRESHET_LISTEN="+r.listen)
+		"FRESHET_ENTITY_KEY_SECRET="+benchSecret, "FRESHET_LISTEN="+r.listen,
+		"FRESHET_DELIVERY="+delivery, "FRESHET_KAFKA_GROUP="+r.group)
 	cmd.Stderr, cmd.Stdout = log, log
 	return cmd, cmd.Start()
 }
@@ -192,7 +198,7 @@ func (r *rig) stop(cmd *exec.Cmd) error {
 
 // committed is the sum of the group's committed offsets.
 func (r *rig) committed(ctx context.Context) int64 {
-	offsets, err := r.admin.FetchOffsets(ctx, "freshet-"+r.namespace)
+	offsets, err := r.admin.FetchOffsets(ctx, r.group)
 	if err != nil {
 		return 0
 	}

@@ -132,6 +132,8 @@ func storeKeys() []Key {
 	keys := []Key{
 		{Name: "online_store", Flag: "online-store", Default: "redis://127.0.0.1:6379", Help: "redis://HOST:PORT/DB, rediss://... or none",
 			into: func(s *Settings) any { return &s.OnlineStore }},
+		{Name: "online_store_wait", Default: "2s", Help: "How long a step waits for the online store before the stream goes on without it",
+			into: func(s *Settings) any { return &s.OnlineStoreWait }},
 		{Name: "redis.username", Help: "ACL user (default: the URL's)",
 			into: func(s *Settings) any { return &s.Redis.Username }},
 		{Name: "redis.password", Help: "Password of the ACL user",
@@ -156,4 +158,12 @@ func processKeys() []Key {
 const (
 	minCommitInterval = time.Millisecond
 	maxCommitInterval = 10 * time.Second
+)
+
+// The table of timeouts: each is below the next. The broker's transaction and
+// the group's session are the connectors' (sinks/kafka, sources/kafka).
+const (
+	TransactionTimeout = 8 * time.Second
+	SessionTimeout     = 10 * time.Second
+	maxStoreWait       = TransactionTimeout / 2 // at least once it may be longer
 )

@@ -200,6 +200,10 @@ func (s *Settings) check() []error {
 	if s.CommitInterval < minCommitInterval || s.CommitInterval > maxCommitInterval {
 		bad("commit_interval", "%s is outside %s to %s", s.CommitInterval, minCommitInterval, maxCommitInterval)
 	}
+	if s.OnlineStoreWait <= 0 || s.Delivery == ExactlyOnce && s.OnlineStoreWait > maxStoreWait {
+		bad("online_store_wait", "%s is outside 1ms to %s: it must end well before a transaction does (%s), and that before the group's session (%s); at least once it may be longer",
+			s.OnlineStoreWait, maxStoreWait, TransactionTimeout, SessionTimeout)
+	}
 	for _, tls := range []struct {
 		prefix string
 		TLS

@@ -9,14 +9,17 @@ import "time"
 // Settings are all runtime settings of the process. The table in keys.go
 // names each one, reference.yaml explains it, and a test binds the three.
 type Settings struct {
-	Specs          []string // files and folders, where the command line names none
-	Namespace      string   // the one to run, where the specs hold several
-	Kafka          Kafka
-	OnlineStore    string // redis://..., rediss://... or none
-	Redis          Redis
-	StateDir       string
-	Delivery       string        // exactly_once or at_least_once
-	CommitInterval time.Duration // longest time that a batch stays open
+	Specs       []string // files and folders, where the command line names none
+	Namespace   string   // the one to run, where the specs hold several
+	Kafka       Kafka
+	OnlineStore string // redis://..., rediss://... or none
+	// OnlineStoreWait is how long a step waits for the store before the stream
+	// goes on without it.
+	OnlineStoreWait time.Duration
+	Redis           Redis
+	StateDir        string
+	Delivery        string        // exactly_once or at_least_once
+	CommitInterval  time.Duration // longest time that a batch stays open
 	// EntityKeySecret keys the tokens of pii entities. Losing or changing it
 	// makes every stored row unreachable.
 	EntityKeySecret Secret

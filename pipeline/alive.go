@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/freshet-dev/freshet/features/event"
@@ -18,8 +19,8 @@ func (r *Runner) housekeeping(work context.Context) {
 	r.tickedAt = now
 	lag := r.Consumer.Lag()
 	r.metrics.tick(r, lag)
-	if r.Store == nil {
-		return
+	if r.Store == nil || r.behind.any() || r.own.rewrite {
+		return // no alive, no trust: rows are missing
 	}
 	clock, known := r.clockOfReads(lag)
 	if !known {
@@ -46,42 +47,47 @@ func (r *Runner) housekeeping(work context.Context) {
 
 // clockOfReads is the stream's time (design.md 6): the wall clock while every
 // partition is caught up, else the event time of the most lagging one. A
-// partition is caught up when nothing is known to lie ahead of it, or when its
-// newest record is hardly older than the wall clock. While nothing at all is
-// known of one that lags, neither is the stream's time.
+// partition is caught up when nothing is known to lie ahead of what has left, or
+// when the newest record of that is hardly older than the wall clock. While
+// nothing at all is known of one that lags, neither is the stream's time.
 func (r *Runner) clockOfReads(lag map[sources.PartitionID]int64) (ms int64, known bool) {
 	wall := r.Clock().UnixMilli()
 	at := wall
 	for _, id := range r.own.ids {
 		p := r.own.parts[id]
-		if lag[id] == 0 || (p.recordTime != event.NoTime && wall-p.recordTime < freshRecord.Milliseconds()) {
+		if lag[id] == 0 && p.next == p.shown.next || (p.shown.recordTime != event.NoTime && wall-p.shown.recordTime < freshRecord.Milliseconds()) {
 			continue
 		}
-		if p.at == noTime {
+		if p.shown.at == noTime {
 			return 0, false
 		}
-		at = min(at, p.at)
+		at = min(at, p.shown.at)
 	}
 	return at, true
 }
 
 // sampler lets one line of a kind through per retryLine, with the number of
 // those it held back. Kinds come from closed lists.
-type sampler map[string]*sampled
+type sampler struct {
+	mu    sync.Mutex
+	kinds map[string]*sampled
+}
 
 type sampled struct {
 	told  time.Time
 	count int
 }
 
-func newSampler() sampler { return sampler{} }
+func newSampler() *sampler { return &sampler{kinds: map[string]*sampled{}} }
 
 // tell counts one of kind and says whether it may be told, and for how many.
-func (s sampler) tell(kind string, now time.Time) (count int, tell bool) {
-	k := s[kind]
+func (s *sampler) tell(kind string, now time.Time) (count int, tell bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := s.kinds[kind]
 	if k == nil {
 		k = &sampled{}
-		s[kind] = k
+		s.kinds[kind] = k
 	}
 	k.count++
 	if !k.told.IsZero() && now.Sub(k.told) < retryLine {

@@ -23,11 +23,15 @@ func (r *Runner) apply() (err error) {
 	defer func() { err = r.caught(recover(), at, err) }()
 	began := time.Now()
 	r.tellCoverage()
-	r.in.arrange(r.Merged)
-	p := record.Place{Batch: r.own.batch + 1, Owner: r.own.owner}
-	r.out.begin(r.Clock().UnixMilli())
-	for _, i := range r.in.order {
-		s := &r.in.slots[i]
+	cur := r.cur
+	cur.in.arrange(r.Merged)
+	p := record.Place{Batch: r.own.batch + 1, Owner: r.own.owner, Seq: r.own.seq}
+	cur.out.begin(r)
+	for n, i := range cur.in.order {
+		if n%features.StageSize == 0 {
+			r.engine.Stage(cur.in.accepted(n, features.StageSize))
+		}
+		s := &cur.in.slots[i]
 		at = int(i)
 		if s.refusal.Reason == event.Accepted {
 			if rej := r.engine.Admit(&s.ev); rej != nil {
@@ -48,26 +52,29 @@ func (r *Runner) apply() (err error) {
 		if timed {
 			t1 = time.Now()
 		}
-		r.out.score(s.ev.Source, v)
+		r.out.score(&cur.counts, s.ev.Source, v)
 		if timed {
 			t2 = time.Now()
 		}
-		r.out.emit(s, v, p)
+		r.out.emit(&cur.out, s, v, p)
 		if timed {
-			r.metrics.batch.sampled(t1.Sub(t0), t2.Sub(t1), time.Since(t2))
+			cur.counts.sampled(t1.Sub(t0), t2.Sub(t1), time.Since(t2))
 		}
 		p.Seq++
 	}
 	at = noSlot
-	r.out.finish()
+	cur.out.finish()
 	if r.Store != nil {
-		// Rows are as after the batch's last record, whichever touched them.
+		// Rows are as after the step's last record, whichever touched them.
 		version := sinks.Version{Incarnation: r.own.incarnation, Batch: p.Batch, Owner: p.Owner, Seq: max(p.Seq, 1) - 1}
-		r.engine.Rows(func(row *features.Row) { r.out.addRow(row, version) })
+		r.engine.Rows(func(row *features.Row) { cur.out.addRow(&cur.in.arena, row, version) })
 	} else {
 		r.engine.DropTouches()
 	}
-	r.metrics.batch.apply += time.Since(began)
+	cur.counts.apply += time.Since(began)
+	r.own.seq = p.Seq
+	r.own.records += len(cur.in.slots)
+	r.open, r.cur = append(r.open, cur), r.fresh()
 	return nil
 }
 
@@ -76,42 +83,24 @@ func (r *Runner) refuse(s *slot) {
 	reason := s.refusal.Reason
 	src := r.spec.Sources[s.rec.Source]
 	if !reason.DeadLetter() {
-		r.metrics.batch.dropped[s.rec.Source][reason]++
+		r.cur.counts.dropped[s.rec.Source][reason]++
 		return
 	}
-	r.metrics.batch.dead[s.rec.Source][reason]++
-	r.out.bury(s, src, reason.String())
+	r.cur.counts.dead[s.rec.Source][reason]++
+	r.cur.out.bury(r.out.dlq, s, src, reason.String())
 	if n, tell := r.sample.tell(reason.String(), time.Now()); tell {
 		r.Log.Warn("dead letter", place(src, s.rec.Partition, s.rec.Offset), "reason", reason.String(),
 			"field", s.refusal.Field, "err", s.refusal.Detail, "err_kind", "record", "of_this_reason_since_last_line", n)
 	}
 }
 
-// output is what a batch leads to. All of it is reused from batch to batch and
-// stays as it is until the batch is committed, so that it can be sent again.
+// output is what makes records of vectors.
 type output struct {
 	metrics *metrics
 	sources []*sourceOutput
 	headers *record.Headers
 	dlq     *record.DeadLetters
-
-	now     int64  // wall clock of the batch, ms
-	buf     []byte // the records' bytes
-	refs    []ref
-	records []sinks.Record // of refs, once buf has stopped growing
-	dead    []sinks.Record
-	rows    []sinks.VersionedRow
-
-	values   []event.Value
-	statuses []features.Status
-}
-
-// ref is one record's bytes in buf.
-type ref struct {
-	topic           string
-	key, value, end int // buf[key:value] is the key, buf[value:end] the value
-	headers         []sinks.Header
-	slot            *slot
+	late    *record.DeadLetters // beside the loop
 }
 
 // sourceOutput is what the records of one source need.
@@ -136,7 +125,7 @@ type scored struct {
 }
 
 func newOutput(r *Runner) output {
-	o := output{metrics: r.metrics, headers: record.NewHeaders(record.SpecRef(r.spec)), dlq: record.NewDeadLetters(r.spec, r.Privacy)}
+	o := output{metrics: r.metrics, headers: record.NewHeaders(record.SpecRef(r.spec)), dlq: record.NewDeadLetters(r.spec, r.Privacy), late: record.NewDeadLetters(r.spec, r.Privacy)}
 	for i, src := range r.spec.Sources {
 		layout := r.Plan.Layout(i)
 		s := &sourceOutput{src: src, layout: layout, encoder: record.NewEncoder(r.spec, layout, r.Privacy), privacy: r.Privacy, key: -1}
@@ -162,15 +151,13 @@ func newOutput(r *Runner) output {
 	return o
 }
 
-func (o *output) begin(now int64) { o.now = now }
-
-func (o *output) reset() {
-	o.buf, o.refs, o.records, o.dead, o.rows = o.buf[:0], o.refs[:0], o.records[:0], o.dead[:0], o.rows[:0]
-	o.values, o.statuses = o.values[:0], o.statuses[:0]
+// begin makes a parcel for what comes.
+func (p *parcel) begin(r *Runner) {
+	p.now, p.spec, p.late = r.Clock().UnixMilli(), r.spec, r.out.late
 }
 
 // score asks the models of a source about the vector.
-func (o *output) score(source int, v *features.Vector) {
+func (o *output) score(counts *batchCounts, source int, v *features.Vector) {
 	s := o.sources[source]
 	s.band = ""
 	for i := range s.models {
@@ -184,11 +171,11 @@ func (o *output) score(source int, v *features.Vector) {
 		if s.band == "" && !m.model.Shadow {
 			s.band = s.results[i].Band
 		}
-		o.metrics.scored(m.model, &s.results[i])
+		o.metrics.scored(counts, m.model, &s.results[i])
 	}
 	for i, view := range s.columns {
 		if view >= 0 {
-			o.metrics.batch.statuses[view][v.Statuses[i]]++
+			counts.statuses[view][v.Statuses[i]]++
 		}
 	}
 }
@@ -212,56 +199,15 @@ func fill(dst []float64, columns []int, layout []features.Column, values []event
 }
 
 // emit encodes the record of an applied event.
-func (o *output) emit(s *slot, v *features.Vector, p record.Place) {
+func (o *output) emit(to *parcel, s *slot, v *features.Vector, p record.Place) {
 	src := o.sources[s.ev.Source]
-	r := ref{topic: src.src.Output.Topic, key: len(o.buf), slot: s, headers: o.headers.Of(src.band, s.trace)}
+	r := ref{topic: src.src.Output.Topic, key: len(to.buf), slot: s, headers: o.headers.Of(src.band, s.trace)}
 	if src.key >= 0 && v.Keys[src.key] != "" {
-		o.buf = append(o.buf, src.privacy.Key(src.layout.Entities[src.key], v.Keys[src.key])...)
+		to.buf = append(to.buf, src.privacy.Key(src.layout.Entities[src.key], v.Keys[src.key])...)
 	}
-	r.value = len(o.buf)
-	o.buf = src.encoder.Append(o.buf, &record.Enriched{Event: &s.ev, Vector: v, Scores: src.results, Place: p,
-		ProcessedAt: o.now, TraceID: record.TraceID(s.trace)})
-	r.end = len(o.buf)
-	o.refs = append(o.refs, r)
-}
-
-// finish turns refs into records: only now does buf stay where it is.
-func (o *output) finish() {
-	for i := range o.refs {
-		r := &o.refs[i]
-		rec := sinks.Record{Topic: r.topic, Value: o.buf[r.value:r.end:r.end], Headers: r.headers, Time: o.now}
-		if r.value > r.key {
-			rec.Key = o.buf[r.key:r.value:r.value]
-		}
-		o.records = append(o.records, rec)
-	}
-}
-
-// bury makes the dead letter of a record.
-func (o *output) bury(s *slot, src *spec.Source, reason string) {
-	refused := record.Refused{Source: src, Partition: s.rec.Partition, Offset: s.rec.Offset,
-		Time: s.rec.Time, HasTime: s.rec.Time != event.NoTime, Key: s.rec.Key, Value: s.rec.Value, Oversized: s.rec.Oversized,
-		Reason: reason, Field: s.refusal.Field, Detail: s.refusal.Detail, Position: s.refusal.Offset, Attempts: 1}
-	if c := s.rec.Cells; c != nil {
-		refused.Names, refused.Texts = c.Names, c.Texts
-	}
-	rec := o.dlq.Encode(&refused)
-	rec.Time = o.now
-	o.dead = append(o.dead, rec)
-}
-
-// addRow copies a row of the engine, which reuses it.
-func (o *output) addRow(row *features.Row, version sinks.Version) {
-	v, st := len(o.values), len(o.statuses)
-	for _, value := range row.Values {
-		if kind := value.Kind(); kind == event.List || kind == event.Map {
-			value = value.Clone() // the engine makes the next one in its place
-		}
-		o.values = append(o.values, value)
-	}
-	o.statuses = append(o.statuses, row.Statuses...)
-	version.AsOf = row.AsOf
-	c := *row
-	c.Values, c.Statuses = o.values[v:len(o.values):len(o.values)], o.statuses[st:len(o.statuses):len(o.statuses)]
-	o.rows = append(o.rows, sinks.VersionedRow{Row: c, Version: version})
+	r.value = len(to.buf)
+	to.buf = src.encoder.Append(to.buf, &record.Enriched{Event: &s.ev, Vector: v, Scores: src.results, Place: p,
+		ProcessedAt: to.now, TraceID: record.TraceID(s.trace)})
+	r.end = len(to.buf)
+	to.refs = append(to.refs, r)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"math"
 	"slices"
+	"unsafe"
 
 	"github.com/freshet-dev/freshet/features/event"
 	"github.com/freshet-dev/freshet/sources"
@@ -20,11 +21,12 @@ type slot struct {
 	at int64
 }
 
-// batch is the records of one commit. Slots and arena are reused.
+// batch is the records of one step. Slots and arena are reused.
 type batch struct {
 	slots []slot
 	arena arena
 	order []int32 // of application; indexes into slots
+	ahead []*event.Event
 }
 
 // add makes a slot for rec and copies what must outlive the next poll.
@@ -68,6 +70,17 @@ func (b *batch) arrange(merged bool) {
 	slices.SortFunc(b.order, b.compare)
 }
 
+// accepted are those of the next n events in order that stand so far.
+func (b *batch) accepted(from, n int) []*event.Event {
+	b.ahead = b.ahead[:0]
+	for _, i := range b.order[from:min(from+n, len(b.order))] {
+		if s := &b.slots[i]; s.refusal.Reason == event.Accepted {
+			b.ahead = append(b.ahead, &s.ev)
+		}
+	}
+	return b.ahead
+}
+
 func (b *batch) compare(i, j int32) int {
 	x, y := &b.slots[i], &b.slots[j]
 	switch {
@@ -102,6 +115,15 @@ func (a *arena) clone(p []byte) []byte {
 	start := len(a.buf)
 	a.buf = append(a.buf, p...)
 	return a.buf[start:len(a.buf):len(a.buf)]
+}
+
+// text is a copy of s.
+func (a *arena) text(s string) string {
+	if s == "" {
+		return ""
+	}
+	b := a.clone(unsafe.Slice(unsafe.StringData(s), len(s)))
+	return unsafe.String(&b[0], len(b))
 }
 
 func (a *arena) reset() {

@@ -89,6 +89,9 @@ type Limits struct {
 	CommitPatience time.Duration
 	// DrainBudget is how long the last batch may take once the context is done.
 	DrainBudget time.Duration
+	// StoreWait is how long a step waits for the online store before the stream
+	// goes on without it.
+	StoreWait time.Duration
 	// StallAfter is how long the loop may stand still and be called alive.
 	StallAfter time.Duration
 }
@@ -101,6 +104,7 @@ const (
 	DefaultRetryMax       = 2 * time.Second
 	DefaultCommitPatience = 30 * time.Second
 	DefaultDrainBudget    = 7 * time.Second // of the 10 s that SIGTERM has; closing needs the rest
+	DefaultStoreWait      = 2 * time.Second // below a transaction's 8 s, and those below the group's session of 10 s
 	DefaultStallAfter     = 30 * time.Second
 
 	closeBudget  = 2 * time.Second        // to leave the group and close the sinks
@@ -109,6 +113,8 @@ const (
 	aliveTimeout = 500 * time.Millisecond // alive must not hold up a batch for long
 	freshRecord  = 2 * time.Second        // a partition whose last record is younger is caught up
 	maxWorkers   = 4                      // more readers than that wait for the one that applies
+	stepsOfBatch = 4                      // a batch that is full has left in as many steps at least
+	stepPace     = 4 * time.Millisecond   // between two steps, so that each is worth its requests
 	chunkRecords = 256                    // fewer records are not worth a goroutine
 )
 
@@ -124,7 +130,7 @@ func (l Limits) withDefaults() Limits {
 		def time.Duration
 	}{
 		{&l.MaxSkew, DefaultMaxSkew}, {&l.RetryMax, DefaultRetryMax}, {&l.CommitPatience, DefaultCommitPatience},
-		{&l.DrainBudget, DefaultDrainBudget}, {&l.StallAfter, DefaultStallAfter},
+		{&l.DrainBudget, DefaultDrainBudget}, {&l.StallAfter, DefaultStallAfter}, {&l.StoreWait, DefaultStoreWait},
 	} {
 		if *d.at <= 0 {
 			*d.at = d.def

@@ -14,62 +14,54 @@ import (
 	"github.com/freshet-dev/freshet/sources"
 )
 
-// deliver writes the rows, the records and the dead letters side by side and
-// returns once all are acknowledged. What may pass is tried again for as long
-// as it takes: the input waits in its log, nothing is lost.
-func (r *Runner) deliver(work context.Context) error {
+// deliver writes the rows, the records and the dead letters of a step side by
+// side and returns once all are acknowledged. What may pass is tried again for
+// as long as it takes: the input waits in its log, nothing is lost.
+func (r *Runner) deliver(work context.Context, s *step) error {
 	began := time.Now()
 	group, ctx := errgroup.WithContext(work)
 	var refused []int // records that the output log refused for their size
-	if r.Store != nil && len(r.out.rows) > 0 {
-		group.Go(func() error { return r.writeRows(ctx) })
+	if r.behind.any() {
+		r.stamp(&s.out)
 	}
-	if len(r.out.records) > 0 {
-		group.Go(func() (err error) {
-			refused, err = r.produce(ctx, outputLog, r.Output, r.out.records)
+	var away error // the store's; it does not cut off the others
+	if r.Store != nil && len(s.out.rows) > 0 {
+		group.Go(func() error {
+			err := r.writeStep(ctx, s.out.rows)
+			if errors.Is(err, errBehind) {
+				away, err = err, nil
+			}
 			return err
 		})
 	}
-	if len(r.out.dead) > 0 {
-		group.Go(func() error { return r.produceDead(ctx, r.out.dead) })
+	if len(s.out.records) > 0 {
+		group.Go(func() (err error) {
+			refused, err = r.produce(ctx, outputLog, r.Output, s.out.records)
+			return err
+		})
 	}
-	if err := r.await(group); err != nil {
+	if len(s.out.dead) > 0 {
+		group.Go(func() error { return r.produceDead(ctx, s.out.dead) })
+	}
+	if err := group.Wait(); err != nil {
 		return err
 	}
 	if len(refused) > 0 {
-		if err := r.replaceTooLarge(work, refused); err != nil {
+		if err := r.replaceTooLarge(work, s, refused); err != nil {
 			return err
 		}
 	}
-	r.metrics.batch.emit += time.Since(began)
-	return nil
-}
-
-// await waits for the group and says meanwhile that the loop lives, which
-// depends on nothing outside, and how far behind it falls: a store that is away
-// must not look like a stream without events.
-func (r *Runner) await(group *errgroup.Group) error {
-	done := make(chan error, 1)
-	go func() { done <- group.Wait() }()
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
-	for {
-		select {
-		case err := <-done:
-			return err
-		case <-ticker.C:
-			r.Config.Health.beat()
-			if r.own != nil && !r.own.rebuilding {
-				r.metrics.behind(r, r.Consumer.Lag())
-			}
-		}
+	s.counts.emit += time.Since(began)
+	if _, again := r.Output.(sinks.Transaction); again {
+		return away
 	}
+	return nil // what has left without the header is there: at least once cannot take it back
 }
 
-func (r *Runner) writeRows(ctx context.Context) error {
+func (r *Runner) writeRows(ctx context.Context, rows []sinks.VersionedRow) error {
 	err := r.retry(ctx, onlineStore, "write rows to the online store", func(ctx context.Context) error {
 		began := time.Now()
-		err := r.Store.Write(ctx, r.out.rows)
+		err := r.Store.Write(ctx, rows)
 		r.metrics.onlineWrite.WithLabelValues(r.Backend).Observe(time.Since(began).Seconds())
 		if err != nil {
 			r.metrics.onlineErrors.WithLabelValues(r.Backend).Inc()
@@ -79,7 +71,7 @@ func (r *Runner) writeRows(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.metrics.readable(r.out.rows, r.Clock().UnixMilli())
+	r.metrics.readable(rows, r.Clock().UnixMilli())
 	return nil
 }
 
@@ -126,15 +118,16 @@ func (r *Runner) produceDead(ctx context.Context, dead []sinks.Record) error {
 // replaceTooLarge sends the inputs of refused records to the dead letters,
 // without features: each input has one outcome. The features stay applied. What
 // was refused is no record of the batch from then on, should it be sent again.
-func (r *Runner) replaceTooLarge(work context.Context, refused []int) error {
-	first := len(r.out.dead)
+func (r *Runner) replaceTooLarge(work context.Context, s *step, refused []int) error {
+	out := &s.out
+	first := len(out.dead)
 	for _, i := range refused {
-		ref := &r.out.refs[i]
-		src := r.spec.Sources[ref.slot.rec.Source]
+		ref := &out.refs[i]
+		src := out.spec.Sources[ref.slot.rec.Source]
 		ref.slot.refusal.Detail = fmt.Sprintf("the enriched record of %d bytes was refused for its size by topic %s", ref.end-ref.value, ref.topic)
 		ref.slot.refusal.Offset = -1
-		r.metrics.batch.tooLarge[ref.slot.rec.Source]++
-		r.out.bury(ref.slot, src, record.ReasonTooLarge)
+		s.counts.tooLarge[ref.slot.rec.Source]++
+		out.bury(out.late, ref.slot, src, record.ReasonTooLarge)
 		if n, tell := r.sample.tell(record.ReasonTooLarge, time.Now()); tell {
 			r.Log.Warn("dead letter", place(src, ref.slot.rec.Partition, ref.slot.rec.Offset), "reason", record.ReasonTooLarge,
 				"err", ref.slot.refusal.Detail, "err_kind", "record", "of_this_reason_since_last_line", n)
@@ -142,57 +135,29 @@ func (r *Runner) replaceTooLarge(work context.Context, refused []int) error {
 	}
 	slices.Sort(refused)
 	for _, i := range slices.Backward(refused) {
-		r.out.refs = slices.Delete(r.out.refs, i, i+1)
-		r.out.records = slices.Delete(r.out.records, i, i+1)
+		out.refs = slices.Delete(out.refs, i, i+1)
+		out.records = slices.Delete(out.records, i, i+1)
 	}
-	group, ctx := errgroup.WithContext(work)
-	group.Go(func() error { return r.produceDead(ctx, r.out.dead[first:]) })
-	return r.await(group)
+	return r.produceDead(work, out.dead[first:])
 }
 
-// commit stores the positions behind the batch; then the batch is over, and
-// everything that it counted is counted.
-func (r *Runner) commit(work context.Context) error {
-	own := r.own
-	var positions []sources.Position
-	for _, id := range own.ids {
-		// The first commit of an ownership names every partition, so that all
-		// of them carry the numbers from then on.
-		if p := own.parts[id]; p.moved || !own.committed {
-			positions = append(positions, sources.Position{PartitionID: id, Next: p.next})
-		}
-	}
-	meta := metadata(own.batch+1, own.owner, own.incarnation)
+// commit stores the positions behind the batch.
+func (r *Runner) commit(work context.Context, f *flight) error {
 	deadline := time.Now().Add(r.Limits.CommitPatience)
-	group, ctx := errgroup.WithContext(work)
-	group.Go(func() error { // beside the loop, which does nothing but wait: it must not look dead meanwhile
-		return r.retry(ctx, commits, "commit", func(ctx context.Context) error {
-			err := r.Consumer.Commit(ctx, positions, meta)
-			if err != nil && (errors.Is(err, sources.ErrLost) || aborted(err) || time.Now().After(deadline)) {
-				return &final{err}
-			}
-			return err
-		})
+	err := r.retry(work, commits, "commit", func(ctx context.Context) error {
+		err := r.Consumer.Commit(ctx, f.positions, f.metadata+r.behind.mark())
+		if err != nil && (errors.Is(err, sources.ErrLost) || aborted(err) || time.Now().After(deadline)) {
+			return &final{err}
+		}
+		return err
 	})
-	err := r.await(group)
 	switch {
 	case errors.Is(err, sources.ErrLost):
 		r.metrics.transactions.WithLabelValues("lost").Inc()
-		return err
-	case err != nil:
+	case err != nil && !aborted(err):
 		r.metrics.transactions.WithLabelValues("failed").Inc()
-		return err
 	}
-	own.batch, own.committed = own.batch+1, true
-	now := r.Clock().UnixMilli()
-	for _, id := range own.ids {
-		if p := own.parts[id]; p.moved {
-			p.moved, p.processed = false, now
-		}
-	}
-	r.metrics.transactions.WithLabelValues("committed").Inc()
-	r.metrics.committed(r)
-	return nil
+	return err
 }
 
 // final is an error that this retry does not mend; someone above may.
@@ -247,6 +212,5 @@ func (r *Runner) retry(ctx context.Context, which blocker, what string, do func(
 		case <-timer.C:
 		}
 		pause = min(2*pause, r.Limits.RetryMax)
-		r.Config.Health.beat()
 	}
 }

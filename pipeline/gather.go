@@ -15,26 +15,16 @@ import (
 	"github.com/freshet-dev/freshet/sources"
 )
 
-// gather polls until a batch may close: it is full, its time has come, or the
-// inputs or ctx have ended. It returns with an empty batch when nothing came,
-// and deals with changes of ownership on the way.
+// gather polls until there is something to do with what was read: a step may
+// leave, a batch may close, or the inputs or ctx have ended. It deals with
+// changes of ownership on the way.
 func (r *Runner) gather(ctx, work context.Context) error {
-	for ctx.Err() == nil && !r.ended {
-		if len(r.in.slots) >= r.Limits.BatchRecords {
-			return nil
-		}
+	for ctx.Err() == nil && !r.ended && !r.ready() {
 		r.askTables()
-		if len(r.in.slots) == 0 {
+		if len(r.cur.in.slots)+len(r.open) == 0 {
 			r.swapTables()
 		}
-		wait := tick
-		if len(r.in.slots) > 0 && r.Limits.CommitInterval > 0 {
-			wait = time.Until(r.closedAt.Add(r.Limits.CommitInterval))
-			if wait <= 0 {
-				return nil
-			}
-		}
-		poll, err := r.poll(ctx, min(wait, tick))
+		poll, err := r.poll(ctx, r.patience())
 		if err != nil {
 			return fmt.Errorf("read the sources: %w", err)
 		}
@@ -49,9 +39,58 @@ func (r *Runner) gather(ctx, work context.Context) error {
 	return nil
 }
 
+// room is how many records the step may still take: a batch leaves in several
+// steps, unless it closes by its count alone.
+func (r *Runner) room() int {
+	if r.own == nil || r.own.rebuilding {
+		return r.Limits.BatchRecords
+	}
+	most := r.Limits.BatchRecords - r.own.records
+	if r.Limits.CommitInterval > 0 {
+		most = min(most, max(1, r.Limits.BatchRecords/stepsOfBatch))
+	}
+	return most - len(r.cur.in.slots)
+}
+
+// ready reports whether there is something to do but to poll.
+func (r *Runner) ready() bool {
+	if r.flight != nil && r.flight.landed() {
+		return true
+	}
+	if r.own == nil || r.own.rebuilding {
+		return false
+	}
+	return r.own.rewrite || r.room() <= 0 || r.flight == nil && (r.leaves() <= 0 || r.due() <= 0 || r.healDue() <= 0)
+}
+
+// leaves is the time until the step may leave; never while it is empty, or
+// where batches close by their count.
+func (r *Runner) leaves() time.Duration {
+	if len(r.cur.in.slots) == 0 || r.Limits.CommitInterval == 0 {
+		return tick
+	}
+	return time.Until(r.launchedAt.Add(stepPace))
+}
+
+// due is the time until the open batch may close.
+func (r *Runner) due() time.Duration {
+	if len(r.open) == 0 && len(r.cur.in.slots) == 0 || r.Limits.CommitInterval == 0 {
+		return tick
+	}
+	return time.Until(r.closedAt.Add(r.Limits.CommitInterval))
+}
+
+// patience is how long a poll may wait for records.
+func (r *Runner) patience() time.Duration {
+	if r.flight != nil || r.own == nil || r.own.rebuilding {
+		return tick
+	}
+	return min(tick, r.leaves(), r.due(), r.healDue())
+}
+
 // poll asks the consumer, or hands out what was read ahead.
 func (r *Runner) poll(ctx context.Context, wait time.Duration) (sources.Poll, error) {
-	room := r.Limits.BatchRecords - len(r.in.slots)
+	room := r.room()
 	if len(r.pending) > 0 && !r.own.rebuilding {
 		n := min(room, len(r.pending))
 		p := sources.Poll{Records: r.pending[:n]}
@@ -62,6 +101,10 @@ func (r *Runner) poll(ctx context.Context, wait time.Duration) (sources.Poll, er
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
+	if r.flight != nil {
+		r.flight.wakes(cancel)
+		defer r.flight.wakes(func() {})
+	}
 	return r.Consumer.Poll(ctx, room)
 }
 
@@ -94,12 +137,12 @@ func (r *Runner) read(records []sources.Record) {
 		return
 	}
 	began := time.Now()
-	first := len(r.in.slots)
+	first := len(r.cur.in.slots)
 	for i := range records {
 		rec := &records[i]
-		r.in.add(rec, len(r.spec.Sources[rec.Source].Fields))
+		r.cur.in.add(rec, len(r.spec.Sources[rec.Source].Fields))
 	}
-	slots := r.in.slots[first:]
+	slots := r.cur.in.slots[first:]
 	if len(slots) < 2*chunkRecords || len(r.readers) == 1 {
 		r.readChunk(0, slots)
 	} else {
@@ -114,7 +157,7 @@ func (r *Runner) read(records []sources.Record) {
 	for i := range slots {
 		r.own.follow(&slots[i])
 	}
-	r.metrics.batch.decode += time.Since(began)
+	r.cur.counts.decode += time.Since(began)
 }
 
 func (r *Runner) readChunk(worker int, slots []slot) {

@@ -154,7 +154,7 @@ func TestDrainEndsInTimeWithoutTheStore(t *testing.T) {
 		c := w.broker.consumer()
 		w.broker.assign(c)
 		w.store.writeFault = func([]sinks.VersionedRow) error { return errors.New("connection refused") }
-		r := w.runner(c, nil)
+		r := w.runner(c, func(c *Config) { c.Limits.StoreWait = time.Hour })
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- r.Run(ctx) }()

@@ -51,15 +51,6 @@ func (h *histogram) observe(series int, x float64) {
 	c.n++
 }
 
-// discard forgets what was observed since the last publish.
-func (h *histogram) discard() {
-	for i := range h.local {
-		c := &h.local[i]
-		clear(c.in)
-		c.sum, c.n = 0, 0
-	}
-}
-
 // publish shows what was observed.
 func (h *histogram) publish() {
 	h.mu.Lock()

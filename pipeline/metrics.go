@@ -38,8 +38,8 @@ type metrics struct {
 	viewIndex                                                map[*spec.View]int   // in views
 	seen                                                     map[counterKey]int64 // of Reader.Counts, already counted
 	tableRows, tableLoaded                                   *prometheus.GaugeVec
-	tableReloads, lookupMisses                               *prometheus.CounterVec
-	batch                                                    batchCounts
+	tableReloads, lookupMisses, outages                      *prometheus.CounterVec
+	missingRows                                              prometheus.Gauge
 	collectors                                               []prometheus.Collector
 }
 
@@ -49,9 +49,10 @@ type counterKey struct {
 	field          string
 }
 
-// batchCounts collects what a batch counts; it shows once the batch is
+// batchCounts collects what a step counts; it shows once its batch is
 // committed, so that a batch that is lost is not counted.
 type batchCounts struct {
+	scores        []scoreCount
 	dropped, dead [][event.NumReasons]int // by source
 	tooLarge      []int                   // by source
 	statuses      [][features.Present + 1]int
@@ -60,6 +61,16 @@ type batchCounts struct {
 	decode, apply, emit time.Duration
 	features, score     time.Duration // of the sampled records
 	encode              time.Duration
+}
+
+type scoreCount struct {
+	series int
+	score  float64
+}
+
+func newBatchCounts(s *spec.Spec) batchCounts {
+	return batchCounts{dropped: make([][event.NumReasons]int, len(s.Sources)), dead: make([][event.NumReasons]int, len(s.Sources)),
+		tooLarge: make([]int, len(s.Sources)), statuses: make([][features.Present + 1]int, len(s.Views)), bands: map[bandKey]int{}}
 }
 
 type bandKey struct {
@@ -88,11 +99,6 @@ func newMetrics(r *Runner) *metrics {
 	for _, model := range r.spec.Models {
 		m.modelSeries[model] = m.scoreValue.series(model.Name, strconv.Itoa(model.Version))
 	}
-	m.batch.dropped = make([][event.NumReasons]int, len(r.spec.Sources))
-	m.batch.dead = make([][event.NumReasons]int, len(r.spec.Sources))
-	m.batch.tooLarge = make([]int, len(r.spec.Sources))
-	m.batch.statuses = make([][features.Present + 1]int, len(r.spec.Views))
-	m.batch.bands = map[bandKey]int{}
 	return m
 }
 
@@ -125,11 +131,12 @@ func (m *metrics) begin(r *Runner) {
 	}
 	if r.Store != nil {
 		m.onlineErrors.WithLabelValues(r.Backend)
+		m.outages.WithLabelValues(r.Backend)
 	}
 	for _, log := range []blocker{outputLog, deadLetterLog} {
 		m.produceErrors.WithLabelValues(log.String())
 	}
-	for _, result := range []string{"committed", "lost", "failed"} {
+	for _, result := range []string{"committed", "aborted", "lost", "failed"} {
 		m.transactions.WithLabelValues(result)
 	}
 }
@@ -159,7 +166,8 @@ func (m *metrics) gauges() {
 	m.tableLoaded = m.gaugeVec("freshet_table_loaded_timestamp_seconds", "Wall clock of the last time that a table was read.", "table")
 	m.restore = prometheus.NewGauge(prometheus.GaugeOpts{Name: "freshet_restore_progress_ratio", Help: "How much of the state is rebuilt, 0 to 1."})
 	m.active = prometheus.NewGauge(prometheus.GaugeOpts{Name: "freshet_active", Help: "1 on the active instance, 0 on a standby."})
-	m.collectors = append(m.collectors, m.restore, m.active)
+	m.missingRows = prometheus.NewGauge(prometheus.GaugeOpts{Name: "freshet_online_missing_rows", Help: "Rows that the online store lacks since it was away."})
+	m.collectors = append(m.collectors, m.restore, m.active, m.missingRows)
 }
 
 func (m *metrics) counters() {
@@ -172,8 +180,9 @@ func (m *metrics) counters() {
 	m.lookupMisses = m.counterVec("freshet_lookup_misses_total", "Keys that the table of a looked-up field has no row of.", "source", "field")
 	m.tableReloads = m.counterVec("freshet_table_reloads_total", "Tables read again, by result: changed, unchanged, failed.", "table", "result")
 	m.status = m.counterVec("freshet_feature_status_total", "Statuses of the values in enriched records.", "view", "status")
-	m.transactions = m.counterVec("freshet_transactions_total", "Commits by result: committed, lost, failed.", "result")
+	m.transactions = m.counterVec("freshet_transactions_total", "Commits by result: committed, aborted (and sent again), lost, failed.", "result")
 	m.onlineErrors = m.counterVec("freshet_online_write_errors_total", "Failed writes to the online store.", "backend")
+	m.outages = m.counterVec("freshet_online_outages_total", "Times that the stream went on without the online store.", "backend")
 	m.produceErrors = m.counterVec("freshet_output_errors_total", "Failed appends to the logs that Freshet writes.", "log")
 	m.rebal = m.counterVec("freshet_rebalances_total", "Changes of ownership seen by this instance.", "group")
 	m.scores = m.counterVec("freshet_scores_total", "Scores by band; an empty band where the model has none.", "model", "version", "band")
@@ -184,8 +193,8 @@ func (m *metrics) histograms() {
 		return prometheus.HistogramOpts{Name: name, Help: help, Buckets: latencyBuckets, NativeHistogramBucketFactor: 1.1}
 	}
 	m.stages = prometheus.NewHistogramVec(native("freshet_process_duration_seconds",
-		"Time of one batch in a stage; features, score and encode are extrapolated from sampled records."), []string{"stage"})
-	m.onlineWrite = prometheus.NewHistogramVec(native("freshet_online_write_duration_seconds", "Time of one write of a batch's rows."), []string{"backend"})
+		"Time of one step of a batch in a stage; features, score and encode are extrapolated from sampled records."), []string{"stage"})
+	m.onlineWrite = prometheus.NewHistogramVec(native("freshet_online_write_duration_seconds", "Time of one write of a step's rows."), []string{"backend"})
 	m.freshness = newHistogram("freshet_feature_freshness_seconds", "From a row's newest event time to the row being readable.", latencyBuckets, []string{"view"})
 	m.endToEnd = newHistogram("freshet_end_to_end_duration_seconds", "From event time to the committed enriched record.", latencyBuckets, []string{"source"})
 	m.scoreValue = newHistogram("freshet_score_value", "Scores.", scoreBuckets, []string{"model", "version"})
@@ -211,74 +220,85 @@ func (m *metrics) lost() {
 	m.rebal.WithLabelValues(m.group).Inc()
 	m.assigned.WithLabelValues(m.group).Set(0)
 	m.active.Set(0)
-	m.batch.reset()
-	m.scoreValue.discard()
 }
 
-// scored counts one score. The value shows with the next publish.
-func (m *metrics) scored(model *spec.Model, res *models.Result) {
-	m.batch.bands[bandKey{model, res.Band}]++
+// scored counts one score.
+func (m *metrics) scored(counts *batchCounts, model *spec.Model, res *models.Result) {
+	counts.bands[bandKey{model, res.Band}]++
 	if res.HasScore {
-		m.scoreValue.observe(m.modelSeries[model], res.Score)
+		counts.scores = append(counts.scores, scoreCount{m.modelSeries[model], res.Score})
 	}
 }
 
 // readable observes the freshness of rows that have just been acknowledged, at
-// the wall clock now, ms. It runs beside the loop's goroutine, which waits.
+// the wall clock now, ms. It is the flight's, and published when that has landed.
 func (m *metrics) readable(rows []sinks.VersionedRow, now int64) {
 	for i := range rows {
 		m.freshness.observe(m.views[m.viewIndex[rows[i].Layout.View]], float64(max(0, now-rows[i].AsOf))/1000)
 	}
 }
 
-// committed publishes what the batch has counted.
-func (m *metrics) committed(r *Runner) {
-	now := r.Clock()
+// committed publishes what the steps of a batch have counted.
+func (m *metrics) committed(r *Runner, steps []*step) {
+	now := r.Clock().UnixMilli()
+	for _, s := range steps {
+		m.read(r, &s.in, now)
+		m.counted(r, &s.counts)
+	}
+	m.freshness.publish()
+	m.endToEnd.publish()
+	m.scoreValue.publish()
+}
+
+func (m *metrics) read(r *Runner, in *batch, now int64) {
 	type traffic struct{ records, bytes int }
 	read := make([]traffic, len(r.spec.Sources))
-	for i := range r.in.slots {
-		s := &r.in.slots[i]
+	for i := range in.slots {
+		s := &in.slots[i]
 		read[s.rec.Source].records++
 		read[s.rec.Source].bytes += max(len(s.rec.Value), s.rec.Oversized)
 		if s.refusal.Reason == event.Accepted {
-			m.endToEnd.observe(m.sourceSeries[s.rec.Source], float64(max(0, now.UnixMilli()-s.ev.Time))/1000)
+			m.endToEnd.observe(m.sourceSeries[s.rec.Source], float64(max(0, now-s.ev.Time))/1000)
 		}
 	}
 	for i, src := range r.spec.Sources {
 		m.records.WithLabelValues(src.Name, src.Topic).Add(float64(read[i].records))
 		m.bytes.WithLabelValues(src.Name, src.Topic).Add(float64(read[i].bytes))
+	}
+}
+
+func (m *metrics) counted(r *Runner, counts *batchCounts) {
+	for i, src := range r.spec.Sources {
 		for reason := range event.NumReasons {
-			if n := m.batch.dropped[i][reason]; n > 0 {
+			if n := counts.dropped[i][reason]; n > 0 {
 				m.dropped.WithLabelValues(src.Name, event.Reason(reason).String()).Add(float64(n))
 			}
-			if n := m.batch.dead[i][reason]; n > 0 {
+			if n := counts.dead[i][reason]; n > 0 {
 				m.dead.WithLabelValues(src.Name, event.Reason(reason).String()).Add(float64(n))
 			}
 		}
-		if n := m.batch.tooLarge[i]; n > 0 {
+		if n := counts.tooLarge[i]; n > 0 {
 			m.dead.WithLabelValues(src.Name, record.ReasonTooLarge).Add(float64(n))
 		}
 	}
 	for i, v := range r.spec.Views {
-		for status, n := range m.batch.statuses[i] {
+		for status, n := range counts.statuses[i] {
 			if n > 0 {
 				m.status.WithLabelValues(v.Ref(), features.Status(status).String()).Add(float64(n))
 			}
 		}
 	}
-	for k, n := range m.batch.bands {
+	for k, n := range counts.bands {
 		m.scores.WithLabelValues(k.model.Name, strconv.Itoa(k.model.Version), k.band).Add(float64(n))
 	}
-	m.observeStages()
-	m.freshness.publish()
-	m.endToEnd.publish()
-	m.scoreValue.publish()
-	m.batch.reset()
+	for _, s := range counts.scores {
+		m.scoreValue.observe(s.series, s.score)
+	}
+	m.observeStages(counts)
 }
 
 // observeStages splits the time of apply among its stages as the samples say.
-func (m *metrics) observeStages() {
-	b := &m.batch
+func (m *metrics) observeStages(b *batchCounts) {
 	m.stages.WithLabelValues("decode").Observe(b.decode.Seconds())
 	m.stages.WithLabelValues("emit").Observe(b.emit.Seconds())
 	sum := b.features + b.score + b.encode
@@ -297,6 +317,7 @@ func (b *batchCounts) reset() {
 	clear(b.tooLarge)
 	clear(b.statuses)
 	clear(b.bands)
+	b.scores = b.scores[:0]
 	b.decode, b.apply, b.emit, b.features, b.score, b.encode = 0, 0, 0, 0, 0, 0
 }
 
@@ -334,14 +355,20 @@ func (m *metrics) reloaded(table, result string) {
 	m.tableReloads.WithLabelValues(table, result).Inc()
 }
 
-// behind sets how far every partition is behind its log.
+// behind sets how far every partition is behind its log. What was read and does
+// not leave, because a store or a log is away, counts as ahead.
 func (m *metrics) behind(r *Runner, lag map[sources.PartitionID]int64) {
 	wall := r.Clock().UnixMilli()
+	held := r.flight != nil && time.Since(r.launchedAt) > tick
 	for _, id := range r.own.ids {
+		ahead := lag[id]
+		if p := r.own.parts[id]; held {
+			ahead += p.next - p.shown.next
+		}
 		p, src, part := r.own.parts[id], r.spec.Sources[id.Source].Name, strconv.Itoa(int(id.Partition))
-		m.lagRecords.WithLabelValues(src, part).Set(float64(lag[id]))
+		m.lagRecords.WithLabelValues(src, part).Set(float64(ahead))
 		age := 0.0
-		if lag[id] > 0 && p.recordTime != event.NoTime {
+		if ahead > 0 && p.recordTime != event.NoTime {
 			age = float64(max(0, wall-p.recordTime)) / 1000
 		}
 		m.lagSeconds.WithLabelValues(src, part).Set(age)
@@ -358,6 +385,7 @@ func (m *metrics) behind(r *Runner, lag map[sources.PartitionID]int64) {
 // second.
 func (m *metrics) tick(r *Runner, lag map[sources.PartitionID]int64) {
 	m.behind(r, lag)
+	m.missingRows.Set(float64(r.behind.count.Load()))
 	stats := r.engine.Stats()
 	for _, l := range stats.Logs {
 		m.stateBytes.WithLabelValues(l.Source.Name, l.Entity.Name).Set(float64(l.Bytes))

@@ -200,7 +200,7 @@ func TestPassingFailuresAreTriedAgainAndNothingIsLost(t *testing.T) {
 		}
 		c := w.broker.consumer()
 		w.broker.assign(c)
-		r := w.runner(c, func(c *Config) { c.Metrics = w.metrics })
+		r := w.runner(c, func(c *Config) { c.Metrics, c.Limits.StoreWait = w.metrics, time.Hour })
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- r.Run(ctx) }()

@@ -7,8 +7,7 @@ import (
 	"math"
 	"runtime/debug"
 	"slices"
-
-	"golang.org/x/sync/errgroup"
+	"strings"
 
 	"github.com/freshet-dev/freshet/features"
 	"github.com/freshet-dev/freshet/features/event"
@@ -20,13 +19,16 @@ import (
 // ownership is what one take-over is worth: who we are, how far every
 // partition was processed.
 type ownership struct {
-	batch       uint64 // the last one committed
+	batch       uint64 // the last one closed; the next one is open
+	seq         uint32 // of the open batch's next record
+	records     int    // of the open batch
 	owner       uint32
 	incarnation uint32
 	parts       map[sources.PartitionID]*partition
 	ids         []sources.PartitionID // of parts, sorted
-	committed   bool                  // a commit of this ownership has been made
+	committed   bool                  // a batch of this ownership was closed
 
+	rewrite     bool // the rows of the last owner are behind
 	rebuilding  bool
 	total, done int64               // records of the rebuild
 	cover       []features.Coverage // by source, as last told to the engine
@@ -44,7 +46,13 @@ type partition struct {
 	first                 int64 // event time of its first record, noTime before
 	recordTime            int64 // the log's time of its newest record
 	processed             int64 // wall clock of its last commit, ms
+	shown                 reach // of the records that have left
 }
+
+// reach is how far a partition has come.
+type reach struct{ next, at, recordTime int64 }
+
+func (p *partition) reach() reach { return reach{p.next, p.at, p.recordTime} }
 
 // metadata is what travels with committed offsets, so that the next owner
 // continues the numbers.
@@ -66,6 +74,9 @@ func newOwnership(assigned []sources.Assigned, numSources int) (o *ownership, fi
 	for _, a := range assigned {
 		if batch, owner, incarnation, ok := parseMetadata(a.Metadata); ok && a.Committed >= 0 {
 			first = false
+			if batch >= o.batch { // the last commit says how it is
+				o.rewrite = strings.Contains(a.Metadata, behindMark)
+			}
 			o.batch, o.owner, o.incarnation = max(o.batch, batch), max(o.owner, owner), max(o.incarnation, incarnation)
 		}
 		p := &partition{start: a.Start, committed: max(a.Committed, a.Start), end: a.End, next: a.Start,
@@ -95,14 +106,16 @@ func (r *Runner) takeOver(work context.Context, assigned []sources.Assigned) err
 		}
 	} else {
 		writer := sinks.Writer{SpecHash: r.spec.Hash, Views: r.Plan.Rows(), AtLeast: known, First: first}
-		group, ctx := errgroup.WithContext(work)
-		group.Go(func() error {
-			return r.retry(ctx, onlineStore, "take over the online store", func(ctx context.Context) (err error) {
+		done := make(chan struct{})
+		var err error
+		go func() {
+			defer close(done)
+			err = r.retry(work, onlineStore, "take over the online store", func(ctx context.Context) (err error) {
 				own.owner, own.incarnation, err = r.Store.TakeOver(ctx, writer)
 				return err
 			})
-		})
-		if err := r.await(group); err != nil {
+		}()
+		if r.await(done); err != nil {
 			return err
 		}
 	}
@@ -151,9 +164,12 @@ func (r *Runner) rebuild(records []sources.Record, passed []sources.Position) (e
 	at := noSlot
 	defer func() { err = r.caught(recover(), at, err) }()
 	r.tellCoverage()
-	r.in.arrange(r.Merged)
-	for _, i := range r.in.order {
-		s := &r.in.slots[i]
+	r.cur.in.arrange(r.Merged)
+	for n, i := range r.cur.in.order {
+		if n%features.StageSize == 0 {
+			r.engine.Stage(r.cur.in.accepted(n, features.StageSize))
+		}
+		s := &r.cur.in.slots[i]
 		if s.refusal.Reason != event.Accepted {
 			continue
 		}
@@ -163,7 +179,7 @@ func (r *Runner) rebuild(records []sources.Record, passed []sources.Position) (e
 		}
 	}
 	own.done += int64(len(below))
-	r.in.reset()
+	r.cur.reset()
 	own.pass(slices.DeleteFunc(passed, r.readAhead))
 	r.rebuilt()
 	return nil
@@ -209,8 +225,11 @@ func (r *Runner) rebuilt() {
 	}
 	for _, p := range r.own.parts {
 		p.next, p.moved, p.held = max(p.next, p.committed), false, false
+		p.shown = p.reach()
 	}
-	r.engine.DropTouches()
+	if !r.own.rewrite {
+		r.engine.DropTouches()
+	}
 	r.own.rebuilding = false
 	if pauser, ok := r.Consumer.(sources.Pauser); ok {
 		pauser.Resume()
@@ -323,7 +342,7 @@ func (r *Runner) caught(p any, at int, err error) error {
 	}
 	e := &PanicError{Place: "no record", Text: panicText(p), Stack: debug.Stack()}
 	if at != noSlot {
-		rec := &r.in.slots[at].rec
+		rec := &r.cur.in.slots[at].rec
 		e.Place = fmt.Sprintf("%s:%d:%d", r.spec.Sources[rec.Source].Name, rec.Partition, rec.Offset)
 	}
 	r.Log.Error("panic while applying a record: the process ends, nothing of the batch is committed",

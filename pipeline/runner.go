@@ -10,7 +10,6 @@ import (
 	"github.com/freshet-dev/freshet/config/spec"
 	"github.com/freshet-dev/freshet/features"
 	"github.com/freshet-dev/freshet/features/event"
-	"github.com/freshet-dev/freshet/sinks"
 	"github.com/freshet-dev/freshet/sources"
 )
 
@@ -20,6 +19,8 @@ type engine interface {
 	Admit(*event.Event) *event.Rejection
 	Apply(*event.Event, *features.Vector)
 	Rows(func(*features.Row))
+	Stage([]*event.Event)
+	Read(view *spec.View, key string, t int64, out *features.Row)
 	DropTouches()
 	SetCoverage(source int, c features.Coverage)
 	Stats() features.Stats
@@ -46,13 +47,18 @@ type Runner struct {
 	own     *ownership
 	pending []sources.Record // read ahead during a rebuild, with their own bytes
 
-	in      batch
+	cur     *step   // being read, and then applied
+	open    []*step // applied, of the batch that is not committed
+	flight  *flight // what is leaving; nil: nothing
+	spare   []*step
+	behind  behind
 	out     output
 	vectors []*features.Vector // by source
 	metrics *metrics
-	sample  sampler
+	sample  *sampler
 
-	closedAt   time.Time // when the last batch closed
+	closedAt   time.Time // when the last batch was committed
+	launchedAt time.Time // when the last step left
 	tickedAt   time.Time
 	readClock  int64 // last alive, ms
 	aliveFails bool
@@ -81,7 +87,7 @@ func New(c Config) (*Runner, error) {
 			return nil, fmt.Errorf("register metrics: %w", err)
 		}
 	}
-	r.out = newOutput(r)
+	r.out, r.cur = newOutput(r), r.fresh()
 	return r, nil
 }
 
@@ -104,6 +110,7 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 	work, stop := drainContext(ctx, r.Limits.DrainBudget)
 	defer stop()
 	defer func() {
+		r.ground()
 		r.Config.Health.phase(stopped, "stopped")
 		r.metrics.active.Set(0)
 		err = errors.Join(err, r.close())
@@ -116,7 +123,7 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 	}
 	if err != nil && work.Err() != nil && errors.Is(err, work.Err()) {
 		r.Log.Warn("the last batch was not written within the drain budget; it is not committed and will be tried again",
-			"budget", r.Limits.DrainBudget.String(), "records", len(r.in.slots))
+			"budget", r.Limits.DrainBudget.String(), "records", r.inHand())
 		return nil
 	}
 	return err
@@ -145,75 +152,72 @@ func (r *Runner) loop(ctx, work context.Context) error {
 		if err := r.gather(ctx, work); err != nil {
 			return err
 		}
+		last := ctx.Err() != nil || r.ended
 		if ctx.Err() != nil {
 			r.Config.Health.phase(draining, "draining")
 		}
-		if len(r.in.slots) > 0 {
-			if err := r.process(work); err != nil {
-				return err
-			}
-		}
-		if ctx.Err() != nil || r.ended {
-			return nil
-		}
-	}
-}
-
-// process takes the gathered batch from order to commit.
-func (r *Runner) process(work context.Context) error {
-	if err := r.apply(); err != nil {
-		return err
-	}
-	err := r.settle(work)
-	r.closedAt = time.Now()
-	switch {
-	case errors.Is(err, sources.ErrLost):
-		r.drop("the commit was refused: the partitions belong to another instance")
-		return nil
-	case err != nil:
-		return err
-	}
-	r.in.reset()
-	r.out.reset()
-	return nil
-}
-
-// settle delivers the batch and commits it, again and again where the outputs'
-// transaction was aborted: nothing of the state is taken back, all of it is
-// sent again as it was.
-func (r *Runner) settle(work context.Context) error {
-	return r.retry(work, commits, "commit the batch", func(ctx context.Context) error {
-		err := r.deliver(ctx)
-		if err == nil {
-			err = r.commit(ctx)
-		}
-		switch {
-		case err == nil:
-			return nil
-		case aborted(err):
-			r.metrics.transactions.WithLabelValues("aborted").Inc()
+		if err := r.turn(work, last); err != nil {
 			return err
 		}
-		return &final{err}
-	})
+		if last {
+			return nil
+		}
+	}
 }
 
-// aborted reports whether all of the batch must be sent again.
-func aborted(err error) bool {
-	return errors.Is(err, sinks.ErrAborted) || errors.Is(err, sources.ErrAborted)
+// turn takes what was read from order to the way out. The step is applied
+// while the one before it is leaving, and leaves when that has left; with the
+// last one everything is committed.
+func (r *Runner) turn(work context.Context, last bool) error {
+	if r.own != nil && r.own.rewrite && !r.own.rebuilding {
+		if err := r.rewrite(work); err != nil {
+			return err
+		}
+	}
+	left := len(r.open)
+	if len(r.cur.in.slots) > 0 {
+		if err := r.apply(); err != nil {
+			return err
+		}
+	}
+	if err := r.land(); err != nil || r.own == nil {
+		return err
+	}
+	commit := len(r.open) > 0 && (last || r.Limits.CommitInterval == 0 || r.own.records >= r.Limits.BatchRecords || r.due() <= 0)
+	healing := r.heal()
+	if left < len(r.open) || commit || healing != nil {
+		r.launch(work, left, commit, healing)
+	}
+	if last {
+		return r.land()
+	}
+	return nil
 }
 
 // drop forgets everything that is not committed, and the state: the next owner
 // starts from what was committed.
 func (r *Runner) drop(why string) {
+	r.ground()
 	if r.own != nil {
-		r.Log.Warn("ownership lost", "why", why, "batch", r.own.batch, "dropped_records", len(r.in.slots)+len(r.pending))
+		r.Log.Warn("ownership lost", "why", why, "batch", r.own.batch, "dropped_records", r.inHand()+len(r.pending))
 	}
 	r.engine, r.own, r.pending = nil, nil, nil
-	r.in.reset()
-	r.out.reset()
+	r.behind.missing, r.behind.away = nil, false // the metadata of the offsets says it to the next owner
+	r.behind.count.Store(0)
+	r.recycle(r.open)
+	r.open = nil
+	r.cur.reset()
 	r.metrics.lost()
 	r.Config.Health.phase(waiting, "waiting to become the owner of all partitions again")
+}
+
+// inHand is how many records were read and are not committed.
+func (r *Runner) inHand() int {
+	n := len(r.cur.in.slots)
+	for _, s := range r.open {
+		n += len(s.in.slots)
+	}
+	return n
 }
 
 func (r *Runner) close() error {

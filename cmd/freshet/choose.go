@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/freshet-dev/freshet/config"
 	"github.com/freshet-dev/freshet/config/spec"
 	"github.com/freshet-dev/freshet/features"
 	"github.com/freshet-dev/freshet/features/event"
@@ -70,15 +71,16 @@ func scorers(s *spec.Spec) ([]models.Scorer, error) {
 
 // openKafkaSource joins the group that reads all topics of the run.
 func openKafkaSource(ctx context.Context, p *plant) (sources.Consumer, error) {
-	config := kafka.Config{Client: p.kafka, Group: p.group(), InstanceID: p.settings.Kafka.InstanceID, Observe: p.observe}
+	c := kafka.Config{Client: p.kafka, Group: p.group(), InstanceID: p.settings.Kafka.InstanceID,
+		SessionTimeout: config.SessionTimeout, Observe: p.observe}
 	if p.session != nil {
-		config.Transaction = p.session
+		c.Transaction = p.session
 	}
 	for _, source := range p.spec.Sources {
-		config.Topics = append(config.Topics, kafka.Topic{Source: source.Index, Name: source.Topic,
+		c.Topics = append(c.Topics, kafka.Topic{Source: source.Index, Name: source.Topic,
 			MaxAhead: source.MaxAhead, Lateness: source.AllowedLateness})
 	}
-	return kafka.NewConsumer(ctx, config)
+	return kafka.NewConsumer(ctx, c)
 }
 
 // openFiles reads the files of --input in place of the live sources.

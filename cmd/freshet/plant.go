@@ -30,6 +30,10 @@ import (
 	"github.com/freshet-dev/freshet/sources/tables"
 )
 
+// waitForStore is for runs over files, which nobody waits for: they do not go on
+// without the store.
+const waitForStore = 24 * time.Hour
+
 // startTimeout bounds the first exchange with each server.
 const startTimeout = 15 * time.Second
 
@@ -185,7 +189,10 @@ func (p *plant) build(ctx context.Context, registry prometheus.Registerer) (runn
 	}
 	opened = append(opened, func() { _ = c.Consumer.Close(ctx) })
 	p.tellDelivery()
-	if !p.fromFiles() {
+	c.Limits.StoreWait = p.settings.OnlineStoreWait
+	if p.fromFiles() {
+		c.Limits.StoreWait = waitForStore
+	} else {
 		c.Limits.CommitInterval = p.settings.CommitInterval
 		c.Group = p.group()
 	}
@@ -316,7 +323,7 @@ func (p *plant) openKafkaLog(ctx context.Context, everything bool) (topicLog, er
 		return sinkkafka.NewLog(ctx, producer)
 	}
 	session, err := sinkkafka.NewSession(ctx, sinkkafka.SessionConfig{Config: producer,
-		TransactionalID: p.group(), AllowOldProtocol: p.settings.Kafka.AllowTV1})
+		TransactionalID: p.group(), Timeout: config.TransactionTimeout, AllowOldProtocol: p.settings.Kafka.AllowTV1})
 	if err != nil {
 		return nil, err
 	}

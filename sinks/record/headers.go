@@ -8,7 +8,12 @@ const (
 	HeaderContentType = "content-type"
 	HeaderSpec        = "freshet-spec"
 	HeaderBand        = "freshet-band"
+	HeaderOnline      = "freshet-online"
 )
+
+// OnlineBehind is HeaderOnline's value on a record that left while the online
+// store was away: rows may be older than the record. It is absent otherwise.
+const OnlineBehind = "behind"
 
 // ContentType is the content-type of enriched records and dead letters.
 const ContentType = "application/json"

@@ -1,0 +1,245 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/freshet-dev/freshet/config/spec"
+	"github.com/freshet-dev/freshet/features"
+	"github.com/freshet-dev/freshet/features/event"
+	"github.com/freshet-dev/freshet/sinks"
+	"github.com/freshet-dev/freshet/sinks/record"
+)
+
+// behind is what the online store lacks. While it is away for longer than
+// StoreWait the stream goes on without it: records say so in a header, and which
+// rows were touched is remembered. Once it is back they are read from the
+// engine, which is the truth, and written. The flight and, where there is none,
+// the loop have it.
+type behind struct {
+	missing map[rowID]struct{}
+	away    bool      // the last write failed: rows are remembered, not written
+	since   time.Time // when it went away
+	retryAt time.Time // when to look whether it is back
+	count   atomic.Int64
+}
+
+// rowID names a row.
+type rowID struct {
+	view *spec.View
+	key  string
+}
+
+const (
+	// maxMissing bounds what is remembered, about 120 bytes a row. Past it the
+	// stream waits for the store.
+	maxMissing = 250_000
+	// healRows are read and written at once, beside the stream.
+	healRows = 1000
+	// healPause is how often to look whether a store that is away is back, and
+	// healWait how long a look may take: it holds the stream up.
+	healPause = 2 * time.Second
+	healWait  = 300 * time.Millisecond
+	// behindMark stands in the metadata of committed offsets: rows of this batch
+	// or of earlier ones are missing in the store.
+	behindMark = " behind"
+)
+
+// errBehind is that the store has just gone away: what has left without the
+// header must be sent again with it.
+var errBehind = errors.New("the online store is away")
+
+func (b *behind) any() bool { return b.count.Load() > 0 }
+
+func (b *behind) remember(rows []sinks.VersionedRow) {
+	if b.missing == nil {
+		b.missing = map[rowID]struct{}{}
+	}
+	for i := range rows {
+		b.missing[rowID{rows[i].Layout.View, rows[i].Key}] = struct{}{}
+	}
+	b.count.Store(int64(len(b.missing)))
+}
+
+func (b *behind) written(rows []sinks.VersionedRow) {
+	if len(b.missing) == 0 {
+		return
+	}
+	for i := range rows {
+		delete(b.missing, rowID{rows[i].Layout.View, rows[i].Key})
+	}
+	b.count.Store(int64(len(b.missing)))
+}
+
+// mark is what the metadata of a commit says of the store.
+func (b *behind) mark() string {
+	if b.any() {
+		return behindMark
+	}
+	return ""
+}
+
+// writeStep writes the rows of a step, or remembers them. errBehind comes once,
+// when the store has gone.
+func (r *Runner) writeStep(ctx context.Context, rows []sinks.VersionedRow) error {
+	b := &r.behind
+	if b.away && len(b.missing)+len(rows) <= maxMissing {
+		b.remember(rows)
+		return nil
+	}
+	limited, cancel := context.WithTimeoutCause(ctx, r.Limits.StoreWait, errBehind)
+	defer cancel()
+	if b.away { // no more can be remembered
+		limited = ctx
+	}
+	err := r.writeRows(limited, rows)
+	if err == nil {
+		b.away = false
+		b.written(rows)
+		return nil
+	}
+	var fatal *sinks.Fatal
+	if errors.As(err, &fatal) || ctx.Err() != nil || !errors.Is(context.Cause(limited), errBehind) {
+		return err
+	}
+	b.away, b.retryAt = true, time.Now().Add(healPause)
+	if !b.any() {
+		b.since = time.Now()
+		r.metrics.outages.WithLabelValues(r.Backend).Inc()
+	}
+	b.remember(rows)
+	r.Log.Warn("the online store is away: the stream goes on, its records say freshet-online: behind, and the rows are written when it is back",
+		"after", r.Limits.StoreWait.String(), "err", err.Error(), "err_kind", "retriable")
+	r.Config.Health.block(onlineStore, "the online store is away, its rows are behind: "+err.Error())
+	return errBehind
+}
+
+// stamp marks the records of a step that leave while rows are missing.
+func (r *Runner) stamp(out *parcel) {
+	if out.stamped {
+		return
+	}
+	out.stamped = true
+	for i := range out.records {
+		rec := &out.records[i]
+		rec.Headers = append([]sinks.Header{{Key: record.HeaderOnline, Value: []byte(record.OnlineBehind)}}, rec.Headers...)
+	}
+}
+
+// healDue is the time until rows that are missing may be written.
+func (r *Runner) healDue() time.Duration {
+	if !r.behind.any() {
+		return tick
+	}
+	return time.Until(r.behind.retryAt)
+}
+
+// heal reads some of the rows that are missing; nil where none are or it is too
+// early. It is the loop's, between two flights.
+func (r *Runner) heal() *step {
+	if r.flight != nil || !r.behind.any() || r.healDue() > 0 {
+		return nil
+	}
+	s, version := r.fresh(), sinks.Version{Incarnation: r.own.incarnation, Batch: r.own.batch + 1, Owner: r.own.owner, Seq: max(r.own.seq, 1) - 1}
+	at := noTime
+	for _, p := range r.own.parts {
+		at = max(at, p.at)
+	}
+	var row, read features.Row
+	most := healRows
+	if r.behind.away {
+		most = 1 // whether it is back
+	}
+	for id := range r.behind.missing {
+		if len(s.out.rows) == most {
+			break
+		}
+		r.engine.Read(id.view, id.key, at, &row)
+		r.project(&row, &read)
+		s.out.addRow(&s.in.arena, &row, version)
+		row = read // its slices are read into again
+	}
+	return s
+}
+
+// project makes what the store holds of what can be read, which has more
+// columns; read is what it was.
+func (r *Runner) project(row, read *features.Row) {
+	*read = *row
+	for _, layout := range r.Plan.Rows() {
+		if layout.View != row.Layout.View {
+			continue
+		}
+		values, statuses := make([]event.Value, 0, len(layout.Columns)), make([]features.Status, 0, len(layout.Columns))
+		at := 0
+		for _, c := range layout.Columns { // in the order of what is read
+			for row.Layout.Columns[at].Feature != c.Feature {
+				at++
+			}
+			values, statuses = append(values, row.Values[at]), append(statuses, row.Statuses[at])
+		}
+		row.Layout, row.Values, row.Statuses = layout, values, statuses
+		return
+	}
+}
+
+// writeMissing writes rows that were missing. What fails is tried again later.
+func (r *Runner) writeMissing(ctx context.Context, rows []sinks.VersionedRow) {
+	b := &r.behind
+	wait := r.Limits.StoreWait
+	if b.away {
+		wait = min(wait, healWait)
+	}
+	limited, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	if err := r.Store.Write(limited, rows); err != nil {
+		r.metrics.onlineErrors.WithLabelValues(r.Backend).Inc()
+		b.away, b.retryAt = true, time.Now().Add(healPause)
+		return
+	}
+	b.away = false
+	b.written(rows)
+	if b.any() {
+		return
+	}
+	b.missing = nil // a map does not shrink
+	r.Config.Health.unblock(onlineStore)
+	r.Log.Info("the online store has every row again", "after", time.Since(b.since).Round(time.Millisecond).String())
+}
+
+// rewrite writes the row of every entity: an owner before has committed batches
+// whose rows the store may lack, and nobody knows which.
+func (r *Runner) rewrite(work context.Context) error {
+	r.own.rewrite = false
+	if r.Store == nil {
+		r.engine.DropTouches()
+		return nil
+	}
+	r.Log.Warn("the last owner's rows are behind in the online store: all are written anew")
+	version := sinks.Version{Incarnation: r.own.incarnation, Batch: r.own.batch, Owner: r.own.owner}
+	s, n := r.fresh(), 0
+	var failed error
+	flush := func() {
+		if failed == nil && len(s.out.rows) > 0 {
+			n += len(s.out.rows)
+			failed = r.writeRows(work, s.out.rows)
+			r.Config.Health.beat()
+		}
+		s.reset()
+	}
+	r.engine.Rows(func(row *features.Row) {
+		s.out.addRow(&s.in.arena, row, version)
+		if len(s.out.rows) == healRows {
+			flush()
+		}
+	})
+	flush()
+	if failed != nil {
+		return fmt.Errorf("write all rows anew: %w", failed)
+	}
+	r.Log.Info("all rows are written", "rows", n)
+	return nil
+}

@@ -1,0 +1,154 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/freshet-dev/freshet/sinks"
+	"github.com/freshet-dev/freshet/sinks/record"
+)
+
+// outage runs an instance through a store that goes away and, if it is to, comes
+// back; it gives the records that were committed.
+func outage(t *testing.T, w *world, heals bool) []sinks.Record {
+	var away atomic.Bool
+	w.store.writeFault = func([]sinks.VersionedRow) error {
+		if away.Load() {
+			return errors.New("connection refused")
+		}
+		return nil
+	}
+	x := &transaction{}
+	c := w.broker.consumer()
+	w.broker.assign(c)
+	r := w.runner(c, func(cfg *Config) {
+		cfg.Consumer, cfg.Output, cfg.DeadLetters, cfg.Metrics = paired{c, x}, x, x, w.metrics
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- r.Run(ctx) }()
+	send := func(from, to int) {
+		for i := from; i < to; i++ {
+			w.broker.append(transactions, int32(i%2), clock0, txn(fmt.Sprint("t", i), fmt.Sprint("c", i%7), i, "1.00"))
+			pass(200 * time.Millisecond)
+		}
+	}
+	send(0, 20)
+	pass(time.Second)
+	alive := len(w.store.alive)
+	away.Store(true)
+	send(20, 120) // 20 s
+	if heals {
+		if n := w.counter("freshet_online_missing_rows"); n != 8 {
+			t.Errorf("%v rows are missing, want those of 7 cards and a merchant", n)
+		}
+		if ready, why := r.Health().Ready(); ready {
+			t.Errorf("ready: %s", why)
+		}
+		if got := len(w.store.alive); got > alive+3 {
+			t.Errorf("alive was written %d times while rows were missing", got-alive)
+		}
+		away.Store(false)
+		pass(5 * time.Second)
+		if ready, why := r.Health().Ready(); !ready {
+			t.Errorf("not ready: %s", why)
+		}
+		send(120, 125)
+	}
+	pass(time.Second)
+	cancel()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	return x.kept
+}
+
+func behindOf(records []sinks.Record) (n int) {
+	for _, rec := range records {
+		for _, h := range rec.Headers {
+			if h.Key == record.HeaderOnline && string(h.Value) == record.OnlineBehind {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// Reliability row 33: the stream goes on without a store that is away, its
+// records say so, and when it is back nothing is missing.
+func TestTheStreamGoesOnWithoutTheStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		kept := outage(t, w, true)
+		if len(kept) != 125 {
+			t.Fatalf("%d records committed, want 125", len(kept))
+		}
+		if n := behindOf(kept); n < 95 || n > 105 {
+			t.Errorf("%d records say that rows are behind, want those of the outage, 100", n)
+		}
+		for i, rec := range kept[:20] {
+			if behindOf([]sinks.Record{rec}) != 0 {
+				t.Errorf("record %d left before the outage and says behind", i)
+			}
+		}
+		calm := newWorld(t)
+		for i := range 125 {
+			calm.broker.append(transactions, int32(i%2), clock0, txn(fmt.Sprint("t", i), fmt.Sprint("c", i%7), i, "1.00"))
+		}
+		calm.runToEnd(nil)
+		mustEqualRows(t, w, calm)
+	})
+}
+
+// What is missing when an instance ends is written by the next one, although
+// no event touches it.
+func TestTheNextOwnerWritesWhatIsMissing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		outage(t, w, false)
+		w.store.writeFault = nil
+		c := w.broker.consumer()
+		w.broker.assign(c)
+		r := w.runner(c, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- r.Run(ctx) }()
+		pass(3 * time.Second)
+		cancel()
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		calm := newWorld(t)
+		for i := range 120 {
+			calm.broker.append(transactions, int32(i%2), clock0, txn(fmt.Sprint("t", i), fmt.Sprint("c", i%7), i, "1.00"))
+		}
+		calm.runToEnd(nil)
+		if got, want := w.store.contents(), calm.store.contents(); !reflect.DeepEqual(got, want) {
+			t.Errorf("the store has %v\nwant %v", got, want)
+		}
+		if w.store.stale != 0 {
+			t.Errorf("%d rows were older than what stood there", w.store.stale)
+		}
+	})
+}
+
+// mustEqualRows compares the rows of cards and merchants that events touched
+// after the outage by all, and the others by their having been written since.
+func mustEqualRows(t *testing.T, w, calm *world) {
+	t.Helper()
+	for key, want := range calm.store.rows {
+		got, ok := w.store.rows[key]
+		switch {
+		case !ok:
+			t.Errorf("%s is missing", key)
+		case got.Version.AsOf < want.Version.AsOf:
+			t.Errorf("%s is as of %d, its newest event is at %d", key, got.Version.AsOf, want.Version.AsOf)
+		}
+	}
+}
