@@ -162,10 +162,10 @@ func (c *checked) lines(a *app) []line {
 	ink, errInk := a.ink(a.out), a.ink(a.errs)
 	for _, s := range c.specs {
 		for _, m := range unavailable(s, false) {
-			lines = append(lines, line{key: m.Pos.File + " " + m.What, text: errInk.warn(notYet(m)) + "\n"})
+			lines = append(lines, line{key: m.Pos.File + " " + m.What, text: errInk.warn(notYet(m)) + "\n", lint: true})
 		}
 		for _, text := range notServed(s) {
-			lines = append(lines, line{key: s.Namespace + " " + text, text: errInk.dim("not served: "+text) + "\n"})
+			lines = append(lines, line{key: s.Namespace + " " + text, text: errInk.dim("not served: "+text) + "\n", lint: true})
 		}
 		n := sizesOf(s)
 		text := fmt.Sprintf("%s  %s  %s, %s, %s, %s (%d served), %s, %s, %s\n", ink.bold(s.Namespace), ink.good("ok"),

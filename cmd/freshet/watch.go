@@ -28,6 +28,7 @@ type line struct {
 	key, text string
 	out       bool   // on stdout; else on stderr
 	gone      string // what is said when it is gone; "": nothing
+	lint      bool   // looked for only where there is no error
 }
 
 // watchSpecs validates, and again whenever something changes, until it is
@@ -44,7 +45,7 @@ func (c *checks) watch(ctx context.Context) error {
 // watch prints what is new each time it looks.
 type watch struct {
 	app  *app
-	look func() []line
+	look func() (lines []line, broken bool)
 	seen []line
 }
 
@@ -85,7 +86,7 @@ func settled(ctx context.Context, changes <-chan struct{}) bool {
 
 // print says what was not said before, and what is mended.
 func (w *watch) print() error {
-	now := w.look()
+	now, broken := w.look()
 	count := make(map[string]int)
 	for _, l := range w.seen {
 		count[l.key]++
@@ -97,8 +98,14 @@ func (w *watch) print() error {
 		}
 	}
 	for i := len(w.seen) - 1; i >= 0; i-- { // of several alike the last is gone
-		if l := w.seen[i]; count[l.key] > 0 && l.gone != "" {
-			count[l.key]--
+		l := w.seen[i]
+		if count[l.key] <= 0 {
+			continue
+		}
+		count[l.key]--
+		if broken && l.lint {
+			now = append(now, l) // nobody looked
+		} else if l.gone != "" {
 			if _, err := fmt.Fprintln(w.app.errs, w.app.ink(w.app.errs).good(l.gone)); err != nil {
 				return err
 			}
@@ -122,19 +129,19 @@ func (a *app) writeLines(lines []line) error {
 }
 
 // lines is all that validate says.
-func (c *checks) lines() []line {
+func (c *checks) lines() (lines []line, broken bool) {
 	seen, err := c.check()
 	if err != nil {
-		return []line{{key: err.Error(), text: c.app.ink(c.app.errs).bad("error:") + " " + err.Error() + "\n", gone: "can be read again"}}
+		return []line{{key: err.Error(), text: c.app.ink(c.app.errs).bad("error:") + " " + err.Error() + "\n", gone: "can be read again"}}, true
 	}
-	return append(seen.lines(c.app), seen.verdict())
+	return append(seen.lines(c.app), seen.verdict()), seen.errors > 0
 }
 
 func diagnosticLine(d *spec.Diagnostic) line {
 	var b bytes.Buffer
 	_ = spec.Diagnostics{*d}.Render(&b) // a buffer takes everything
 	return line{key: d.Pos.File + " " + d.Severity.String() + " " + d.Message, text: b.String(),
-		gone: fmt.Sprintf("fixed: %s: %s", d.Pos, d.Message)}
+		gone: fmt.Sprintf("fixed: %s: %s", d.Pos, d.Message), lint: d.Severity == spec.WarningSeverity}
 }
 
 // watchFiles tells when something changes at or below the paths. Of files it

@@ -20,8 +20,8 @@ func TestWatchPrintsOnlyWhatChanged(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		changes := make(chan struct{}, 1)
 		now := []line{{key: "a", text: "error a\n", gone: "fixed a"}, {key: "ok", text: "ok\n", out: true}}
-		looks := 0
-		w := watch{app: &app{out: &out, errs: &errs, color: "never"}, look: func() []line { looks++; return now }}
+		looks, broken := 0, false
+		w := watch{app: &app{out: &out, errs: &errs, color: "never"}, look: func() ([]line, bool) { looks++; return now, broken }}
 		var ended error
 		go func() { ended = w.run(ctx, changes) }()
 		step := func(name, wantOut, wantErrs string, wantLooks int) {
@@ -46,12 +46,21 @@ func TestWatchPrintsOnlyWhatChanged(t *testing.T) {
 		now = nil
 		changes <- struct{}{}
 		step("mended", "", "fixed a\nfixed a\n", 4)
+		now = []line{{key: "style", text: "warning\n", gone: "fixed style", lint: true}}
+		changes <- struct{}{}
+		step("a warning", "", "warning\n", 5)
+		now, broken = []line{{key: "a", text: "error a\n"}}, true
+		changes <- struct{}{}
+		step("nobody looks for warnings where there is an error", "", "error a\n", 6)
+		now, broken = []line{{key: "style", text: "warning\n", gone: "fixed style", lint: true}}, false
+		changes <- struct{}{}
+		step("the warning was said already", "", "", 7)
 		for range 25 { // it never settles
 			changes <- struct{}{}
 			time.Sleep(settle / 2)
 		}
 		synctest.Wait()
-		if looks != 5 {
+		if looks != 8 {
 			t.Errorf("%d looks while it does not settle", looks)
 		}
 		time.Sleep(settle)
