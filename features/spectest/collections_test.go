@@ -1,6 +1,7 @@
 package spectest
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/freshet-dev/freshet/config/spec"
@@ -42,5 +43,29 @@ func TestListsAndMapsAreComparedItemByItem(t *testing.T) {
 	}
 	if s := valueText(ab, 0); s != `{"b": 2, "a": 1}` {
 		t.Errorf("written %s", s)
+	}
+}
+
+// A list is written in a spec's test as it is shown, and an explanation knows
+// that lag leaves out the current event and that streak's filter leaves out none.
+func TestS35ListsLagsAndStreaks(t *testing.T) {
+	r := one(t, `
+    given:
+      - {at: 0s, id: a, kind: plain}
+      - {at: 1s, id: b, kind: gift}
+      - {at: 2s, id: c, kind: gift}
+    expect:
+      - {at: 2s, entity: {user: u1}, features: {by_user.kinds_1m: [gift, gift], by_user.prev_1m: gift, by_user.run_1m: 2}}
+      - {at: 1s, entity: {user: u1}, features: {by_user.kinds_1m: [plain], by_user.prev_1m: gift, by_user.run_1m: 2}}
+      - {at: 5s, entity: {user: u1}, features: {by_user.kinds_1m: [gift, gift], by_user.prev_1m: gift}}
+`)
+	if len(r.Failures) != 1 || len(r.Failures[0].Mismatches) != 3 {
+		t.Fatal(summary(r))
+	}
+	for i, want := range []string{"a (0s), b (1s)", "b (1s) is the current event", ": a (0s) no match, b (1s)"} {
+		m := r.Failures[0].Mismatches[i]
+		if got := strings.Join(m.Why, "\n"); !strings.Contains(got, want) {
+			t.Errorf("%s: %s, want %s", m.Name, got, want)
+		}
 	}
 }

@@ -47,6 +47,9 @@ feature_views:
       fresh:  {aggregation: is_new, field: shop, windows: [1h]}
       latest: {aggregation: last, field: kind}
       when:   {aggregation: last, field: seen}
+      kinds:  {aggregation: list_last, field: kind, limit: 2, windows: [1m]}
+      prev:   {aggregation: lag, field: kind, windows: [1m]}
+      run:    {aggregation: streak, filter: 'kind == "gift"', windows: [1m]}
       unseen: {aggregation: count, windows: [1h], hidden: true}
     derived:
       mean: {expr: 'total_1m / n_1m', default: -1}

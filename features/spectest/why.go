@@ -39,7 +39,7 @@ func (c *check) why(f *spec.Feature) []string {
 			not = append(not, label+" "+reason)
 			continue
 		}
-		if f.Def.Numerator != nil && !holdsFor(f.Def.Numerator, rec) {
+		if said := hitOf(f.Def); said != nil && !holdsFor(said, rec) {
 			label += " no match"
 		}
 		counted = append(counted, label)
@@ -49,6 +49,15 @@ func (c *check) why(f *spec.Feature) []string {
 		line += "      not counted: " + few(not)
 	}
 	return []string{line}
+}
+
+// hitOf is what tells the events of a feature apart that all count: a
+// numerator, or the filter of a streak; nil: nothing does.
+func hitOf(d *spec.Definition) *spec.Expr {
+	if agg, _ := spec.AggregationOf(d.Aggregation); agg.Filter {
+		return d.Filter
+	}
+	return d.Numerator
 }
 
 // key is the entity's key that a feature is read for.
@@ -91,6 +100,7 @@ func (c *check) windowOf(f *spec.Feature) window {
 
 // excluded says why a record does not count for a feature; "" if it does.
 func (c *check) excluded(f *spec.Feature, w window, rec *record) string {
+	agg, _ := spec.AggregationOf(f.Def.Aggregation)
 	switch {
 	case rec.refused == event.Filtered:
 		return "filtered: " + text(f.View.Source.Filter)
@@ -108,12 +118,14 @@ func (c *check) excluded(f *spec.Feature, w window, rec *record) string {
 		return "outside window (by " + span(w.after-rec.time) + ")"
 	case c.current != nil && rec.time == c.current.time && rec.offset > c.current.offset:
 		return "behind this event in order"
-	case rec == c.current && f.Def.ExcludeCurrent && f.Def.Delay == 0:
+	case rec == c.current && (f.Def.ExcludeCurrent || agg.PastOnly) && f.Def.Delay == 0:
 		return "is the current event"
-	case f.Def.Filter != nil && !holdsFor(f.Def.Filter, rec):
+	case f.Def.Filter != nil && !agg.Filter && !holdsFor(f.Def.Filter, rec): // streak's takes nothing away
 		return "filtered: " + f.Def.Filter.Text
 	case f.Def.Field != nil && !rec.values[f.Def.Field.Index].Has():
 		return "has no " + f.Def.Field.Name
+	case f.Def.OrderBy != nil && !rec.values[f.Def.OrderBy.Index].Has():
+		return "has no " + f.Def.OrderBy.Name
 	}
 	return ""
 }
