@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: build test check demo verify bench services clean help
+.PHONY: build test check demo verify fuzz bench services clean help
 
 STATICCHECK := go tool -modfile=scripts/tools.mod staticcheck
 
@@ -20,6 +20,14 @@ verify: PACKAGES := ./verify/...
 verify: export FRESHET_VERIFY_CASES ?= 60000
 verify: export FRESHET_VERIFY_MUTANTS ?= all
 verify: withservices ## the judges only, with more cases: the oracle, every planted bug, other people's numbers, the end-to-end proof
+
+FUZZTIME ?= 10s
+fuzz: ## every fuzz target for FUZZTIME (10s); what it finds is kept under testdata/fuzz
+	@grep -rl '^func Fuzz' --include='*_test.go' . | while read -r file; do \
+	  sed -n 's/^func \(Fuzz[A-Za-z]*\)(.*/\1/p' "$$file" | while read -r target; do \
+	    go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" </dev/null || exit 1; \
+	  done || exit 1; \
+	done
 
 # Without the services the tests that need them are skipped by name and counted;
 # under CI=true their absence is a failure.

@@ -112,29 +112,31 @@ func setting(t *testing.T, name string, otherwise int) int {
 }
 
 // drawn is what one seed makes.
-type drawn struct {
+type example struct {
 	spec      *genSpec
 	histories []history
 	what      features.What
 }
 
-func draw(seed, histories int) drawn {
-	return rapid.Custom(func(t *rapid.T) drawn {
-		d := drawn{spec: drawSpec(t), what: features.Served}
-		if chance(t, "all", 2) || d.spec.all {
-			d.what = features.All
+func draw(seed, histories int) example {
+	return rapid.Custom(func(t *rapid.T) example { return drawn(t, histories) }).Example(seed)
+}
+
+func drawn(t *rapid.T, histories int) example {
+	d := example{spec: drawSpec(t), what: features.Served}
+	if chance(t, "all", 2) || d.spec.all {
+		d.what = features.All
+	}
+	for range histories {
+		length, partitions := rapid.IntRange(5, longestHistory).Draw(t, "length"), rapid.IntRange(1, 3).Draw(t, "partitions")
+		h := history{steps: drawHistory(t, d.spec, length, partitions)}
+		if chance(t, "read from later on", 6) {
+			h.since = origin + int64(rapid.IntRange(-3, 10).Draw(t, "since"))*1000
 		}
-		for range histories {
-			length, partitions := rapid.IntRange(5, longestHistory).Draw(t, "length"), rapid.IntRange(1, 3).Draw(t, "partitions")
-			h := history{steps: drawHistory(t, d.spec, length, partitions)}
-			if chance(t, "read from later on", 6) {
-				h.since = origin + int64(rapid.IntRange(-3, 10).Draw(t, "since"))*1000
-			}
-			h.few = pick(t, "few", 0, 1, 2, 4)
-			d.histories = append(d.histories, h)
-		}
-		return d
-	}).Example(seed)
+		h.few = pick(t, "few", 0, 1, 2, 4)
+		d.histories = append(d.histories, h)
+	}
+	return d
 }
 
 // failure is the first disagreement of one seed.

@@ -14,145 +14,145 @@ type point struct {
 
 // Whatever the order of arrival, a stack knows the extreme of every window
 // that ends at the newest value.
-func TestStackAgreesWithAScan(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		stacks := NewStacks(NewSlab())
-		largest := rapid.Bool().Draw(t, "largest")
-		h := make([]uint64, HandleWords)
-		var all []point
-		expired := int64(0)
-		for range rapid.IntRange(1, 60).Draw(t, "n") {
-			p := point{rapid.Int64Range(1, 30).Draw(t, "t"), rapid.Uint64Range(0, 9).Draw(t, "code")}
-			if p.t > expired {
-				stacks.Put(h, p.t, p.code, largest)
-				all = append(all, p)
-			}
-			if rapid.IntRange(0, 9).Draw(t, "expire") == 0 {
-				expired = max(expired, rapid.Int64Range(0, 20).Draw(t, "until"))
-				stacks.Expire(h, expired)
-			}
-			for from := expired; from <= 31; from++ {
-				want, has := uint64(0), false
-				for _, q := range all {
-					if q.t > from && (!has || better(q.code, want, largest)) {
-						want, has = q.code, true
-					}
+func TestStackAgreesWithAScan(t *testing.T) { rapid.Check(t, stackAgrees) }
+
+func stackAgrees(t *rapid.T) {
+	stacks := NewStacks(NewSlab())
+	largest := rapid.Bool().Draw(t, "largest")
+	h := make([]uint64, HandleWords)
+	var all []point
+	expired := int64(0)
+	for range rapid.IntRange(1, 60).Draw(t, "n") {
+		p := point{rapid.Int64Range(1, 30).Draw(t, "t"), rapid.Uint64Range(0, 9).Draw(t, "code")}
+		if p.t > expired {
+			stacks.Put(h, p.t, p.code, largest)
+			all = append(all, p)
+		}
+		if rapid.IntRange(0, 9).Draw(t, "expire") == 0 {
+			expired = max(expired, rapid.Int64Range(0, 20).Draw(t, "until"))
+			stacks.Expire(h, expired)
+		}
+		for from := expired; from <= 31; from++ {
+			want, has := uint64(0), false
+			for _, q := range all {
+				if q.t > from && (!has || better(q.code, want, largest)) {
+					want, has = q.code, true
 				}
-				if got, ok := stacks.Best(h, from); ok != has || got != want {
-					t.Fatalf("best after %d of %v is %d %v, want %d %v", from, all, got, ok, want, has)
-				}
+			}
+			if got, ok := stacks.Best(h, from); ok != has || got != want {
+				t.Fatalf("best after %d of %v is %d %v, want %d %v", from, all, got, ok, want, has)
 			}
 		}
-	})
+	}
 }
 
-func TestTableAgreesWithAMap(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		slab := NewSlab()
-		tables := NewTables(slab)
-		h := make([]uint64, HandleWords)
-		want := map[uint64]Note{}
-		for range rapid.IntRange(1, 300).Draw(t, "n") {
-			word := rapid.Uint64Range(0, 40).Draw(t, "word") * 8 // that is, colliding
-			if rapid.IntRange(0, 2).Draw(t, "do") == 0 {
-				tables.Delete(h, word)
-				delete(want, word)
-			} else {
-				n := NewNote(rapid.Int64Range(1, 1e12).Draw(t, "time"), rapid.Bool().Draw(t, "base"))
-				tables.Put(h, word, n)
-				want[word] = n
+func TestTableAgreesWithAMap(t *testing.T) { rapid.Check(t, tableAgrees) }
+
+func tableAgrees(t *rapid.T) {
+	slab := NewSlab()
+	tables := NewTables(slab)
+	h := make([]uint64, HandleWords)
+	want := map[uint64]Note{}
+	for range rapid.IntRange(1, 300).Draw(t, "n") {
+		word := rapid.Uint64Range(0, 40).Draw(t, "word") * 8 // that is, colliding
+		if rapid.IntRange(0, 2).Draw(t, "do") == 0 {
+			tables.Delete(h, word)
+			delete(want, word)
+		} else {
+			n := NewNote(rapid.Int64Range(1, 1e12).Draw(t, "time"), rapid.Bool().Draw(t, "base"))
+			tables.Put(h, word, n)
+			want[word] = n
+		}
+	}
+	check := func() {
+		if tables.Len(h) != len(want) {
+			t.Fatalf("%d words, want %d", tables.Len(h), len(want))
+		}
+		for word := range uint64(330) {
+			if got := tables.Get(h, word); got != want[word] {
+				t.Fatalf("word %d: %v, want %v", word, got, want[word])
 			}
 		}
-		check := func() {
-			if tables.Len(h) != len(want) {
-				t.Fatalf("%d words, want %d", tables.Len(h), len(want))
-			}
-			for word := range uint64(330) {
-				if got := tables.Get(h, word); got != want[word] {
-					t.Fatalf("word %d: %v, want %v", word, got, want[word])
-				}
-			}
+	}
+	check()
+	tables.Revise(h, func(_ uint64, n Note) Note {
+		if n.Base() {
+			return 0
 		}
-		check()
-		tables.Revise(h, func(_ uint64, n Note) Note {
-			if n.Base() {
-				return 0
-			}
-			return NewNote(n.Time(), true)
-		})
-		old := want
-		want = map[uint64]Note{}
-		for word, n := range old {
-			if !n.Base() {
-				want[word] = NewNote(n.Time(), true)
-			}
-		}
-		check()
-		slab.FreeHandle(h)
-		if slab.Used() != 0 {
-			t.Fatalf("%d bytes are still in use", slab.Used())
-		}
+		return NewNote(n.Time(), true)
 	})
+	old := want
+	want = map[uint64]Note{}
+	for word, n := range old {
+		if !n.Base() {
+			want[word] = NewNote(n.Time(), true)
+		}
+	}
+	check()
+	slab.FreeHandle(h)
+	if slab.Used() != 0 {
+		t.Fatalf("%d bytes are still in use", slab.Used())
+	}
 }
 
 // Rows stay in order, whole and apart from those of other logs.
-func TestRowsAgreeWithASlice(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		slab := NewSlab()
-		rows := NewRows(slab, rapid.IntRange(2, 9).Draw(t, "width"))
-		logs := [2][]uint64{make([]uint64, HandleWords), make([]uint64, HandleWords)}
-		var want [2][]point
-		for i := range rapid.IntRange(1, 200).Draw(t, "n") {
-			k := rapid.IntRange(0, 1).Draw(t, "log")
-			h, list := logs[k], &want[k]
-			if n := len(*list); n > 0 && rapid.IntRange(0, 3).Draw(t, "drop") == 0 {
-				n = rapid.IntRange(0, n).Draw(t, "rows")
-				rows.DropFront(h, n)
-				*list = (*list)[n:]
+func TestRowsAgreeWithASlice(t *testing.T) { rapid.Check(t, rowsAgree) }
+
+func rowsAgree(t *rapid.T) {
+	slab := NewSlab()
+	rows := NewRows(slab, rapid.IntRange(2, 9).Draw(t, "width"))
+	logs := [2][]uint64{make([]uint64, HandleWords), make([]uint64, HandleWords)}
+	var want [2][]point
+	for i := range rapid.IntRange(1, 200).Draw(t, "n") {
+		k := rapid.IntRange(0, 1).Draw(t, "log")
+		h, list := logs[k], &want[k]
+		if n := len(*list); n > 0 && rapid.IntRange(0, 3).Draw(t, "drop") == 0 {
+			n = rapid.IntRange(0, n).Draw(t, "rows")
+			rows.DropFront(h, n)
+			*list = (*list)[n:]
+		}
+		p := point{rapid.Int64Range(1, 20).Draw(t, "t"), uint64(i)}
+		at := rows.FirstBehind(rows.All(h), p.t, p.code)
+		row := rows.Insert(h, at)
+		Stamp(row, p.t, p.code)
+		row[len(row)-1] = p.code
+		*list = slices.Insert(*list, at, p)
+		if !slices.IsSortedFunc(*list, func(a, b point) int {
+			if a.t != b.t {
+				return int(a.t - b.t)
 			}
-			p := point{rapid.Int64Range(1, 20).Draw(t, "t"), uint64(i)}
-			at := rows.FirstBehind(rows.All(h), p.t, p.code)
-			row := rows.Insert(h, at)
-			Stamp(row, p.t, p.code)
-			row[len(row)-1] = p.code
-			*list = slices.Insert(*list, at, p)
-			if !slices.IsSortedFunc(*list, func(a, b point) int {
-				if a.t != b.t {
-					return int(a.t - b.t)
-				}
-				return int(a.code) - int(b.code)
-			}) {
-				t.Fatalf("inserted at %d: %v", at, *list)
+			return int(a.code) - int(b.code)
+		}) {
+			t.Fatalf("inserted at %d: %v", at, *list)
+		}
+	}
+	for k, h := range logs {
+		all := rows.All(h)
+		if rows.Len(h) != len(want[k]) || len(all) != len(want[k])*rows.Width {
+			t.Fatalf("%d rows, want %d", rows.Len(h), len(want[k]))
+		}
+		for i, p := range want[k] {
+			row := all[i*rows.Width : (i+1)*rows.Width]
+			if Time(row) != p.t || row[len(row)-1] != p.code {
+				t.Fatalf("row %d is %v, want %v", i, row, p)
 			}
 		}
-		for k, h := range logs {
-			all := rows.All(h)
-			if rows.Len(h) != len(want[k]) || len(all) != len(want[k])*rows.Width {
-				t.Fatalf("%d rows, want %d", rows.Len(h), len(want[k]))
-			}
-			for i, p := range want[k] {
-				row := all[i*rows.Width : (i+1)*rows.Width]
-				if Time(row) != p.t || row[len(row)-1] != p.code {
-					t.Fatalf("row %d is %v, want %v", i, row, p)
+		for at := range int64(22) {
+			n := 0
+			for _, p := range want[k] {
+				if p.t <= at {
+					n++
 				}
 			}
-			for at := range int64(22) {
-				n := 0
-				for _, p := range want[k] {
-					if p.t <= at {
-						n++
-					}
-				}
-				if got := rows.FirstAfter(all, at); got != n {
-					t.Fatalf("first after %d is %d, want %d", at, got, n)
-				}
+			if got := rows.FirstAfter(all, at); got != n {
+				t.Fatalf("first after %d is %d, want %d", at, got, n)
 			}
-			slab.FreeHandle(h)
 		}
-		if slab.Used() != 0 {
-			t.Fatalf("%d bytes are still in use", slab.Used())
-		}
-	})
+		slab.FreeHandle(h)
+	}
+	if slab.Used() != 0 {
+		t.Fatalf("%d bytes are still in use", slab.Used())
+	}
 }
 
 func TestSizesOfBlocks(t *testing.T) {
@@ -211,3 +211,8 @@ func TestBlocksAreApart(t *testing.T) {
 		}
 	})
 }
+
+// The same against models, steered by the fuzzer.
+func FuzzStack(f *testing.F) { f.Fuzz(rapid.MakeFuzz(stackAgrees)) }
+func FuzzTable(f *testing.F) { f.Fuzz(rapid.MakeFuzz(tableAgrees)) }
+func FuzzRows(f *testing.F)  { f.Fuzz(rapid.MakeFuzz(rowsAgree)) }
