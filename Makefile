@@ -17,7 +17,7 @@ test: PACKAGES := ./...
 test: withservices ## the whole suite, against a real Kafka and a real Redis
 
 verify: PACKAGES := ./verify/...
-verify: export FRESHET_VERIFY_CASES ?= 60000
+verify: export FRESHET_VERIFY_CASES ?= 40000
 verify: export FRESHET_VERIFY_MUTANTS ?= all
 verify: withservices ## the judges only, with more cases: the oracle, every planted bug, other people's numbers, the end-to-end proof
 

@@ -26,12 +26,12 @@ import (
 // one place: of an event that was enriched, of a row that was touched, of some
 // row at some later time. Each compares all the values of that vector or row.
 const (
-	defaultCases     = 6_000
+	defaultCases     = 3_000
 	historiesPerSpec = 10
 	longestHistory   = 40
 	shrinkTime       = 20 * time.Second
 	// A run of so many cases is one of a million triples, and says so.
-	manyCases, manyTriples = 60_000, 1_000_000
+	manyCases, manyTriples = 40_000, 1_000_000
 )
 
 // TestEngineEqualsOracle compares every enriched value and status, every

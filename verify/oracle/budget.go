@@ -116,7 +116,7 @@ func (r *reading) degraded(f *spec.Feature, key string, entered []*event) (tails
 			whole = append(whole, e)
 		}
 	}
-	return r.told(f, recent, whole), true
+	return r.told(f, key, recent, whole), true
 }
 
 // floor is the largest multiple of grid up to t, which is not negative.
@@ -126,7 +126,7 @@ func floor(t, grid int64) int64 { return t / grid * grid }
 // whole of it with the tiles of the past, by what tiles can tell. Which values
 // occur they tell of a window that ends at the newest event; of others that is
 // open.
-func (r *reading) told(f *spec.Feature, recent, whole []*event) tails {
+func (r *reading) told(f *spec.Feature, key string, recent, whole []*event) tails {
 	if f.Def.By != nil {
 		return tails{held: recent}
 	}
@@ -135,7 +135,8 @@ func (r *reading) told(f *spec.Feature, recent, whole []*event) tails {
 		"time_since_first", "time_since_last", "interarrival_mean":
 		return tails{held: whole}
 	case "count_distinct", "approx_count_distinct", "novelty", "is_new":
-		open := f.Def.Delay > 0 || r.oracle.newestOf[f.View.Source.Index] > r.at.time
+		newest := r.oracle.logs[logKey{f.View.Source.Index, f.View.Entity.Index, key}]
+		open := f.Def.Delay > 0 || r.oracle.newestOf[f.View.Source.Index] > r.at.time || r.at.before(placeOf(newest[len(newest)-1]))
 		return tails{held: whole, or: recent, open: open}
 	}
 	return tails{held: recent}
