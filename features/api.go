@@ -39,10 +39,13 @@ const Other = "other"
 type Column struct {
 	Name    string        // full: view.short, or service.name
 	Feature *spec.Feature // nil for a service's derived value
-	Derived *spec.ServiceDerived
-	Service *spec.Service // of Derived
-	Emit    bool          // leaves in the record; the others are working values
-	Scale   int           // of Decimal values
+	// Category is the one that a service asks for of a feature with `by`: then
+	// the value is its value, not a map. "" of all others.
+	Category string
+	Derived  *spec.ServiceDerived
+	Service  *spec.Service // of Derived
+	Emit     bool          // leaves in the record; the others are working values
+	Scale    int           // of Decimal values
 }
 
 // Layout is what an event of one source is enriched with: the features of the

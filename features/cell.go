@@ -43,9 +43,12 @@ func (c *compiler) cell(f *spec.Feature) *cell {
 		x.lane = l.lane(x.inputAt)
 	}
 	x.cursor = l.cursor(vp, f, agg, x.number)
+	if d.By != nil {
+		c.divide(x, l)
+	}
 	c.parts(vp, x)
 	if f.HasDefault {
-		x.defawlt = literal(f.Default, f.Type, f.Scale)
+		x.defawlt = literal(f.Default, f.Item(), f.Scale)
 	}
 	vp.cells[f] = x
 	return x
@@ -57,6 +60,9 @@ func (c *compiler) parts(vp *viewPlan, x *cell) {
 	b := bitPlan{filter: c.cond(sp, vp.view.Filter), cond: c.cond(sp, d.Filter), numerator: -1, input: x.inputAt}
 	if x.input.always() {
 		b.input = -1
+	}
+	if d.By != nil {
+		b.category = 1 + c.input(sp, &spec.Definition{Field: d.By}, text)
 	}
 	hit := b
 	if x.agg.Breaks {

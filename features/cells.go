@@ -93,14 +93,23 @@ func (l *logPlan) cursor(v *viewPlan, f *spec.Feature, agg *aggregate.Aggregatio
 	reach := want.length
 	switch f.Window.Kind {
 	case spec.Lifetime, spec.HalfLife:
-		want.length, want.life = 0, l.chain(v, v.ttl)
+		want.length, want.gap = 0, v.ttl
 		reach = v.ttl
 	case spec.Session:
-		want.length, want.life = 0, l.chain(v, reach)
+		want.length, want.gap = 0, reach
 	case spec.Last:
-		want.last, want.view = f.Window.N, v
+		want.last, want.gap, want.view = f.Window.N, v.ttl, v
 	}
-	want.scanned = want.last > 0 || (want.delay > 0 && want.life != nil)
+	switch {
+	case f.Def.By != nil:
+		want.by, want.view = true, v
+		if want.gap > 0 && want.last == 0 {
+			want.last = math.MaxInt // all of the life
+		}
+	case want.gap > 0 && want.last == 0:
+		want.life = l.chain(v, want.gap)
+	}
+	want.scanned = want.by || want.last > 0 || (want.delay > 0 && want.life != nil)
 	for _, p := range agg.Parts(n) {
 		delayed := want.delay > 0 && (p == aggregate.Distinct || !p.Retractable()) && !p.Walks() && !p.Counted()
 		delayed = delayed || (p == aggregate.Best && want.life == nil)
@@ -112,7 +121,7 @@ func (l *logPlan) cursor(v *viewPlan, f *spec.Feature, agg *aggregate.Aggregatio
 	}
 	for _, x := range l.cursors {
 		if x.delay == want.delay && x.length == want.length && x.life == want.life && x.scanned == want.scanned &&
-			x.last == want.last && x.view == want.view && x.grid == want.grid {
+			x.last == want.last && x.gap == want.gap && x.by == want.by && x.view == want.view && x.grid == want.grid {
 			return x
 		}
 	}

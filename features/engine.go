@@ -44,6 +44,10 @@ type Engine struct {
 	oldest   [3]uint64
 	env      expr.Env
 
+	pick       *pick          // which rows a scan takes; nil: all
+	byWord     map[uint64]int // what rank counts in
+	categories []category
+
 	counts  []viewCounts // by spec.View.Index
 	touched uint64       // keeps warm's loads
 }

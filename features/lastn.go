@@ -25,9 +25,7 @@ func (e *Engine) readLastOf(k *cursorPlan, cells []cellOut, m *moment, rows []ui
 	c, since, full := l.cutLast(k, rows, m.t)
 	e.scan(l, k, m.state, rows, c)
 	status := first(row, l.knownLast(e, k, m.state, since, full))
-	if status == Incomplete {
-		e.counts[k.view.view.Index].incomplete += int64(len(cells))
-	}
+	e.countDoubts(k.view, status, len(cells))
 	for i := range cells {
 		e.finish(&cells[i], m, e.scratch, f, status)
 	}
@@ -48,7 +46,7 @@ func (l *entityLog) cutLast(k *cursorPlan, rows []uint64, t int64) (c cut, since
 			continue
 		}
 		at := l.plan.timeAt(rows, i)
-		if since-at >= k.view.ttl {
+		if since-at >= k.gap {
 			return c, since, false
 		}
 		since = at
@@ -66,10 +64,10 @@ func (l *entityLog) cutLast(k *cursorPlan, rows []uint64, t int64) (c cut, since
 // knownLast says whether all of a window of the last n events is known: none of
 // them has left the log, and none is from before its source was read.
 func (l *entityLog) knownLast(e *Engine, k *cursorPlan, w []uint64, since int64, full bool) Status {
-	dropped, born, folded := int64(w[atDropped]), int64(w[atBorn]), int64(w[k.view.state+viewFolded])
+	dropped, born, folded := l.left(w), int64(w[atBorn]), int64(w[k.view.state+viewFolded])
 	from := since
 	if !full {
-		from -= k.view.ttl // the life is known if nothing was so long before it
+		from -= k.gap // the life is known if nothing was so long before it
 	}
 	switch cov := &e.sources[l.plan.source.source.Index].coverage; {
 	case dropped != 0 && since <= dropped, !full && folded != 0 && from < folded, !full && born != 0 && from < born:
@@ -91,7 +89,7 @@ func (l *entityLog) spare(rows []uint64, newest int64, n int) int {
 				continue
 			}
 			at := l.plan.timeAt(rows, i)
-			if next-at >= k.view.ttl {
+			if next-at >= k.gap {
 				break
 			}
 			next, n = at, min(n, i)

@@ -1,6 +1,8 @@
 package features
 
 import (
+	"strconv"
+
 	"github.com/freshet-dev/freshet/config/spec"
 	"github.com/freshet-dev/freshet/features/event"
 	"github.com/freshet-dev/freshet/features/expr"
@@ -8,11 +10,21 @@ import (
 
 // columns are the values of one vector or row while it is laid out.
 type columns struct {
-	features []*spec.Feature // by column; nil for a service's derived value
-	at       map[*spec.Feature]int
+	features   []*spec.Feature // by column; nil for a service's derived value
+	at         map[*spec.Feature]int
+	categories map[inCategory]int
+	ofCategory map[int]string // by column
 }
 
-func newColumns() *columns { return &columns{at: map[*spec.Feature]int{}} }
+// inCategory is one category of a feature with `by`.
+type inCategory struct {
+	feature  *spec.Feature
+	category string
+}
+
+func newColumns() *columns {
+	return &columns{at: map[*spec.Feature]int{}, categories: map[inCategory]int{}, ofCategory: map[int]string{}}
+}
 
 // add gives a feature its column, once.
 func (c *columns) add(f *spec.Feature) {
@@ -20,6 +32,27 @@ func (c *columns) add(f *spec.Feature) {
 		c.at[f] = len(c.features)
 		c.features = append(c.features, f)
 	}
+}
+
+// list gives a feature of a service, or one of its categories, its column.
+func (c *columns) list(f *spec.Feature, category string) {
+	if category == "" {
+		c.add(f)
+		return
+	}
+	if _, ok := c.categories[inCategory{f, category}]; !ok {
+		c.categories[inCategory{f, category}] = len(c.features)
+		c.ofCategory[len(c.features)] = category
+		c.features = append(c.features, f)
+	}
+}
+
+// listed is where list has put a feature of a service.
+func (c *columns) listed(f *spec.Feature, category string) int {
+	if category == "" {
+		return c.at[f]
+	}
+	return c.categories[inCategory{f, category}]
 }
 
 // names adds the features that an expression mentions.
@@ -57,16 +90,16 @@ func (c *compiler) layout(src *spec.Source, what What) {
 		}
 	}
 	for _, s := range services {
-		for _, f := range s.Features {
-			cols.add(f)
+		for i, f := range s.Features {
+			cols.list(f, s.Categories[i])
 		}
 	}
 	if len(services) == 0 {
 		c.everyFeature(sp, cols, func(f *spec.Feature) bool { return f.Served && !f.Hidden })
 	}
 	l := &sp.layout
-	for _, f := range cols.features {
-		l.Columns = append(l.Columns, featureColumn(f, true))
+	for i, f := range cols.features {
+		l.Columns = append(l.Columns, featureColumn(f, cols.ofCategory[i], true))
 	}
 	for _, s := range services {
 		for _, d := range s.Derived {
@@ -93,7 +126,7 @@ func (c *compiler) layout(src *spec.Source, what What) {
 	}
 	cols.close()
 	for _, f := range cols.features[len(l.Columns):] {
-		l.Columns = append(l.Columns, featureColumn(f, false))
+		l.Columns = append(l.Columns, featureColumn(f, "", false))
 	}
 	sp.readings = c.readings(cols, func(v *spec.View) (own bool, entity int) {
 		return v.Source == src, indexOf(l.Entities, v.Entity)
@@ -114,16 +147,20 @@ func (c *compiler) everyFeature(sp *sourcePlan, cols *columns, want func(*spec.F
 	}
 }
 
-func featureColumn(f *spec.Feature, emit bool) Column {
-	return Column{Name: f.Full(), Feature: f, Emit: emit, Scale: f.Scale}
+func featureColumn(f *spec.Feature, category string, emit bool) Column {
+	c := Column{Name: f.Full(), Feature: f, Category: category, Emit: emit, Scale: f.Scale}
+	if category != "" {
+		c.Name += "[" + strconv.Quote(category) + "]"
+	}
+	return c
 }
 
 // modelLayout finds a model's input vector: its service's features, then the
 // service's derived values.
 func modelLayout(m *spec.Model, cols *columns, l *Layout) ModelLayout {
 	ml := ModelLayout{Model: m}
-	for _, f := range m.Service.Features {
-		ml.Vector = append(ml.Vector, cols.at[f])
+	for i, f := range m.Service.Features {
+		ml.Vector = append(ml.Vector, cols.listed(f, m.Service.Categories[i]))
 	}
 	for i, column := range l.Columns {
 		if column.Service == m.Service {
@@ -168,7 +205,9 @@ func (c *compiler) readings(cols *columns, place func(*spec.View) (own bool, ent
 		case f.Expr != nil:
 			r.derived = append(r.derived, derivedOut{feature: f, out: out})
 		default:
-			r.add(newCellOut(c.cell(f), out))
+			x := newCellOut(c.cell(f), out)
+			x.category = cols.ofCategory[out]
+			r.add(x)
 		}
 	}
 	return list
@@ -267,7 +306,7 @@ func moves(f *spec.Feature, seen map[*spec.Feature]bool) bool {
 func (c *compiler) programs(sp *sourcePlan) error {
 	at := map[*spec.Feature]int{}
 	for i, column := range sp.layout.Columns {
-		if column.Feature != nil {
+		if column.Feature != nil && column.Category == "" {
 			at[column.Feature] = i
 		}
 	}

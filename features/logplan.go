@@ -97,6 +97,7 @@ type bitPlan struct {
 	hit       bool
 	input     int
 	order     int // 1 + an input that has a value too; 0: none
+	category  int // the same
 	unique    int // 1 + the table whose newest occurrence of a value this marks
 }
 
@@ -114,6 +115,8 @@ type cursorPlan struct {
 	length  int64 // ms, of a sliding window
 	life    *chainPlan
 	last    int       // events, of a window that is cut by number
+	gap     int64     // ms, of such a window: a silence that ends the life that it is within
+	by      bool      // its cells are divided by category
 	view    *viewPlan // whose events they are
 	scanned bool
 	parts   []*partPlan
@@ -298,7 +301,8 @@ type cell struct {
 	minCount int64
 	defawlt  event.Value
 	hasDef   bool
-	past     bool // exclude_current, or is_new
+	past     bool    // exclude_current, or is_new
+	by       *byPlan // nil: one value
 }
 
 func floatOf(word uint64) float64 { return math.Float64frombits(word) }

@@ -122,7 +122,7 @@ func (b *bitPlan) holds(c *current) bool {
 	case b.numerator >= 0 && (c.conds[b.numerator] == unknown || (b.hit && c.conds[b.numerator] != holds)):
 		return false
 	}
-	if b.order > 0 && !c.values[b.order-1].Has() {
+	if (b.order > 0 && !c.values[b.order-1].Has()) || (b.category > 0 && !c.values[b.category-1].Has()) {
 		return false
 	}
 	return b.input < 0 || c.values[b.input].Has()

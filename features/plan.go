@@ -169,11 +169,12 @@ type cellGroup struct {
 // it close together.
 type cellOut struct {
 	*cell
-	out   int
-	plain plain
-	least int64 // the smallest n that the formula holds for
-	count int   // offsets in the words of the window
-	a, b  int
+	out      int
+	category string // the one that is asked for, of a cell with several; "": all
+	plain    plain
+	least    int64 // the smallest n that the formula holds for
+	count    int   // offsets in the words of the window
+	a, b     int
 	// Past the event budget:
 	tiled    bool // all parts are in tiles too
 	distinct bool // one of them counts values

@@ -209,6 +209,10 @@ func (e *Engine) found(v *viewPlan, m *moment) Status {
 // readGroup evaluates the columns of one window.
 func (e *Engine) readGroup(v *viewPlan, g *cellGroup, m *moment, f frame, row Status) {
 	k, l := g.cursor, m.log
+	if k.by {
+		e.readBy(g, m, f, row)
+		return
+	}
 	if k.last > 0 {
 		e.readLast(g, m, f, row)
 		return

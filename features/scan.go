@@ -83,6 +83,9 @@ func (e *Engine) scanBase(l *entityLog, p *partPlan, w, words []uint64) {
 
 // scanRow adds one row to the parts of a cursor in e.scratch.
 func (e *Engine) scanRow(l *entityLog, k *cursorPlan, row []uint64) {
+	if !e.pick.takes(l.plan, row) {
+		return
+	}
 	for _, p := range k.parts {
 		if p.part.Walks() || !l.plan.has(row, p.bit) {
 			continue

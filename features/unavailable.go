@@ -52,8 +52,5 @@ func lacking(d *spec.Definition) []string {
 	if aggregate.Find(d.Aggregation) == nil {
 		list = append(list, d.Aggregation)
 	}
-	if d.By != nil {
-		list = append(list, "by")
-	}
 	return list
 }

@@ -102,7 +102,7 @@ func (e *Engine) walkTail(l *logPlan, p *partPlan, words []uint64, n int) {
 		if l.time(row) <= s.after {
 			break
 		}
-		if !l.has(row, p.bit) {
+		if !l.has(row, p.bit) || !e.pick.takes(l, row) {
 			continue
 		}
 		n--
@@ -128,6 +128,9 @@ func (e *Engine) walkRun(l *logPlan, p *partPlan, words []uint64) {
 		row := l.row(s.rows, i)
 		if l.time(row) <= s.after {
 			break
+		}
+		if !e.pick.takes(l, row) {
+			continue
 		}
 		if l.has(row, p.bit) {
 			length++

@@ -127,19 +127,33 @@ func categories(f *spec.Feature, w window) Result {
 	if known, _ := spec.AggregationOf(d.Aggregation); len(list) == 0 && !known.ZeroEmpty {
 		return Result{Status: Default}
 	}
-	return Result{Value: list, Status: Present}
+	status := Present
+	for _, c := range list {
+		if c.Status == Error {
+			status = Error // a sum beyond int64 in one of them (docs/decisions/0007)
+		}
+	}
+	return Result{Value: list, Status: status}
 }
 
 // inCategory is one category of a feature with `by`, as a service lists it.
 func inCategory(f *spec.Feature, all Result, name string) Result {
 	list, _ := all.Value.([]Category)
+	if all.Status == Error {
+		all.Status = Present // that of another category says nothing here
+	}
 	for _, c := range list {
 		if c.Name == name {
 			return Result{Value: c.Value, Status: first(all.Status, c.Status), Mass: c.Mass}
 		}
 	}
-	if known, _ := spec.AggregationOf(f.Def.Aggregation); known.ZeroEmpty && all.Value != nil {
-		return Result{Value: 0.0, Status: all.Status}
+	if all.Status == NoEntity || all.Status == NeedsEvent {
+		return Result{Status: all.Status}
 	}
-	return Result{Status: first(all.Status, Default)}
+	result := defaulted(f, window{}) // no events (docs/decisions/0007)
+	if slices.ContainsFunc(list, func(c Category) bool { return c.Name == "other" }) {
+		result = Result{Status: Default, Value: literal(f.Def.HasDefault, f.Def.Default, f.Item())}
+	}
+	result.Status = first(all.Status, result.Status)
+	return result
 }

@@ -1,0 +1,92 @@
+package features_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/freshet-dev/freshet/features/event"
+)
+
+const divided = `
+  v:
+    version: 1
+    source: pay
+    entity: card
+    ttl: 1h
+    features:
+      sum:  {aggregation: sum, field: amt, by: mcc, top: 2, windows: [10s]}
+      mean: {aggregation: mean, field: amt, by: mcc, top: 1, min_count: 2, default: -1, windows: [10s]}
+      all:  {aggregation: count, by: mcc, top: 3}
+      big:  {aggregation: max, field: amt, by: qty, top: 9, session: 10s, exclude_current: true}
+`
+
+const oneOfThem = `
+feature_services:
+  svc:
+    version: 1
+    on: pay
+    features:
+      - v: ['sum_10s["x"]', 'sum_10s["other"]', 'sum_10s["nope"]', 'mean_10s["x"]', 'all["_other"]']
+`
+
+// entries is a map as text.
+func entries(v event.Value) string {
+	var parts []string
+	for _, e := range v.Entries() {
+		text := "null"
+		if x, ok := e.Value.Number(2); ok {
+			text = show(event.OfDouble(x), 0, 9)
+		}
+		parts = append(parts, e.Key+":"+text)
+	}
+	return strings.Join(parts, " ")
+}
+
+func (r *run) wantMap(name, want string) {
+	r.t.Helper()
+	for i, c := range r.plan.Layout(r.last).Columns {
+		if c.Name == name {
+			if got := entries(r.vectors[r.last].Values[i]); got != want {
+				r.t.Errorf("%s is %q, want %q", name, got, want)
+			}
+			return
+		}
+	}
+	r.t.Fatalf("no column %s", name)
+}
+
+func TestS25TopCategoriesAndTheOthers(t *testing.T) {
+	r, svc := newRun(t, specOf(divided)), newRun(t, specOf(divided+oneOfThem))
+	pay := func(at, fields string) {
+		r.pay(at, `"card":"a",`+fields)
+		svc.pay(at, `"card":"a",`+fields)
+	}
+	pay("0s", `"amt":1,"mcc":"x","qty":7`)
+	r.wantMap("v.sum_10s", "x:1")
+	r.wantMap("v.mean_10s", "x:-1")
+	r.wantMap("v.big", "")
+	svc.want(`v.sum_10s["x"]`, "1", `v.sum_10s["other"]`, "0", `v.sum_10s["nope"]`, "0", `v.mean_10s["x"]`, "-1 DEFAULT", `v.all["_other"]`, "0")
+	pay("1s", `"amt":2,"mcc":"y","qty":7`)
+	r.wantMap("v.sum_10s", "x:1 y:2") // equally many: the smaller first
+	r.wantMap("v.mean_10s", "x:-1 other:-1")
+	r.wantMap("v.big", "7:1")
+	pay("2s", `"amt":4,"mcc":"other"`)
+	r.wantMap("v.sum_10s", "_other:4 x:1 other:2")
+	svc.want(`v.sum_10s["x"]`, "1", `v.sum_10s["other"]`, "2", `v.sum_10s["nope"]`, "null DEFAULT", `v.all["_other"]`, "1")
+	pay("3s", `"amt":8,"mcc":"y"`)
+	pay("4s", `"amt":16`) // no category
+	r.wantMap("v.sum_10s", "y:10 _other:4 other:1")
+	r.wantMap("v.mean_10s", "y:5 other:2.5")
+	pay("10s", `"amt":32,"mcc":"x"`) // the first has left the window, not the life
+	r.wantMap("v.sum_10s", "y:10 _other:4 other:32")
+	r.wantMap("v.all", "x:2 y:2 _other:1")
+}
+
+// Of a life that is longer than the log, the log keeps the events.
+func TestS25CategoriesOfALongLife(t *testing.T) {
+	r := newRun(t, specOf(divided))
+	for i := range 300 {
+		r.pay(seconds(600*i), `"card":"a","amt":1,"mcc":"`+string(rune('a'+i%3))+`"`)
+	}
+	r.wantMap("v.all", "a:100 b:100 c:100")
+}
