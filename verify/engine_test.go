@@ -269,8 +269,8 @@ func (d *duel) doubtful(f *spec.Feature, key string, t int64) bool {
 			return n.Feature != nil && d.doubtful(n.Feature, key, t)
 		})
 	case oracle.OfLife(f) || f.Window.Kind == spec.Session:
-		// The last n of a late reader may be past the budget, too.
-		return lagged || t-f.Def.Delay.Milliseconds() < folded || f.Window.Kind == spec.Last && folded != oracle.NoTime
+		// The last n of a late reader may be past the budget, too, and the categories of a life (docs/decisions/0007).
+		return lagged || t-f.Def.Delay.Milliseconds() < folded || (f.Window.Kind == spec.Last || f.Def.By != nil) && folded != oracle.NoTime
 	}
 	return false
 }
