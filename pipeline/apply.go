@@ -67,7 +67,7 @@ func (r *Runner) apply() (err error) {
 	if r.Store != nil {
 		// Rows are as after the step's last record, whichever touched them.
 		version := sinks.Version{Incarnation: r.own.incarnation, Batch: p.Batch, Owner: p.Owner, Seq: max(p.Seq, 1) - 1}
-		r.engine.Rows(func(row *features.Row) { cur.out.addRow(&cur.in.arena, row, version) })
+		r.engine.Rows(func(row *features.Row) { cur.out.addRow(&cur.in.arena, r.out.cards, row, version) })
 	} else {
 		r.engine.DropTouches()
 	}
@@ -101,6 +101,7 @@ type output struct {
 	headers *record.Headers
 	dlq     *record.DeadLetters
 	late    *record.DeadLetters // beside the loop
+	cards   *record.CardNumbers // of rows
 }
 
 // sourceOutput is what the records of one source need.
@@ -125,7 +126,8 @@ type scored struct {
 }
 
 func newOutput(r *Runner) output {
-	o := output{metrics: r.metrics, headers: record.NewHeaders(record.SpecRef(r.spec)), dlq: record.NewDeadLetters(r.spec, r.Privacy), late: record.NewDeadLetters(r.spec, r.Privacy)}
+	o := output{metrics: r.metrics, headers: record.NewHeaders(record.SpecRef(r.spec)), dlq: record.NewDeadLetters(r.spec, r.Privacy), late: record.NewDeadLetters(r.spec, r.Privacy),
+		cards: record.NewCardNumbers(r.spec)}
 	for i, src := range r.spec.Sources {
 		layout := r.Plan.Layout(i)
 		s := &sourceOutput{src: src, layout: layout, encoder: record.NewEncoder(r.spec, layout, r.Privacy), privacy: r.Privacy, key: -1}

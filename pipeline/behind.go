@@ -159,7 +159,7 @@ func (r *Runner) heal() *step {
 		}
 		r.engine.Read(id.view, id.key, at, &row)
 		r.project(&row, &read)
-		s.out.addRow(&s.in.arena, &row, version)
+		s.out.addRow(&s.in.arena, r.out.cards, &row, version)
 		row = read // its slices are read into again
 	}
 	return s
@@ -231,7 +231,7 @@ func (r *Runner) rewrite(work context.Context) error {
 		s.reset()
 	}
 	r.engine.Rows(func(row *features.Row) {
-		s.out.addRow(&s.in.arena, row, version)
+		s.out.addRow(&s.in.arena, r.out.cards, row, version)
 		if len(s.out.rows) == healRows {
 			flush()
 		}

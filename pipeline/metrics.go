@@ -38,7 +38,7 @@ type metrics struct {
 	viewIndex                                                map[*spec.View]int   // in views
 	seen                                                     map[counterKey]int64 // of Reader.Counts, already counted
 	tableRows, tableLoaded                                   *prometheus.GaugeVec
-	tableReloads, lookupMisses, outages                      *prometheus.CounterVec
+	tableReloads, lookupMisses, outages, cardNumbers         *prometheus.CounterVec
 	missingRows                                              prometheus.Gauge
 	collectors                                               []prometheus.Collector
 }
@@ -178,6 +178,7 @@ func (m *metrics) counters() {
 	m.enum = m.counterVec("freshet_unknown_enum_total", "Accepted values outside a field's enum.", "source", "field")
 	m.missing = m.counterVec("freshet_missing_values_total", "Values missing where an expression or a key needs one.", "source", "where")
 	m.lookupMisses = m.counterVec("freshet_lookup_misses_total", "Keys that the table of a looked-up field has no row of.", "source", "field")
+	m.cardNumbers = m.counterVec("freshet_card_numbers_total", "Texts that look like a card number and are not marked personal: hidden, or kept in identifiers and fields that say so.", "of", "where", "action")
 	m.tableReloads = m.counterVec("freshet_table_reloads_total", "Tables read again, by result: changed, unchanged, failed.", "table", "result")
 	m.status = m.counterVec("freshet_feature_status_total", "Statuses of the values in enriched records.", "view", "status")
 	m.transactions = m.counterVec("freshet_transactions_total", "Commits by result: committed, aborted (and sent again), lost, failed.", "result")
@@ -394,6 +395,19 @@ func (m *metrics) tick(r *Runner, lag map[sources.PartitionID]int64) {
 		m.stateKeys.WithLabelValues(v.View.Ref()).Set(float64(v.Keys))
 	}
 	m.countReads(r)
+	m.countCards(&r.out)
+}
+
+// countCards counts what looked like a card number in records and in rows.
+func (m *metrics) countCards(o *output) {
+	add := func(of, name string, hidden, kept int64) {
+		m.cardNumbers.WithLabelValues(of, name, "hidden").Add(float64(hidden))
+		m.cardNumbers.WithLabelValues(of, name, "kept").Add(float64(kept))
+	}
+	for _, s := range o.sources {
+		s.encoder.Cards().Drain(add)
+	}
+	o.cards.Drain(add)
 }
 
 // countReads counts what the readers saw since the last time.

@@ -103,9 +103,10 @@ func (p *parcel) bury(dlq *record.DeadLetters, s *slot, src *spec.Source, reason
 
 // addRow copies a row of the engine, which reuses it: the step leaves while the
 // engine is at the next one.
-func (p *parcel) addRow(a *arena, row *features.Row, version sinks.Version) {
+func (p *parcel) addRow(a *arena, cards *record.CardNumbers, row *features.Row, version sinks.Version) {
 	v, st := len(p.values), len(p.statuses)
-	for _, value := range row.Values {
+	for i, value := range row.Values {
+		value = cards.Feature(row.Layout.Columns[i].Feature, value)
 		switch value.Kind() {
 		case event.List, event.Map:
 			value = value.Clone()

@@ -114,6 +114,7 @@ func (r *Runner) swapTable(got reading) {
 				reader.SetTables(r.refs.tables)
 			}
 		}
+		r.metrics.countCards(&r.out)
 		r.out = newOutput(r) // records and dead letters name the spec
 		r.metrics.runs(r.spec)
 		r.Log.Info("a table has new content", "table", declared.Name, "rows", got.table.Len(), "rows_before", old.Len(),

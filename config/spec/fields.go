@@ -94,6 +94,7 @@ const defaultMask = "hash"
 func (r *resolver) pii(f *Field, m *mapping) {
 	f.PII = m.boolean("pii")
 	f.Mask = m.word("mask", "")
+	f.KeepCardNumbers = m.word("card_numbers", "hide") == "keep"
 	if n, ok := m.nullable("mask"); ok && !f.PII {
 		r.errorf(n, "write pii: true beside it", "`mask` of field %s means something only with `pii: true`", f.Name)
 	} else if ok && f.Type != String && (f.Mask == "last4" || f.Mask == "ip24") {

@@ -62,6 +62,7 @@ var (
 		{name: "strict", value: boolean(), doc: "A value outside enum is a dead letter."},
 		{name: "pii", value: boolean(), doc: "Personal: it leaves masked."},
 		{name: "mask", value: word("hash", "last4", "ip24", "drop"), doc: "How it is masked: hash."},
+		{name: "card_numbers", value: word("hide", "keep"), doc: "Of a text that is not personal: what looks like a card number leaves without its digits (hide), or as it is."},
 		{name: "optional", value: boolean(), doc: "An event may lack it."},
 		{name: "description", value: text(), doc: "What it is, for people."},
 	}}
@@ -75,6 +76,7 @@ var (
 		{name: "unit", value: text(), doc: "For people."},
 		{name: "pii", value: boolean(), doc: "Personal: it leaves masked."},
 		{name: "mask", value: word("hash", "last4", "ip24", "drop"), doc: "How it is masked: hash."},
+		{name: "card_numbers", value: word("hide", "keep"), doc: "Of a text that is not personal: what looks like a card number leaves without its digits (hide), or as it is."},
 		{name: "description", value: text(), doc: "What it is, for people."},
 		{name: "optional", value: value{kind: anything}, refused: true},
 		{name: "enum", value: value{kind: anything}, refused: true},

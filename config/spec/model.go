@@ -124,11 +124,13 @@ type Field struct {
 	Enum        []string
 	PII         bool
 	Mask        string // last4, hash, ip24, drop; "" when not PII
-	Expr        *Expr  // of a computed field
-	Table       string // of a lookup
-	TableKey    string
-	TableColumn string
-	Pos         Position
+	// KeepCardNumbers lets texts that look like card numbers leave as they are.
+	KeepCardNumbers bool
+	Expr            *Expr  // of a computed field
+	Table           string // of a lookup
+	TableKey        string
+	TableColumn     string
+	Pos             Position
 }
 
 // Table is small reference data that computed fields look values up in.

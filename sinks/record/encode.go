@@ -66,6 +66,7 @@ type Encoder struct {
 	entities [][]byte
 	columns  []columnPart
 	models   []modelPart
+	cards    *CardNumbers
 	prov     []byte // ,"provenance":{"spec":…,"place":"source:
 }
 
@@ -73,6 +74,7 @@ type fieldPart struct {
 	name  []byte // "name":
 	field *spec.Field
 	mask  bool
+	guard *cardGuard // nil: the field holds no text, or leaves masked anyway
 }
 
 type columnPart struct {
@@ -81,6 +83,7 @@ type columnPart struct {
 	scale int
 	mask  *spec.Field // the PII field that the value is a copy of, nil: none
 	keys  *spec.Field // the PII field that a map's keys are copies of, nil: none
+	guard *cardGuard  // of values that are texts; nil: none
 }
 
 type modelPart struct {
@@ -96,11 +99,11 @@ func SpecRef(s *spec.Spec) string { return "sha256:" + s.Hash[:min(12, len(s.Has
 // NewEncoder lays out the records of layout.Source.
 func NewEncoder(s *spec.Spec, layout *features.Layout, privacy Privacy) *Encoder {
 	src := layout.Source
-	e := &Encoder{layout: layout, privacy: privacy}
+	e := &Encoder{layout: layout, privacy: privacy, cards: NewCardNumbers(s)}
 	e.head = append(strconv.AppendInt([]byte(`{"schema_version":`), SchemaVersion, 10), `,"event_id":`...)
 	e.source = append(appendString([]byte(`,"source":`), src.Name), `,"event":{`...)
 	for _, f := range src.Fields {
-		e.fields = append(e.fields, fieldPart{name: nameOf(f.Name), field: f, mask: f.PII && !src.Output.PIIRaw})
+		e.fields = append(e.fields, fieldPart{name: nameOf(f.Name), field: f, mask: f.PII && !src.Output.PIIRaw, guard: e.cards.ofField(src, f)})
 	}
 	if src.IDField != nil && src.IDField.PII && !src.Output.PIIRaw {
 		e.idField = src.IDField
@@ -113,6 +116,9 @@ func NewEncoder(s *spec.Spec, layout *features.Layout, privacy Privacy) *Encoder
 			continue
 		}
 		part := columnPart{name: nameOf(c.Name), col: i, scale: c.Scale}
+		if c.Feature != nil {
+			part.guard = e.cards.ofFeature(c.Feature)
+		}
 		if !src.Output.PIIRaw {
 			part.mask, part.keys = personal(c), personalKeys(c)
 		}
@@ -210,7 +216,7 @@ func (e *Encoder) appendFields(dst []byte, ev *event.Event) []byte {
 		if f.mask {
 			dst = appendString(dst, masked)
 		} else {
-			dst = appendValue(dst, v, f.field.Scale)
+			dst = appendValue(dst, f.guard.Hide(v), f.field.Scale)
 		}
 	}
 	return dst
@@ -235,7 +241,7 @@ func (e *Encoder) appendEntities(dst []byte, keys []string) []byte {
 func (e *Encoder) appendFeature(dst []byte, c *columnPart, v event.Value) []byte {
 	switch {
 	case !v.Has() || (c.mask == nil && c.keys == nil):
-		return appendValue(dst, v, c.scale)
+		return appendValue(dst, c.guard.Hide(v), c.scale)
 	case v.Kind() == event.List:
 		return e.appendList(dst, c, v.Items())
 	case v.Kind() == event.Map:
