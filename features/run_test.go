@@ -27,8 +27,22 @@ var start = time.Date(2026, 1, 5, 10, 0, 0, 0, time.UTC)
 
 func newRun(t *testing.T, text string) *run {
 	t.Helper()
+	return newRunOf(t, text, 0)
+}
+
+// bothWays runs a test on an engine that reads the rows of entities with few
+// events, and on one that keeps a running state from the first event on.
+func bothWays(t *testing.T, text string, test func(*run)) {
+	t.Helper()
+	for _, few := range []int{0, 1} {
+		t.Run(fmt.Sprintf("few=%d", few), func(t *testing.T) { test(newRunOf(t, text, few)) })
+	}
+}
+
+func newRunOf(t *testing.T, text string, few int) *run {
+	t.Helper()
 	r := &run{t: t, plan: compile(t, text), offsets: map[[2]int]int64{}}
-	r.engine = features.NewEngine(r.plan, features.Options{Seed: [16]byte{7}})
+	r.engine = features.NewEngine(r.plan, features.Options{Seed: [16]byte{7}, Few: few})
 	for i := range r.plan.Spec().Sources {
 		r.readers = append(r.readers, r.plan.NewReader(i))
 		r.vectors = append(r.vectors, r.plan.NewVector(i))

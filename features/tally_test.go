@@ -7,7 +7,7 @@ import (
 )
 
 func TestS20ModeIsTheMostFrequentOfTiesTheSmallest(t *testing.T) {
-	r := newRun(t, specOf(`
+	bothWays(t, specOf(`
   v:
     version: 1
     source: pay
@@ -21,24 +21,25 @@ func TestS20ModeIsTheMostFrequentOfTiesTheSmallest(t *testing.T) {
       num:   {aggregation: mode, field: x, windows: [5s]}
       money: {aggregation: mode, field: amt, windows: [5s]}
       truth: {aggregation: mode, field: ok, windows: [5s]}
-`))
-	r.pay("0s", `"card":"a","mcc":"b","x":-1,"amt":-2,"ok":true`)
-	r.want("v.kind_5s", "b", "v.was_5s", "null DEFAULT", "v.num_5s", "-1", "v.money_5s", "-2", "v.truth_5s", "true")
-	r.pay("1s", `"card":"a","mcc":"a","x":-3,"amt":1,"ok":false`)
-	r.want("v.kind_5s", "a", "v.was_5s", "b", "v.num_5s", "-3", "v.money_5s", "-2", "v.truth_5s", "false")
-	r.pay("2s", `"card":"a","mcc":"b","x":2,"amt":1`)
-	r.want("v.kind_5s", "b", "v.was_5s", "a", "v.then_5s", "b", "v.num_5s", "-3", "v.money_5s", "1")
-	r.pay("5s", `"card":"a","mcc":"c"`)
-	r.want("v.kind_5s", "a", "v.ever", "b", "v.then_5s", "b")
-	r.pay("500ms", `"card":"a","mcc":"c"`)
-	r.pay("6s", `"card":"a"`)
-	r.want("v.kind_5s", "b", "v.ever", "b", "v.num_5s", "2")
-	r.wantRead("v.kind_5s", "a", "9s", "c")
-	r.wantRead("v.then_5s", "a", "9s", "c")
+`), func(r *run) {
+		r.pay("0s", `"card":"a","mcc":"b","x":-1,"amt":-2,"ok":true`)
+		r.want("v.kind_5s", "b", "v.was_5s", "null DEFAULT", "v.num_5s", "-1", "v.money_5s", "-2", "v.truth_5s", "true")
+		r.pay("1s", `"card":"a","mcc":"a","x":-3,"amt":1,"ok":false`)
+		r.want("v.kind_5s", "a", "v.was_5s", "b", "v.num_5s", "-3", "v.money_5s", "-2", "v.truth_5s", "false")
+		r.pay("2s", `"card":"a","mcc":"b","x":2,"amt":1`)
+		r.want("v.kind_5s", "b", "v.was_5s", "a", "v.then_5s", "b", "v.num_5s", "-3", "v.money_5s", "1")
+		r.pay("5s", `"card":"a","mcc":"c"`)
+		r.want("v.kind_5s", "a", "v.ever", "b", "v.then_5s", "b")
+		r.pay("500ms", `"card":"a","mcc":"c"`)
+		r.pay("6s", `"card":"a"`)
+		r.want("v.kind_5s", "b", "v.ever", "b", "v.num_5s", "2")
+		r.wantRead("v.kind_5s", "a", "9s", "c")
+		r.wantRead("v.then_5s", "a", "9s", "c")
+	})
 }
 
 func TestS20QuantileIsWithinOnePercentOfTheRank(t *testing.T) {
-	r := newRun(t, specOf(`
+	bothWays(t, specOf(`
   v:
     version: 1
     source: pay
@@ -49,15 +50,16 @@ func TestS20QuantileIsWithinOnePercentOfTheRank(t *testing.T) {
       half: {aggregation: quantile, field: x, q: 0.5, windows: [1m]}
       p90:  {aggregation: quantile, field: x, q: 0.9, windows: [1m]}
       p100: {aggregation: quantile, field: amt, q: 1}
-`))
-	values := []float64{-1e300, -2.5, 0, 1e-300, 0.25, 0.25, 3, 1e3, 7e14, 1e300}
-	for i, x := range []int{3, 9, 1, 7, 0, 5, 2, 8, 6, 4} {
-		r.pay(strconv.Itoa(i)+"s", `"card":"a","amt":`+strconv.Itoa(i)+`,"x":`+strconv.FormatFloat(values[x], 'g', -1, 64))
-	}
-	for name, want := range map[string]float64{"v.p0_1m": -1e300, "v.half_1m": 0.25, "v.p90_1m": 7e14, "v.p100": 9} {
-		got, err := strconv.ParseFloat(r.get(name), 64)
-		if err != nil || math.Abs(got-want) > 0.01*math.Abs(want) {
-			t.Errorf("%s is %v, want %v", name, got, want)
+`), func(r *run) {
+		values := []float64{-1e300, -2.5, 0, 1e-300, 0.25, 0.25, 3, 1e3, 7e14, 1e300}
+		for i, x := range []int{3, 9, 1, 7, 0, 5, 2, 8, 6, 4} {
+			r.pay(strconv.Itoa(i)+"s", `"card":"a","amt":`+strconv.Itoa(i)+`,"x":`+strconv.FormatFloat(values[x], 'g', -1, 64))
 		}
-	}
+		for name, want := range map[string]float64{"v.p0_1m": -1e300, "v.half_1m": 0.25, "v.p90_1m": 7e14, "v.p100": 9} {
+			got, err := strconv.ParseFloat(r.get(name), 64)
+			if err != nil || math.Abs(got-want) > 0.01*math.Abs(want) {
+				r.t.Errorf("%s is %v, want %v", name, got, want)
+			}
+		}
+	})
 }
