@@ -49,12 +49,21 @@ func (t *Tables) Get(h []uint64, word uint64) Note {
 // find is where a word is in a table that is not full, or the free slot where
 // it would go.
 func find(slots []uint64, word uint64) int {
-	mask := len(slots)/2 - 1
-	for i := int(word) & mask; ; i = (i + 1) & mask {
+	size := len(slots) / 2
+	for i := home(word, size); ; i++ {
+		if i == size {
+			i = 0
+		}
 		if slots[2*i+1] == 0 || slots[2*i] == word {
 			return 2 * i
 		}
 	}
+}
+
+// home is where the search for a word begins. Sizes are no powers of two: a
+// table that doubled would be half empty.
+func home(word uint64, size int) int {
+	return int(word * 0x9e3779b97f4a7c15 >> 32 * uint64(size) >> 32)
 }
 
 const firstSlots = 4
@@ -62,8 +71,8 @@ const firstSlots = 4
 // Put sets the note of a word.
 func (t *Tables) Put(h []uint64, word uint64, n Note) {
 	size, used := h[1]>>32, uint64(uint32(h[1]))
-	if (used+1)*4 > size*3 {
-		t.resize(h, max(firstSlots, 2*size))
+	if (used+1)*5 > size*4 {
+		t.resize(h, max(firstSlots, size+size/4+1))
 	}
 	slots := t.slots(h)
 	i := find(slots, word)
@@ -80,6 +89,7 @@ func (t *Tables) resize(h []uint64, size uint64) {
 		entries = t.slots(h)
 	}
 	h[0] = uint64(t.slab.Alloc(int(2 * size)))
+	size = uint64(len(t.slab.Words(Ref(h[0]))) / 2)
 	h[1] = size<<32 | uint64(uint32(h[1]))
 	slots := t.slots(h)
 	clear(slots)
@@ -103,12 +113,20 @@ func (t *Tables) Delete(h []uint64, word uint64) {
 		return
 	}
 	h[1]--
-	mask := len(slots)/2 - 1
-	for i := (hole + 1) & mask; slots[2*i+1] != 0; i = (i + 1) & mask {
-		home := int(slots[2*i]) & mask
-		if (i-home)&mask >= (i-hole)&mask {
+	for i, passed := hole+1, 1; ; i, passed = i+1, passed+1 {
+		if i*2 == len(slots) {
+			i = 0
+		}
+		if slots[2*i+1] == 0 {
+			break
+		}
+		away := i - home(slots[2*i], len(slots)/2) // from where its search begins
+		if away < 0 {
+			away += len(slots) / 2
+		}
+		if away >= passed {
 			slots[2*hole], slots[2*hole+1] = slots[2*i], slots[2*i+1]
-			hole = i
+			hole, passed = i, 0
 		}
 	}
 	slots[2*hole+1] = 0
