@@ -255,8 +255,8 @@ type contender struct {
 
 // contest lets contenders take turns over n events and prints what each one
 // cost: the median of its turns, and of the ratios to the first one in the same
-// turn.
-func contest(n int, list []contender) {
+// turn. It returns the medians in µs.
+func contest(n int, list []contender) []float64 {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	costs := make([][]float64, len(list))
@@ -272,14 +272,17 @@ func contest(n int, list []contender) {
 	}
 	fmt.Println("| what | CPU s per M events: median (least) | events/s/core at the median | beside the first |")
 	fmt.Println("|---|---|---|---|")
+	var medians []float64
 	for i, c := range list {
 		ratios := make([]float64, len(costs[i]))
 		for j, x := range costs[i] {
 			ratios[j] = x / costs[0][j]
 		}
 		m := median(costs[i])
+		medians = append(medians, m)
 		fmt.Printf("| %s | %.2f (%.2f) | %s | %.1fx |\n", c.name, m, slices.Min(costs[i]), thousands(1e6/m), median(ratios))
 	}
+	return medians
 }
 
 func median(list []float64) float64 {

@@ -14,6 +14,8 @@ var sections = []struct {
 	run  func() error
 }{
 	{"engine", benchEngine},
+	{"example", benchExample},
+	{"shape", benchShape},
 	{"memory", benchMemory},
 	{"file", benchFile},
 	{"kafka", benchKafka},
