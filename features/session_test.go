@@ -3,6 +3,8 @@ package features_test
 import (
 	"strconv"
 	"testing"
+
+	"github.com/freshet-dev/freshet/features"
 )
 
 const sessions = `
@@ -36,16 +38,19 @@ func TestS23SessionClosesAtExactlyTheGap(t *testing.T) {
 }
 
 func TestS23LateEventJoinsTwoSessions(t *testing.T) {
-	r := newRun(t, specOf(sessions))
-	r.pay("0s", `"card":"a","amt":4,"mcc":"x"`)
-	r.pay("15s", `"card":"a","amt":1,"mcc":"y"`)
-	r.want("v.n", "1", "v.mccs", "1")
-	r.pay("5001ms", `"card":"a","amt":2,"mcc":"x"`) // 9999 ms before the second
-	r.want("v.n", "2", "v.past", "1")
-	r.wantRead("v.n", "a", "15s", "3")
-	r.wantRead("v.sum", "a", "15s", "7")
-	r.wantRead("v.mccs", "a", "15s", "2")
-	r.wantRead("v.since", "a", "15s", "15")
+	for _, few := range []int{1, 100} { // with a running state, and without
+		r := newRun(t, specOf(sessions))
+		r.engine = features.NewEngine(r.plan, features.Options{Seed: [16]byte{7}, Few: few})
+		r.pay("0s", `"card":"a","amt":4,"mcc":"x"`)
+		r.pay("15s", `"card":"a","amt":1,"mcc":"y"`)
+		r.want("v.n", "1", "v.mccs", "1")
+		r.pay("5001ms", `"card":"a","amt":2,"mcc":"x"`) // 9999 ms before the second
+		r.want("v.n", "2", "v.past", "1")
+		r.wantRead("v.n", "a", "15s", "3")
+		r.wantRead("v.sum", "a", "15s", "7")
+		r.wantRead("v.mccs", "a", "15s", "2")
+		r.wantRead("v.since", "a", "15s", "15")
+	}
 }
 
 // The beginning of a session that outlives the log is in its base.
