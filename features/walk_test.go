@@ -72,3 +72,13 @@ func TestS22ListsOfALifeOutliveTheLog(t *testing.T) {
 		}
 	})
 }
+
+func TestS20StreakEndsAtTheWindowsEdge(t *testing.T) {
+	bothWays(t, specOf(walking), func(r *run) {
+		r.pay("0s", `"card":"a","ok":false`)
+		r.pay("2s", `"card":"a","ok":false`)
+		r.pay("5s", `"card":"a","ok":false`)
+		r.want("v.bad_5s", "2", "v.bads", "3")
+		r.wantRead("v.bad_5s", "a", "7s", "1")
+	})
+}
