@@ -15,7 +15,8 @@ import (
 func (a *app) validateCommand() *cobra.Command {
 	var strict, watching bool
 	var format string
-	var retention []string
+	var retention, keys []string
+	var rate float64
 	cmd := &cobra.Command{
 		Use:   "validate [path...]",
 		Short: "Check specs: exit 1 on any error",
@@ -23,12 +24,14 @@ func (a *app) validateCommand() *cobra.Command {
   freshet validate features/ models.yaml --strict
   freshet validate features/ --watch
   freshet validate features/ --retention 7d --retention transactions=30d
+  freshet validate examples/payments --rate 1000 --keys card=2000000,user=500000
   freshet validate examples/* -o json | jq '.diagnostics[]'
 
 Checks spec files and folders; those of one namespace form one spec. On stderr: errors and warnings,
 what this build cannot run yet (run refuses such a spec, test where the engine lacks it), and which
 features are not served. Exit 0 without errors, 1 with one; with --strict warnings count too.
 With --retention (how long the topics keep their records) it warns of what looks further back.
+With --rate it prints how much memory run needs (docs/sizing.md says how that is found).
 --watch goes on: it checks again whenever a file changes and prints what is new or fixed. Ctrl-C ends it (exit 0).`,
 		RunE: func(cmd *cobra.Command, given []string) error {
 			settings, err := a.settings(cmd)
@@ -43,6 +46,9 @@ With --retention (how long the topics keep their records) it warns of what looks
 			if c.retention, err = retentions(retention); err != nil {
 				return err
 			}
+			if c.load, err = expectedLoad(rate, keys); err != nil {
+				return err
+			}
 			if watching && (format == "json" || strict) {
 				return usage("--watch prints for people and does not end by what it finds: leave --strict and -o json out")
 			}
@@ -54,6 +60,8 @@ With --retention (how long the topics keep their records) it warns of what looks
 	}
 	cmd.Flags().BoolVar(&strict, "strict", false, "exit 1 on warnings too")
 	cmd.Flags().StringArrayVar(&retention, "retention", nil, "how long the topics keep their records, or SOURCE=DURATION for one")
+	cmd.Flags().Float64Var(&rate, "rate", 0, "say how much memory the specs need at so many events per second of each source")
+	cmd.Flags().StringSliceVar(&keys, "keys", nil, "with --rate: how many entities are known at once, card=1000000,... or one number for all (default 1000000)")
 	cmd.Flags().BoolVar(&watching, "watch", false, "check again whenever a file changes")
 	offerOutput(cmd, &format, "table", "json")
 	return cmd
@@ -64,6 +72,7 @@ type checks struct {
 	app       *app
 	paths     []string
 	retention map[string]time.Duration // by source; "" is that of the others
+	load      expected
 }
 
 // retentions reads --retention: 7d, or transactions=30d.
@@ -131,6 +140,9 @@ func (c *checks) validate(strict bool, format string) error {
 		err = writeJSON(a.out, validation(seen.specs, seen.diags))
 	} else {
 		err = a.writeLines(seen.lines(a))
+		for i := 0; err == nil && i < len(seen.specs) && c.load.rate > 0 && seen.errors == 0; i++ {
+			err = c.load.write(a.out, seen.specs[i])
+		}
 	}
 	if err != nil {
 		return err

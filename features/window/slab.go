@@ -192,3 +192,6 @@ func (s *Slab) Words(r Ref) []uint64 {
 
 // Used is how many bytes of blocks are handed out.
 func (s *Slab) Used() int64 { return s.used }
+
+// BlockWords is the size of a block of at least n words.
+func BlockWords(n int) int { return sizeOf(classOf(max(1, n))) }
