@@ -27,10 +27,7 @@ type LogSize struct {
 	State  float64
 	Rows   float64 // the events
 	Beside float64 // values, extremes, tiles
-	Total  float64 // of all entities, in use
-	// Spare is what is held beside it for all entities where they grow alike: the
-	// smaller blocks that each has grown out of. Entities that come later use them.
-	Spare float64
+	Total  float64 // of all entities
 }
 
 // Size is what the engine needs under a load, by log. It follows the plan's own
@@ -47,10 +44,7 @@ func (p *Plan) Size(load func(*spec.Source, *spec.Entity) Load) []LogSize {
 	return sizes
 }
 
-const (
-	word  = 8  // bytes
-	noted = 10 // bytes that a free block is noted in
-)
+const word = 8 // bytes
 
 // size is what a log needs. A log is trimmed when its block is full: what is in
 // it beyond what is needed is room that it has anyway.
@@ -69,22 +63,15 @@ func (l *logPlan) size(load Load) LogSize {
 	const header = 16 * 1.1 // a string's, in a list that grows by a quarter
 	s.Key = slots*word/load.Keys + header + roundKey(load.KeyBytes)
 	n := int(math.Ceil(s.Events))
-	var spare float64
-	s.State = atFirst * word
-	s.Rows, spare = l.rowsBytes(n)
+	s.State, s.Rows = atFirst*word, blockBytes(n, l.width, rowsGrow)
 	if few := fewRows; n > few || l.words <= 2*atFirst {
 		s.State = float64(l.words) * word
-		var grown float64
-		s.Beside, grown = l.besideBytes(s.Events, load.Values)
-		spare += grown
-		if l.words > 2*atFirst { // the small state, and its place for the key
-			spare += atFirst*word + header
-		}
+		s.Beside = l.besideBytes(s.Events, load.Values)
 	}
 	if full {
 		s.Beside += l.tileBytes()
 	}
-	s.Total, s.Spare = load.Keys*(s.Key+s.State+s.Rows+s.Beside), load.Keys*spare
+	s.Total = load.Keys * (s.Key + s.State + s.Rows + s.Beside)
 	return s
 }
 
@@ -98,31 +85,30 @@ func roundKey(bytes int) float64 {
 	return float64((bytes + step - 1) / step * step)
 }
 
-// rowsBytes is the block of n rows, that has grown from the first on.
-func (l *logPlan) rowsBytes(n int) (block, grown float64) {
-	return blockBytes(n, l.width)
-}
-
-// blockBytes is the block of n entries that came one by one, and all the blocks
-// before it.
-func blockBytes(n, width int) (block, grown float64) {
+// blockBytes is the block of n entries that came one by one. A full block is
+// replaced by one that has room for one more and a part of what there is.
+func blockBytes(n, width, part int) float64 {
 	words := 0
 	for entries := 0; entries < n; entries = words / width {
-		if words > 0 {
-			grown += float64(words)*word + noted
-		}
-		words = window.BlockWords((entries + 1 + entries/2) * width)
+		words = window.BlockWords((entries + 1 + entries/part) * width)
 	}
-	return float64(words) * word, grown
+	return float64(words) * word
 }
 
+// By which part of themselves full blocks grow.
+const (
+	rowsGrow   = 8
+	stacksGrow = 2
+)
+
 // besideBytes is what stands beside the log of an entity with so many events.
-func (l *logPlan) besideBytes(events, values float64) (bytes, grown float64) {
+func (l *logPlan) besideBytes(events, values float64) float64 {
 	horizon := float64(l.span + l.lateness)
+	bytes := 0.0
 	table := func(n float64) {
 		slots := 4.0
-		for ; n*4 > slots*3; slots *= 2 {
-			grown += float64(window.BlockWords(int(2*slots)))*word + noted
+		for n*4 > slots*3 {
+			slots *= 2
 		}
 		bytes += float64(window.BlockWords(int(2*slots))) * word
 	}
@@ -144,10 +130,9 @@ func (l *logPlan) besideBytes(events, values float64) (bytes, grown float64) {
 	}
 	for _, x := range l.stacks {
 		n := events * min(1, float64(x.reach)/horizon)
-		block, before := blockBytes(int(math.Ceil(1+math.Log(max(1, n)))), 2)
-		bytes, grown = bytes+block, grown+before
+		bytes += blockBytes(int(math.Ceil(1+math.Log(max(1, n)))), 2, stacksGrow)
 	}
-	return bytes, grown
+	return bytes
 }
 
 // tileBytes is what an entity takes for tiles once it is past its budget.

@@ -63,9 +63,9 @@ func (x expected) write(out io.Writer, s *spec.Spec) error {
 		for _, v := range z.Views {
 			views = append(views, v.Ref())
 		}
-		total += z.Total + z.Spare
+		total += z.Total
 		fmt.Fprintf(out, "  %-28s %12.0f %12.1f %12.0f %10.0f  %s\n", z.Entity.Name+" over "+z.Source.Name, keys, z.Events,
-			z.Total/keys, (z.Total+z.Spare)/(1<<20), strings.Join(views, " "))
+			z.Total/keys, z.Total/(1<<20), strings.Join(views, " "))
 	}
 	_, err = fmt.Fprintf(out, "  %-28s %12s %12s %12s %10.0f\n", "in all", "", "", "", total/(1<<20))
 	return err
