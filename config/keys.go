@@ -75,6 +75,8 @@ func kafkaKeys() []Key {
 			into: func(s *Settings) any { return &s.Kafka.Group }},
 		{Name: "kafka.instance_id", Help: "Static membership: only where the name is stable and unique",
 			into: func(s *Settings) any { return &s.Kafka.InstanceID }},
+		{Name: "kafka.accept_gap", Flag: "accept-gap", Default: "false", Help: "Go on where records were removed before they were read",
+			into: func(s *Settings) any { return &s.Kafka.AcceptGap }},
 		{Name: "kafka.allow_tv1", Default: "false", Help: "Exactly once on clusters below transaction.version 2 too",
 			into: func(s *Settings) any { return &s.Kafka.AllowTV1 }},
 		{Name: "kafka.compression", Default: "none", OneOf: []string{"none", "lz4", "snappy", "zstd", "gzip"},

@@ -35,6 +35,7 @@ type Kafka struct {
 	Brokers     []string
 	Group       string // default: freshet-<namespace>
 	InstanceID  string // static membership; only where the name is stable
+	AcceptGap   bool   // go on where records were removed before they were read
 	AllowTV1    bool   // exactly once below transaction.version 2 too
 	Compression string // none, lz4, snappy, zstd, gzip: of what run produces
 	TLS         TLS

@@ -73,6 +73,9 @@ func AddFlags(flags *pflag.FlagSet, names ...string) {
 			help += " (default " + key.Default + ")"
 		}
 		flags.String(key.Flag, "", help+"  ["+key.Env()+"]")
+		if key.Default == "false" { // a switch: its name alone sets it
+			flags.Lookup(key.Flag).NoOptDefVal = "true"
+		}
 	}
 }
 

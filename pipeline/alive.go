@@ -18,6 +18,10 @@ func (r *Runner) housekeeping(work context.Context) {
 	}
 	r.tickedAt = now
 	lag := r.Consumer.Lag()
+	r.lagging = false
+	for _, ahead := range lag {
+		r.lagging = r.lagging || ahead > 0
+	}
 	r.metrics.tick(r, lag)
 	if r.Store == nil || r.behind.any() || r.own.rewrite {
 		return // no alive, no trust: rows are missing

@@ -33,6 +33,10 @@ func (r *Runner) apply() (err error) {
 		}
 		s := &cur.in.slots[i]
 		at = int(i)
+		if s.refusal.Reason == event.Accepted && r.poisoned(&s.rec) {
+			r.refusePoison(s)
+			continue
+		}
 		if s.refusal.Reason == event.Accepted {
 			if rej := r.engine.Admit(&s.ev); rej != nil {
 				s.refusal = *rej

@@ -64,6 +64,11 @@ type Config struct {
 	Metrics prometheus.Registerer // nil: none
 	Health  *Health               // nil: one of its own
 
+	// Stalled ends the process, after the watchdog has found that it does
+	// nothing. It is called beside everything else, at most once; nil: nobody
+	// watches.
+	Stalled func(why string)
+
 	Limits Limits
 }
 
@@ -92,6 +97,10 @@ type Limits struct {
 	// StoreWait is how long a step waits for the online store before the stream
 	// goes on without it.
 	StoreWait time.Duration
+	// WatchdogAfter is how long nothing may be committed while records wait and
+	// nothing says why. It is longer than anything waits before it says so: a
+	// connector gives up after a minute.
+	WatchdogAfter time.Duration
 	// StallAfter is how long the loop may stand still and be called alive.
 	StallAfter time.Duration
 }
@@ -105,6 +114,7 @@ const (
 	DefaultCommitPatience = 30 * time.Second
 	DefaultDrainBudget    = 7 * time.Second // of the 10 s that SIGTERM has; closing needs the rest
 	DefaultStoreWait      = 2 * time.Second // below a transaction's 8 s, and those below the group's session of 10 s
+	DefaultWatchdogAfter  = 90 * time.Second
 	DefaultStallAfter     = 30 * time.Second
 
 	closeBudget  = 2 * time.Second        // to leave the group and close the sinks
@@ -131,6 +141,7 @@ func (l Limits) withDefaults() Limits {
 	}{
 		{&l.MaxSkew, DefaultMaxSkew}, {&l.RetryMax, DefaultRetryMax}, {&l.CommitPatience, DefaultCommitPatience},
 		{&l.DrainBudget, DefaultDrainBudget}, {&l.StallAfter, DefaultStallAfter}, {&l.StoreWait, DefaultStoreWait},
+		{&l.WatchdogAfter, DefaultWatchdogAfter},
 	} {
 		if *d.at <= 0 {
 			*d.at = d.def

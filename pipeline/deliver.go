@@ -145,7 +145,7 @@ func (r *Runner) replaceTooLarge(work context.Context, s *step, refused []int) e
 func (r *Runner) commit(work context.Context, f *flight) error {
 	deadline := time.Now().Add(r.Limits.CommitPatience)
 	err := r.retry(work, commits, "commit", func(ctx context.Context) error {
-		err := r.Consumer.Commit(ctx, f.positions, f.metadata+r.behind.mark())
+		err := r.Consumer.Commit(ctx, f.positions, f.metadata+r.behind.mark()+f.owner.poison.String())
 		if err != nil && (errors.Is(err, sources.ErrLost) || aborted(err) || time.Now().After(deadline)) {
 			return &final{err}
 		}
@@ -212,5 +212,6 @@ func (r *Runner) retry(ctx context.Context, which blocker, what string, do func(
 		case <-timer.C:
 		}
 		pause = min(2*pause, r.Limits.RetryMax)
+		r.dog.progressed()
 	}
 }

@@ -56,6 +56,12 @@ func (x *transaction) Abort(context.Context) {
 	x.open = nil
 }
 
+func (x *transaction) Forget() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.void = false
+}
+
 func (x *transaction) Close() error { return nil }
 
 // paired is a consumer whose commit ends the transaction.

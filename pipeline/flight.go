@@ -181,8 +181,11 @@ func (r *Runner) land() error {
 	r.closedAt = f.ended
 	now := r.Clock().UnixMilli()
 	for _, p := range f.positions {
-		f.owner.parts[p.PartitionID].processed = now
+		part := f.owner.parts[p.PartitionID]
+		part.processed, part.safe = now, p.Next
 	}
+	f.owner.safeBatch = f.batch
+	r.dog.progressed()
 	r.metrics.transactions.WithLabelValues("committed").Inc()
 	r.metrics.committed(r, f.steps)
 	r.recycle(f.steps)

@@ -32,6 +32,7 @@ func (r *Runner) gather(ctx, work context.Context) error {
 		if err := r.take(work, poll); err != nil {
 			return err
 		}
+		r.dog.see(r.working())
 		r.align()
 		r.housekeeping(work)
 		r.ended = poll.Ended
@@ -61,6 +62,14 @@ func (r *Runner) ready() bool {
 		return false
 	}
 	return r.own.rewrite || r.room() <= 0 || r.flight == nil && (r.leaves() <= 0 || r.due() <= 0 || r.healDue() <= 0)
+}
+
+// working reports whether anything waits to be committed, as far as is known.
+func (r *Runner) working() bool {
+	if r.own == nil || r.own.rebuilding {
+		return false
+	}
+	return r.flight != nil || r.inHand() > 0 || r.lagging
 }
 
 // leaves is the time until the step may leave; never while it is empty, or

@@ -70,6 +70,16 @@ func (h *Health) beat() {
 	h.beaten = time.Now()
 }
 
+// still is for how long the loop has not turned; 0 where it does not run.
+func (h *Health) still() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.state == starting || h.state == stopped {
+		return 0
+	}
+	return time.Since(h.beaten)
+}
+
 func (h *Health) phase(s state, text string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

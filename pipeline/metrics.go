@@ -55,6 +55,7 @@ type batchCounts struct {
 	scores        []scoreCount
 	dropped, dead [][event.NumReasons]int // by source
 	tooLarge      []int                   // by source
+	poisonous     []int                   // by source
 	statuses      [][features.Present + 1]int
 	bands         map[bandKey]int
 
@@ -70,7 +71,7 @@ type scoreCount struct {
 
 func newBatchCounts(s *spec.Spec) batchCounts {
 	return batchCounts{dropped: make([][event.NumReasons]int, len(s.Sources)), dead: make([][event.NumReasons]int, len(s.Sources)),
-		tooLarge: make([]int, len(s.Sources)), statuses: make([][features.Present + 1]int, len(s.Views)), bands: map[bandKey]int{}}
+		tooLarge: make([]int, len(s.Sources)), poisonous: make([]int, len(s.Sources)), statuses: make([][features.Present + 1]int, len(s.Views)), bands: map[bandKey]int{}}
 }
 
 type bandKey struct {
@@ -114,6 +115,7 @@ func (m *metrics) begin(r *Runner) {
 			}
 		}
 		m.dead.WithLabelValues(s.Name, record.ReasonTooLarge)
+		m.dead.WithLabelValues(s.Name, record.ReasonPanic)
 	}
 	for _, s := range r.spec.Sources {
 		for _, f := range s.Fields {
@@ -278,6 +280,9 @@ func (m *metrics) counted(r *Runner, counts *batchCounts) {
 				m.dead.WithLabelValues(src.Name, event.Reason(reason).String()).Add(float64(n))
 			}
 		}
+		if n := counts.poisonous[i]; n > 0 {
+			m.dead.WithLabelValues(src.Name, record.ReasonPanic).Add(float64(n))
+		}
 		if n := counts.tooLarge[i]; n > 0 {
 			m.dead.WithLabelValues(src.Name, record.ReasonTooLarge).Add(float64(n))
 		}
@@ -316,6 +321,7 @@ func (b *batchCounts) reset() {
 	clear(b.dropped)
 	clear(b.dead)
 	clear(b.tooLarge)
+	clear(b.poisonous)
 	clear(b.statuses)
 	clear(b.bands)
 	b.scores = b.scores[:0]

@@ -333,7 +333,7 @@ func TestPanicInApplyEndsTheRunAndNamesThePlace(t *testing.T) {
 	if !errors.As(err, &p) || p.Place != "transactions:1:0" || len(p.Stack) == 0 {
 		t.Fatalf("got %v", err)
 	}
-	if len(w.broker.commits) != 0 || len(w.output.all()) != 0 {
+	if w.broker.partitions[sources.PartitionID{Partition: 1}].committed > 0 || len(w.output.all()) != 0 {
 		t.Error("something left after a panic")
 	}
 	if s := w.logs.String(); !strings.Contains(s, "transactions:1:0") || strings.Contains(s, "4242424242424242") {

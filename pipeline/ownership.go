@@ -28,6 +28,8 @@ type ownership struct {
 	ids         []sources.PartitionID // of parts, sorted
 	committed   bool                  // a batch of this ownership was closed
 
+	safeBatch   uint64 // the last one committed
+	poison      poison
 	rewrite     bool // the rows of the last owner are behind
 	rebuilding  bool
 	total, done int64               // records of the rebuild
@@ -46,6 +48,7 @@ type partition struct {
 	first                 int64 // event time of its first record, noTime before
 	recordTime            int64 // the log's time of its newest record
 	processed             int64 // wall clock of its last commit, ms
+	safe                  int64 // committed
 	shown                 reach // of the records that have left
 }
 
@@ -81,6 +84,7 @@ func newOwnership(assigned []sources.Assigned, numSources int) (o *ownership, fi
 		}
 		p := &partition{start: a.Start, committed: max(a.Committed, a.Start), end: a.End, next: a.Start,
 			at: noTime, first: noTime, recordTime: event.NoTime}
+		p.safe = p.committed
 		o.parts[a.PartitionID] = p
 		o.ids = append(o.ids, a.PartitionID)
 		o.total += p.committed - p.start
@@ -99,6 +103,8 @@ func (r *Runner) takeOver(work context.Context, assigned []sources.Assigned) err
 	}
 	own, first := newOwnership(assigned, len(r.spec.Sources))
 	known := own.owner
+	own.safeBatch = own.batch
+	r.marks(own, assigned)
 	if r.Store == nil {
 		own.owner++
 		if first {
@@ -174,11 +180,15 @@ func (r *Runner) rebuild(records []sources.Record, passed []sources.Position) (e
 			continue
 		}
 		at = int(i)
+		if r.poisoned(&s.rec) {
+			continue
+		}
 		if r.engine.Admit(&s.ev) == nil {
 			r.engine.Apply(&s.ev, nil)
 		}
 	}
 	own.done += int64(len(below))
+	r.dog.progressed()
 	r.cur.reset()
 	own.pass(slices.DeleteFunc(passed, r.readAhead))
 	r.rebuilt()
@@ -330,6 +340,9 @@ type PanicError struct {
 	Place string
 	Text  string
 	Stack []byte
+
+	partition sources.PartitionID
+	known     bool // which record it was
 }
 
 func (e *PanicError) Error() string { return "panic while applying " + e.Place + ": " + e.Text }
@@ -343,7 +356,8 @@ func (r *Runner) caught(p any, at int, err error) error {
 	e := &PanicError{Place: "no record", Text: panicText(p), Stack: debug.Stack()}
 	if at != noSlot {
 		rec := &r.cur.in.slots[at].rec
-		e.Place = fmt.Sprintf("%s:%d:%d", r.spec.Sources[rec.Source].Name, rec.Partition, rec.Offset)
+		e.Place, e.known = r.placeOf(rec), true
+		e.partition = sources.PartitionID{Source: rec.Source, Partition: rec.Partition}
 	}
 	r.Log.Error("panic while applying a record: the process ends, nothing of the batch is committed",
 		"place", e.Place, "err_kind", "panic", "panic", e.Text, "stack", string(e.Stack), "spec", record.SpecRef(r.spec))

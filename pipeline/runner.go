@@ -52,6 +52,8 @@ type Runner struct {
 	flight  *flight // what is leaving; nil: nothing
 	spare   []*step
 	behind  behind
+	dog     watchdog
+	lagging bool // records lay ahead when it was asked last
 	out     output
 	vectors []*features.Vector // by source
 	metrics *metrics
@@ -88,6 +90,7 @@ func New(c Config) (*Runner, error) {
 		}
 	}
 	r.out, r.cur = newOutput(r), r.fresh()
+	r.dog.after, r.dog.stalled = c.Limits.WatchdogAfter, c.Stalled
 	return r, nil
 }
 
@@ -117,7 +120,12 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 	}()
 	r.Log.Info("running", "namespace", r.spec.Namespace, "spec", r.spec.Hash, "sources", len(r.spec.Sources),
 		"views", len(r.spec.Views), "drain_budget", (r.Limits.DrainBudget + closeBudget).String())
+	watching, unleash := context.WithCancel(context.Background())
+	defer unleash()
+	r.dog.progressed()
+	go r.dog.watch(watching, r.Config.Health)
 	err = r.loop(ctx, work)
+	r.remember(work, err)
 	if r.own != nil && !r.own.rebuilding {
 		r.metrics.tick(r, r.Consumer.Lag()) // what was seen since the last second
 	}

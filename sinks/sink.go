@@ -79,8 +79,11 @@ type Log interface {
 // are committed with them.
 type Transaction interface {
 	Log
-	// Abort voids what was produced since the last commit.
+	// Abort voids what was produced since the last commit. Until it is sent
+	// again, or Forget is called, nothing is committed.
 	Abort(ctx context.Context)
+	// Forget gives up what was voided: it will not be sent again.
+	Forget()
 }
 
 // ErrAborted is what errors of a Transaction's Produce are: what was produced

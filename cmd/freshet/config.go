@@ -9,7 +9,7 @@ import (
 // allSettingFlags are the settings that have a flag, for verbs that show or
 // use all of them.
 var allSettingFlags = []string{"kafka.brokers", "kafka.group", "online_store", "state_dir", "delivery",
-	"commit_interval", "listen", "log.level", "log.format"}
+	"commit_interval", "kafka.accept_gap", "listen", "log.level", "log.format"}
 
 func (a *app) configCommand() *cobra.Command {
 	parent := &cobra.Command{Use: "config", Short: "Show the settings in force", Args: args(cobra.NoArgs),

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
+	runtimepprof "runtime/pprof"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -164,7 +166,7 @@ func (p *plant) build(ctx context.Context, registry prometheus.Registerer) (runn
 			}
 		}
 	}()
-	c := pipeline.Config{Plan: p.plan, Seed: p.seed(), Privacy: p.tokens, Merged: p.fromFiles(), Log: p.log,
+	c := pipeline.Config{Stalled: p.stalled, Plan: p.plan, Seed: p.seed(), Privacy: p.tokens, Merged: p.fromFiles(), Log: p.log,
 		Metrics: registry, Health: p.health, Backend: "redis", Tables: p.tables}
 	if !p.fromFiles() { // whose result is a matter of the files alone
 		c.ReadTable = tables.Read
@@ -329,6 +331,14 @@ func (p *plant) openKafkaLog(ctx context.Context, everything bool) (topicLog, er
 	}
 	p.session = session
 	return session, nil
+}
+
+// stalled ends a process that does nothing although there is something to do,
+// and leaves behind what every goroutine was at.
+func (p *plant) stalled(why string) {
+	p.log.Error("the watchdog ends the process: every goroutine follows", "why", why, "err_kind", "stalled")
+	_ = runtimepprof.Lookup("goroutine").WriteTo(p.app.errs, 2)
+	os.Exit(exitInternal)
 }
 
 // tellDelivery says what a crash may do to the outputs. That a run over files

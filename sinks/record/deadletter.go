@@ -25,6 +25,10 @@ const (
 // the enriched record for its size.
 const ReasonTooLarge = "too_large"
 
+// ReasonPanic is the pipeline's: applying the record has ended the process,
+// twice.
+const ReasonPanic = "panic"
+
 // DeadLetterTopic is the topic of a source's dead letters.
 func DeadLetterTopic(s *spec.Spec, src *spec.Source) string {
 	return s.Namespace + "." + src.Name + ".dlq.v1"

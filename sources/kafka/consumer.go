@@ -70,6 +70,10 @@ type Config struct {
 	UnreachableAfter time.Duration // without any answer from Kafka, the process ends
 	FetchMinBytes    int32         // the broker waits for so much, but at most FetchMaxWait; 1 if 0
 	FetchMaxWait     time.Duration
+	// AcceptGap goes on where records were removed before they were read: from
+	// the earliest retained one, with a line that names the gap. What was there is
+	// missing in every value, and windows that reach so far back are WARMING.
+	AcceptGap bool
 	// Transaction holds the outputs of the run; nil: they are no part of the
 	// commit.
 	Transaction Transaction

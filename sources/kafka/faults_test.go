@@ -99,6 +99,26 @@ func TestGapsInTheLogAreFatal(t *testing.T) {
 			defer shut(c)
 			mustSay(t, until(t, c, never), f.topics[0].Name, "partition 0", "committed offset 1", "begins at 3", "2 records")
 		})
+		t.Run("retention, accepted", func(t *testing.T) {
+			f := begin(t, client, 1)
+			f.append(t, 0, 0, "0", "1", "2", "3", "4")
+			set(f, 1)
+			var cut kadm.Offsets
+			cut.AddOffset(f.topics[0].Name, 0, 3, -1)
+			if _, err := f.admin.DeleteRecords(t.Context(), cut); err != nil {
+				t.Fatal(err)
+			}
+			f.adjust = func(c *Config) { c.AcceptGap = true }
+			c := f.open(t)
+			defer shut(c)
+			var got sources.Poll
+			if err := until(t, c, func(p sources.Poll) bool { got = p; return isOwned(p) }); err != nil {
+				t.Fatal(err)
+			}
+			if a := got.Owned[0]; a.Start != 3 || a.Committed != 3 {
+				t.Errorf("took over %+v, want to begin at 3", a)
+			}
+		})
 		t.Run("behind the end", func(t *testing.T) {
 			f := begin(t, client, 1)
 			f.append(t, 0, 0, "0")

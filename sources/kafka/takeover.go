@@ -224,7 +224,12 @@ func (c *Consumer) positions(ctx context.Context, admin *kadm.Client) ([]sources
 			if o, ok := committed.Lookup(name, p); ok && o.At >= 0 {
 				a.Committed, a.Metadata = o.At, o.Metadata
 			}
-			if err := inLog(name, c.config.Group, a, ends[name][p].Offset); err != nil {
+			err := inLog(name, c.config.Group, a, ends[name][p].Offset)
+			if err != nil && c.config.AcceptGap && a.Committed < a.Start {
+				c.config.Observe("a gap is accepted", err)
+				a.Committed, err = a.Start, nil
+			}
+			if err != nil {
 				return nil, err
 			}
 			all = append(all, a)
@@ -245,7 +250,7 @@ func inLog(topic, group string, a sources.Assigned, end int64) error {
 		return nil
 	case a.Committed < a.Start:
 		return fmt.Errorf("topic %s, partition %d: group %s has committed offset %d, and the log begins at %d: %d records were removed before they were read; "+
-			"to go on without them set the group's offset, to begin anew use a new group: %w",
+			"to go on without them run with --accept-gap (windows that reach so far back are WARMING), to begin anew use a new group: %w",
 			topic, a.Partition, group, a.Committed, a.Start, a.Start-a.Committed, errGap)
 	case a.Committed > end:
 		return fmt.Errorf("topic %s, partition %d: group %s has committed offset %d, and the log ends at %d: the topic lost records or was made anew; "+
