@@ -11,9 +11,17 @@ import (
 // small state: the words before atFirst, and its rows. When it is promoted it
 // gets a large one: all words of its log's plan.
 type entities struct {
-	index        []uint64 // open addressing: high half of the hash, and slot + 1; 0: free
+	groups       [numGroups]group // by the hash's first bits: growing one moves few
 	count        int
 	small, large states
+}
+
+const numGroups = 1 << 8
+
+// group is the index of some entities.
+type group struct {
+	index []uint64 // open addressing: high half of the hash, and slot + 1; 0: free
+	count int
 }
 
 // slot is where an entity's state is, as long as it has that one.
@@ -27,7 +35,8 @@ func (s slot) isLarge() bool { return s&largeSlot != 0 }
 // states is a number of words for each entity, in pages that never move.
 type states struct {
 	words int
-	keys  []string // by slot; "": free
+	n     int        // slots there are
+	keys  [][]string // in pages, by slot; "": free
 	pages [][]uint64
 	free  []slot
 }
@@ -35,11 +44,16 @@ type states struct {
 const (
 	pageSlotBits = 8
 	pageSlots    = 1 << pageSlotBits
-	firstIndex   = 1 << 8
+	firstIndex   = 1 << 2
 )
 
 func newEntities(words int) entities {
-	return entities{index: make([]uint64, firstIndex), small: states{words: atFirst}, large: states{words: words}}
+	s := entities{small: states{words: atFirst}, large: states{words: words}}
+	first := make([]uint64, numGroups*firstIndex)
+	for i := range s.groups {
+		s.groups[i].index = first[i*firstIndex : (i+1)*firstIndex : (i+1)*firstIndex]
+	}
+	return s
 }
 
 // at is the words of a slot, without the bit that says which states.
@@ -48,25 +62,30 @@ func (s *states) at(n slot) []uint64 {
 	return s.pages[n>>pageSlotBits][at : at+s.words : at+s.words]
 }
 
+// key is the text of a slot's key, where it is kept.
+func (s *states) key(n slot) *string { return &s.keys[n>>pageSlotBits][n&(pageSlots-1)] }
+
 // take is a slot with zero words.
 func (s *states) take(key string) slot {
 	if n := len(s.free); n > 0 {
 		at := s.free[n-1]
 		s.free = s.free[:n-1]
-		s.keys[at] = key
+		*s.key(at) = key
 		return at
 	}
-	at := slot(len(s.keys))
-	s.keys = append(s.keys, key)
+	at := slot(s.n)
+	s.n++
 	if at&(pageSlots-1) == 0 {
+		s.keys = append(s.keys, make([]string, pageSlots))
 		s.pages = append(s.pages, make([]uint64, pageSlots*s.words))
 	}
+	*s.key(at) = key
 	return at
 }
 
 func (s *states) release(n slot) {
 	clear(s.at(n))
-	s.keys[n] = ""
+	*s.key(n) = ""
 	s.free = append(s.free, n)
 }
 
@@ -77,14 +96,24 @@ func (s *entities) of(n slot) (*states, slot) {
 	return &s.small, n
 }
 
+// group is where a hash is looked for.
+func (s *entities) group(tag uint64) *group { return &s.groups[tag>>56] }
+
 // home is where the search for a hash begins.
-func (s *entities) home(tag uint64) int { return int(tag>>32) & (len(s.index) - 1) }
+func (g *group) home(tag uint64) int { return int(tag>>32) & (len(g.index) - 1) }
+
+// near touches where the search for a hash begins.
+func (s *entities) near(h hash128) uint64 {
+	g := s.group(h.hi)
+	return g.index[g.home(h.hi)]
+}
 
 // find is the slot of a key.
 func (s *entities) find(h hash128) (slot, bool) {
-	mask := len(s.index) - 1
-	for i := s.home(h.hi); ; i = (i + 1) & mask {
-		x := s.index[i]
+	g := s.group(h.hi)
+	mask := len(g.index) - 1
+	for i := g.home(h.hi); ; i = (i + 1) & mask {
+		x := g.index[i]
 		if x == 0 {
 			return 0, false
 		}
@@ -107,7 +136,7 @@ func (s *entities) state(n slot) []uint64 {
 // key is the text of a slot's key, "": the slot is free.
 func (s *entities) key(n slot) string {
 	states, at := s.of(n)
-	return states.keys[at]
+	return *states.key(at)
 }
 
 // make gives a key a small state with zero words, but for its hash.
@@ -115,50 +144,53 @@ func (s *entities) make(key string, h hash128) slot {
 	n := s.small.take(strings.Clone(key))
 	w := s.small.at(n)
 	w[atKey], w[atKey+1] = h.hi, h.lo
-	if s.count++; s.count*3 > len(s.index)*2 {
-		s.grow()
+	s.count++
+	g := s.group(h.hi)
+	if g.count++; g.count*3 > len(g.index)*2 {
+		g.grow()
 	}
-	s.enter(h.hi&^(1<<32-1) | uint64(n+1))
+	g.enter(h.hi&^(1<<32-1) | uint64(n+1))
 	return n
 }
 
 // promote moves an entity from a small state to a large one, whose further
 // words are zero.
 func (s *entities) promote(n slot) slot {
-	to := s.large.take(s.small.keys[n])
+	to := s.large.take(*s.small.key(n))
 	w := s.small.at(n)
 	copy(s.large.at(to), w)
 	to |= largeSlot
-	at := s.entry(w[atKey], n)
-	s.index[at] = s.index[at]&^(1<<32-1) | uint64(to+1)
+	g := s.group(w[atKey])
+	at := g.entry(w[atKey], n)
+	g.index[at] = g.index[at]&^(1<<32-1) | uint64(to+1)
 	s.small.release(n)
 	return to
 }
 
 // entry is where in the index a slot is.
-func (s *entities) entry(tag uint64, n slot) int {
-	i, mask := s.home(tag), len(s.index)-1
-	for slot(s.index[i]) != n+1 {
+func (g *group) entry(tag uint64, n slot) int {
+	i, mask := g.home(tag), len(g.index)-1
+	for slot(g.index[i]) != n+1 {
 		i = (i + 1) & mask
 	}
 	return i
 }
 
 // enter puts an entry into the index.
-func (s *entities) enter(x uint64) {
-	i, mask := s.home(x), len(s.index)-1
-	for s.index[i] != 0 {
+func (g *group) enter(x uint64) {
+	i, mask := g.home(x), len(g.index)-1
+	for g.index[i] != 0 {
 		i = (i + 1) & mask
 	}
-	s.index[i] = x
+	g.index[i] = x
 }
 
-func (s *entities) grow() {
-	old := s.index
-	s.index = make([]uint64, 2*len(old))
+func (g *group) grow() {
+	old := g.index
+	g.index = make([]uint64, 2*len(old))
 	for _, x := range old {
 		if x != 0 {
-			s.enter(x)
+			g.enter(x)
 		}
 	}
 }
@@ -166,15 +198,18 @@ func (s *entities) grow() {
 // remove forgets an entity, and moves the entries of the index that it was in
 // the way of.
 func (s *entities) remove(n slot) {
-	mask := len(s.index) - 1
-	hole := s.entry(s.state(n)[atKey], n)
-	for i := (hole + 1) & mask; s.index[i] != 0; i = (i + 1) & mask {
-		if (i-s.home(s.index[i]))&mask >= (i-hole)&mask {
-			s.index[hole] = s.index[i]
+	tag := s.state(n)[atKey]
+	g := s.group(tag)
+	mask := len(g.index) - 1
+	hole := g.entry(tag, n)
+	for i := (hole + 1) & mask; g.index[i] != 0; i = (i + 1) & mask {
+		if (i-g.home(g.index[i]))&mask >= (i-hole)&mask {
+			g.index[hole] = g.index[i]
 			hole = i
 		}
 	}
-	s.index[hole] = 0
+	g.index[hole] = 0
+	g.count--
 	s.count--
 	states, at := s.of(n)
 	states.release(at)
@@ -188,7 +223,7 @@ func (s *entities) after(n slot) slot {
 	n++
 	for range 2 {
 		switch states, at := s.of(n); {
-		case int(at) < len(states.keys):
+		case int(at) < states.n:
 			return n
 		case n.isLarge():
 			n = 0

@@ -73,9 +73,6 @@ func (e *Engine) Stage(events []*event.Event) {
 	e.touched = sum
 }
 
-// near touches where the search for a hash begins.
-func (s *entities) near(h hash128) uint64 { return s.index[s.home(h.hi)] }
-
 // nearRows touches the rows that an event at t needs: the end of the log, and
 // what leaves a window.
 func (l *entityLog) nearRows(w []uint64, t int64) uint64 {
