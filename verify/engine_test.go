@@ -269,6 +269,10 @@ func (d *duel) doubtful(f *spec.Feature, key string, t int64) bool {
 			return n.Feature != nil && d.doubtful(n.Feature, key, t)
 		})
 	case oracle.OfLife(f) || f.Window.Kind == spec.Session:
+		// A life of too many values is not read behind its state.
+		if newest, _ := d.oracle.Newest(f.View.Source.Index); f.View.DistinctBudget < spec.DefaultDistinctBudget && newest >= t {
+			return true
+		}
 		// The last n of a late reader may be past the budget, too, and the categories of a life (docs/decisions/0007).
 		return lagged || t-f.Def.Delay.Milliseconds() < folded || (f.Window.Kind == spec.Last || f.Def.By != nil) && folded != oracle.NoTime
 	}
@@ -282,7 +286,7 @@ func (d *duel) doubtfulExpr(x *spec.Expr, want *oracle.Outcome) bool {
 			continue
 		}
 		key, _ := want.Key(n.Feature.View.Entity)
-		if d.doubtful(n.Feature, key, want.Time()) {
+		if d.doubtful(n.Feature, key, want.Time()) || n.Feature.View.DistinctBudget < spec.DefaultDistinctBudget {
 			return true
 		}
 	}

@@ -208,7 +208,7 @@ func (w *world) read(engine *features.Engine) *reading {
 			for i, c := range row.Layout.Columns {
 				it := item{r, c, at, row.Statuses[i], outside(row.Values[i], c.Scale)}
 				got.items = append(got.items, it)
-				if !near(c.Feature) && !w.open(c.Feature) {
+				if !near(c.Feature) && !w.open(c.Feature) && !crowded(c.Feature) {
 					fmt.Fprint(sum, it.row.Key, c.Feature.Full(), at, it.status, exact(it.value), "\n")
 				}
 			}
@@ -257,11 +257,19 @@ func (w *world) open(f *spec.Feature) bool {
 	return f.Window.Kind != spec.Sliding
 }
 
+// crowded reports whether a feature's view has so small a distinct budget that
+// a sketch may run beside the values. When it began to is a matter of order:
+// until that is decided, a value may be DEGRADED one way and exact the other.
+func crowded(f *spec.Feature) bool { return f.View.DistinctBudget < spec.DefaultDistinctBudget }
+
 // compare says where two readings differ, "" where they do not.
 func (w *world) compare(want, got *reading) string {
 	for i, a := range want.items {
 		b := got.items[i]
 		differ := a.status != b.status
+		if crowded(a.column.Feature) && a.status != b.status && (a.status == features.Degraded || b.status == features.Degraded) {
+			continue
+		}
 		if w.open(a.column.Feature) && (a.status == features.Incomplete || b.status == features.Incomplete) {
 			continue
 		}

@@ -31,6 +31,7 @@ type genSource struct {
 	hasID    bool
 	retracts bool
 	budget   int           // the largest event_budget of its views; 0: the default
+	distinct int           // the largest distinct_budget of its views; 0: the default
 	lateness time.Duration // 0: the default
 	lines    []string      // settings
 	computed []string
@@ -240,6 +241,8 @@ func drawSource(t *rapid.T, g *genSpec, name string) genSource {
 	if hasBudgets && !s.retracts && chance(t, "small budget", 5) {
 		s.budget = pick(t, "budget", 1, 2, 4, 16)
 		g.all = true
+	} else if chance(t, "few values", 6) {
+		s.distinct = rapid.IntRange(1, 3).Draw(t, "distinct")
 	}
 	duration := func(key string, texts []string) {
 		text := pick(t, key, texts...)
@@ -310,6 +313,9 @@ func drawView(t *rapid.T, g *genSpec, name string) genView {
 	}
 	if source.budget > 0 {
 		v.lines = append(v.lines, fmt.Sprintf("event_budget: %d", rapid.IntRange(1, source.budget).Draw(t, "event_budget")))
+	}
+	if source.distinct > 0 {
+		v.lines = append(v.lines, fmt.Sprintf("distinct_budget: %d", rapid.IntRange(1, source.distinct).Draw(t, "distinct_budget")))
 	}
 	if chance(t, "granularity", 8) {
 		v.lines = append(v.lines, "granularity: "+pick(t, "tile", "1ms", "7ms", "100ms", "1s"))

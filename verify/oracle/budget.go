@@ -102,11 +102,7 @@ func (r *reading) degraded(f *spec.Feature, key string, entered []*event) (tails
 			recent = append(recent, e)
 		}
 	}
-	grid := (f.Def.Delay + f.Window.Length).Milliseconds() / 60
-	if f.View.Granularity > 0 {
-		grid = f.View.Granularity.Milliseconds()
-	}
-	grid = max(grid, time.Millisecond.Milliseconds())
+	grid := gridOf(f)
 	from = floor(from+1, grid) - 1
 	if until < last.time {
 		until = floor(until+1, grid) - 1
@@ -117,6 +113,53 @@ func (r *reading) degraded(f *spec.Feature, key string, entered []*event) (tails
 		}
 	}
 	return r.told(f, key, recent, whole), true
+}
+
+// gridOf is the width of a feature's tiles in ms.
+func gridOf(f *spec.Feature) int64 {
+	grid := (f.Def.Delay + f.Window.Length).Milliseconds() / 60
+	if f.View.Granularity > 0 {
+		grid = f.View.Granularity.Milliseconds()
+	}
+	return max(grid, time.Millisecond.Milliseconds())
+}
+
+// Crowd is about how many values a window holds: exactly, and with the tile of
+// its tail, from which a sketch counts past the distinct_budget.
+type Crowd struct{ Values, Tiled int }
+
+// crowd counts the values of a feature's window. Only what is made of how many
+// there are is ever told by a sketch.
+func (r *reading) crowd(f *spec.Feature, entered, held []*event) Crowd {
+	switch f.Def.Aggregation {
+	case "count_distinct", "approx_count_distinct", "is_new", "novelty":
+	default:
+		return Crowd{}
+	}
+	number := r.oracle.numbers[f.Def]
+	values := func(events []*event) int {
+		seen := map[any]bool{}
+		for _, e := range events {
+			if in := r.inputsOf(e)[number]; in.reaches {
+				seen[in.value] = true
+			}
+		}
+		return len(seen)
+	}
+	c := Crowd{values(held), values(held)}
+	if f.Window.Kind != spec.Sliding {
+		return c
+	}
+	until := r.at.time - f.Def.Delay.Milliseconds()
+	from := floor(until-f.Window.Length.Milliseconds()+1, gridOf(f)) - 1
+	var tiled []*event
+	for _, e := range entered {
+		if e.time > from && e.time <= until {
+			tiled = append(tiled, e)
+		}
+	}
+	c.Tiled = values(tiled)
+	return c
 }
 
 // floor is the largest multiple of grid up to t, which is not negative.

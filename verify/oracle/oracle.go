@@ -84,6 +84,7 @@ type Oracle struct {
 	summed   [][]*spec.Definition // by source: what S20 bounds
 	tables   map[string]table
 	logs     map[logKey][]*event // in event order
+	distinct map[int]bool        // sources whose views have small distinct budgets
 }
 
 type partition struct {
@@ -113,6 +114,7 @@ func New(s *spec.Spec) *Oracle {
 		rows:     map[rowKey][]*event{},
 		tables:   map[string]table{},
 		logs:     map[logKey][]*event{},
+		distinct: map[int]bool{},
 		numbers:  map[*spec.Definition]int{},
 		coverage: make([]coverage, len(s.Sources)),
 	}
@@ -121,6 +123,7 @@ func New(s *spec.Spec) *Oracle {
 		o.summed = append(o.summed, sums(s, src))
 	}
 	for _, v := range s.Views {
+		o.distinct[v.Source.Index] = o.distinct[v.Source.Index] || v.DistinctBudget < spec.DefaultDistinctBudget
 		for _, d := range v.Definitions {
 			o.numbers[d] = len(o.numbers)
 		}

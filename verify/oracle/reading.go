@@ -31,6 +31,7 @@ type Result struct {
 	Status string
 	Mass   float64
 	Or     []any // past the event budget: a value that is as good
+	Crowd  Crowd // of sources whose views have distinct budgets below the default
 }
 
 // Outcome is what became of a record: refused for a reason, or accepted and
@@ -207,6 +208,9 @@ func (r *reading) aggregate(f *spec.Feature, entered []*event) Result {
 	if !isPast {
 		held := r.window(f, entered)
 		result := r.over(f, held)
+		if r.oracle.distinct[f.View.Source.Index] {
+			result.Crowd = r.crowd(f, r.without(f.Def, entered), held)
+		}
 		if r.warming(f, entered, held) {
 			result.Status = first(result.Status, Warming)
 		}
