@@ -269,8 +269,9 @@ func (d *duel) doubtful(f *spec.Feature, key string, t int64) bool {
 			return n.Feature != nil && d.doubtful(n.Feature, key, t)
 		})
 	case oracle.OfLife(f) || f.Window.Kind == spec.Session:
-		// A life of too many values is not read behind its state.
-		if newest, _ := d.oracle.Newest(f.View.Source.Index); f.View.DistinctBudget < spec.DefaultDistinctBudget && newest >= t {
+		// A life of too many values is known to the state only: not to a late
+		// reader, behind a delay, or with an event that is not applied.
+		if f.View.DistinctBudget < spec.DefaultDistinctBudget {
 			return true
 		}
 		// The last n of a late reader may be past the budget, too, and the categories of a life (docs/decisions/0007).

@@ -174,7 +174,7 @@ func (r *reading) told(f *spec.Feature, key string, recent, whole []*event) tail
 		return tails{held: recent}
 	}
 	switch f.Def.Aggregation {
-	case "count", "sum", "mean", "stddev", "variance", "zscore", "ratio", "rate", "slope", "min", "max", "first", "last",
+	case "count", "sum", "mean", "stddev", "variance", "skewness", "zscore", "ratio", "rate", "slope", "min", "max", "first", "last",
 		"time_since_first", "time_since_last", "interarrival_mean":
 		return tails{held: whole}
 	case "count_distinct", "approx_count_distinct", "novelty", "is_new":
