@@ -149,7 +149,7 @@ func (d *duel) crowded(f *spec.Feature, want oracle.Result) bool {
 
 // sketched holds a count of too many values against its bound: those of the
 // window, up to those with the tile of its tail, five standard errors of the
-// sketch off. What is said to be known of a value, is.
+// sketch off, and one for rounding. What is said to be known of a value, is.
 func (d *duel) sketched(name string, f *spec.Feature, got any, want oracle.Result) error {
 	if f == nil || f.Def == nil || f.Def.Aggregation == "novelty" || same(got, want.Value, f, 0) {
 		return nil
@@ -163,7 +163,7 @@ func (d *duel) sketched(name string, f *spec.Feature, got any, want oracle.Resul
 	}
 	x, isNumber := got.(float64)
 	const off = 5 * 1.04 / 128 // of 2^14 registers
-	if !isNumber || x < float64(want.Crowd.Values)*(1-off)-0.5 || x > float64(want.Crowd.Tiled)*(1+off)+0.5 {
+	if !isNumber || x < float64(want.Crowd.Values)*(1-off)-1 || x > float64(want.Crowd.Tiled)*(1+off)+1 {
 		return wrong
 	}
 	return nil

@@ -63,21 +63,28 @@ func TestMutantsAreCaught(t *testing.T) {
 	t.Attr("counted", fmt.Sprintf("%d of %d mutants planted, each to be caught", planted, len(table)))
 }
 
+// TestMutantsAreOfTodaysEngine finds the text of each mutant in the engine, in
+// no time: a mutant that is not planted catches nothing.
+func TestMutantsAreOfTodaysEngine(t *testing.T) {
+	for _, m := range table {
+		if _, err := m.changed(filepath.Join("..", "..")); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // plant writes the changed file beside the repository and returns the overlay
 // that shows it to the compiler.
 func (m *mutant) plant(t *testing.T, root string) string {
 	t.Helper()
-	path := filepath.Join(root, filepath.FromSlash(m.file))
-	text, err := os.ReadFile(path)
+	text, err := m.changed(root)
 	if err != nil {
-		t.Fatalf("%s: %v", m.name, err)
+		t.Fatal(err)
 	}
-	if n := strings.Count(string(text), m.old); n != 1 {
-		t.Fatalf("%s: its text occurs %d times in %s, not once: give the mutant the text of today's engine", m.name, n, m.file)
-	}
+	path := filepath.Join(root, filepath.FromSlash(m.file))
 	dir := t.TempDir()
 	changed := filepath.Join(dir, filepath.Base(path))
-	if err := os.WriteFile(changed, []byte(strings.Replace(string(text), m.old, m.new, 1)), 0o600); err != nil {
+	if err := os.WriteFile(changed, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	raw, err := json.Marshal(map[string]map[string]string{"Replace": {path: changed}})
@@ -89,6 +96,18 @@ func (m *mutant) plant(t *testing.T, root string) string {
 		t.Fatal(err)
 	}
 	return overlay
+}
+
+// changed is the text of the file with the bug in it.
+func (m *mutant) changed(root string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(root, filepath.FromSlash(m.file)))
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", m.name, err)
+	}
+	if n := strings.Count(string(text), m.old); n != 1 {
+		return "", fmt.Errorf("%s: its text occurs %d times in %s, not once: give the mutant the text of today's engine", m.name, n, m.file)
+	}
+	return strings.Replace(string(text), m.old, m.new, 1), nil
 }
 
 // duel builds and runs the differential test, with the overlay if there is one.

@@ -52,7 +52,7 @@ var table = []mutant{
 		name: "exclude_current excludes every event of its time",
 		file: "features/read.go",
 		old:  "\tif seesCurrent {\n\t\tc.to--\n\t}\n\te.scan(",
-		new:  "\tif seesCurrent {\n\t\tc.to--\n\t}\n\tfor seesCurrent && c.to > c.from && int64(m.rows[(c.to-1)*width]) == m.t {\n\t\tc.to--\n\t}\n\te.scan(",
+		new:  "\tif seesCurrent {\n\t\tc.to--\n\t}\n\tfor seesCurrent && c.to > c.from && m.log.plan.timeAt(m.rows, c.to-1) == m.t {\n\t\tc.to--\n\t}\n\te.scan(",
 	},
 	{
 		name: "min_count off by one",
@@ -81,8 +81,8 @@ var table = []mutant{
 	{
 		name: "session join: a late event that joins two sessions or lives is only counted",
 		file: "features/life.go",
-		old:  "\t\tl.see(c, w, row)\n\t\tl.rebuildLife(c, w)\n",
-		new:  "\t\tl.see(c, w, row)\n",
+		old:  "\t\tl.see(e, c, w, row)\n\t\tl.rebuildLife(c, w)\n",
+		new:  "\t\tl.see(e, c, w, row)\n",
 	},
 	{
 		name: "a missing field counts", more: true,
@@ -170,7 +170,7 @@ var table = []mutant{
 	},
 	{
 		name: "top_share: one of several most frequent values takes the others with it", more: true,
-		file: "features/beside.go",
+		file: "features/tally.go",
 		old:  "if left == 0 && most == b {",
 		new:  "if most == b {",
 	},
