@@ -195,8 +195,9 @@ func (r *Runner) writeMissing(ctx context.Context, rows []sinks.VersionedRow) {
 	}
 	limited, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
-	if err := r.Store.Write(limited, rows); err != nil {
-		r.metrics.onlineErrors.WithLabelValues(r.Backend).Inc()
+	err := r.Store.Write(limited, rows)
+	r.metrics.wrote(r.Backend, len(rows), err)
+	if err != nil {
 		b.away, b.retryAt = true, time.Now().Add(healPause)
 		return
 	}

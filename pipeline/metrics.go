@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"errors"
 	"strconv"
 	"time"
 
@@ -38,7 +39,7 @@ type metrics struct {
 	viewIndex                                                map[*spec.View]int   // in views
 	seen                                                     map[counterKey]int64 // of Reader.Counts, already counted
 	tableRows, tableLoaded                                   *prometheus.GaugeVec
-	tableReloads, lookupMisses, outages, cardNumbers         *prometheus.CounterVec
+	tableReloads, lookupMisses, outages, cardNumbers, rows   *prometheus.CounterVec
 	missingRows                                              prometheus.Gauge
 	collectors                                               []prometheus.Collector
 }
@@ -134,6 +135,9 @@ func (m *metrics) begin(r *Runner) {
 	if r.Store != nil {
 		m.onlineErrors.WithLabelValues(r.Backend)
 		m.outages.WithLabelValues(r.Backend)
+		for _, result := range []string{"accepted", "rejected_stale"} {
+			m.rows.WithLabelValues(r.Backend, result)
+		}
 	}
 	for _, log := range []blocker{outputLog, deadLetterLog} {
 		m.produceErrors.WithLabelValues(log.String())
@@ -186,6 +190,7 @@ func (m *metrics) counters() {
 	m.transactions = m.counterVec("freshet_transactions_total", "Commits by result: committed, aborted (and sent again), lost, failed.", "result")
 	m.onlineErrors = m.counterVec("freshet_online_write_errors_total", "Failed writes to the online store.", "backend")
 	m.outages = m.counterVec("freshet_online_outages_total", "Times that the stream went on without the online store.", "backend")
+	m.rows = m.counterVec("freshet_online_rows_total", "Rows by result: accepted by the online store, or rejected_stale since another owner has taken it over.", "backend", "result")
 	m.produceErrors = m.counterVec("freshet_output_errors_total", "Failed appends to the logs that Freshet writes.", "log")
 	m.rebal = m.counterVec("freshet_rebalances_total", "Changes of ownership seen by this instance.", "group")
 	m.scores = m.counterVec("freshet_scores_total", "Scores by band; an empty band where the model has none.", "model", "version", "band")
@@ -230,6 +235,19 @@ func (m *metrics) scored(counts *batchCounts, model *spec.Model, res *models.Res
 	counts.bands[bandKey{model, res.Band}]++
 	if res.HasScore {
 		counts.scores = append(counts.scores, scoreCount{m.modelSeries[model], res.Score})
+	}
+}
+
+// wrote counts rows of a write that has ended.
+func (m *metrics) wrote(backend string, rows int, err error) {
+	switch {
+	case err == nil:
+		m.rows.WithLabelValues(backend, "accepted").Add(float64(rows))
+	case errors.Is(err, sinks.ErrLost):
+		m.rows.WithLabelValues(backend, "rejected_stale").Add(float64(rows))
+	}
+	if err != nil {
+		m.onlineErrors.WithLabelValues(backend).Inc()
 	}
 }
 

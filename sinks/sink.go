@@ -35,10 +35,12 @@ type Writer struct {
 }
 
 // OnlineStore holds the newest row of every entity and view. One goroutine
-// calls it at a time.
+// calls it at a time; another may call Alive beside it.
 type OnlineStore interface {
 	// TakeOver draws a new owner number, and raises the incarnation if this is
-	// a first run; it writes the rest of meta.
+	// a first run; it writes the rest of meta. From then on nothing that an
+	// owner before writes, or has on its way, is stored: its calls fail with a
+	// Fatal error that is ErrLost.
 	TakeOver(ctx context.Context, w Writer) (owner, incarnation uint32, err error)
 	// Write stores the rows and returns once all are acknowledged. A key
 	// comes at most once per call. After an error any of them may or may not
@@ -89,6 +91,10 @@ type Transaction interface {
 // ErrAborted is what errors of a Transaction's Produce are: what was produced
 // since the last commit is void, and all of it must be sent again.
 var ErrAborted = errors.New("the transaction was aborted")
+
+// ErrLost is what errors of an OnlineStore are once another writer has taken
+// over: nothing of ours is stored any more.
+var ErrLost = errors.New("another writer has taken over the online store")
 
 // TooLarge is the error of Produce for records refused for their size, by
 // their index.

@@ -112,7 +112,7 @@ func (e *encoder) cell(grown []byte) *cell {
 
 func (e *encoder) command(ctx context.Context, start int) {
 	end := len(e.args)
-	e.commands = append(e.commands, goredis.NewIntCmd(ctx, e.args[start:end:end]...))
+	e.commands = append(e.commands, goredis.NewCmd(ctx, e.args[start:end:end]...))
 }
 
 func (e *encoder) namesOf(layout *features.RowLayout) *rowNames {

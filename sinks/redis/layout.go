@@ -38,6 +38,7 @@ type keys struct {
 
 func (k keys) meta() string  { return "freshet:" + k.namespace + ":meta" }
 func (k keys) alive() string { return "freshet:" + k.namespace + ":alive" }
+func (k keys) fence() string { return "freshet:" + k.namespace + ":fence" }
 
 // row is freshet:<namespace>:{<entity>:<token>}:<view>@<version>. The braces
 // put all views of an entity into one slot of a cluster.

@@ -27,6 +27,9 @@ type Store struct {
 	address string // for errors
 	keys    keys
 	rows    encoder
+	owner   uint32 // ours; 0: nobody has taken over by this store
+	writes  lane   // of Write
+	signs   lane   // of Alive, which may come beside
 
 	personal bool
 }
@@ -41,11 +44,15 @@ func Open(o Options) (*Store, error) {
 		return nil, err
 	}
 	k := keys{namespace: o.Namespace, tokens: o.Tokens}
-	return &Store{client: client, address: client.Options().Addr, keys: k, rows: newEncoder(k), personal: o.Personal}, nil
+	s := &Store{client: client, address: client.Options().Addr, keys: k, rows: newEncoder(k), personal: o.Personal}
+	s.writes.store, s.signs.store = s, s
+	return s, nil
 }
 
 // Close ends the connections.
 func (s *Store) Close() error {
+	s.writes.drop()
+	s.signs.drop()
 	if err := s.client.Close(); err != nil {
 		return fmt.Errorf("close redis at %s: %w", s.address, err)
 	}
@@ -72,7 +79,11 @@ func (s *Store) TakeOver(ctx context.Context, w sinks.Writer) (owner, incarnatio
 	if err != nil {
 		return 0, 0, s.failed("read "+meta, err)
 	}
-	drawn, err := s.draw(ctx, int64(w.AtLeast))
+	fence, err := ownerOf(s.client.Get(ctx, s.keys.fence())) // meta may have been lost without it
+	if err != nil {
+		return 0, 0, s.failed("read "+s.keys.fence(), err)
+	}
+	drawn, err := s.draw(ctx, int64(max(w.AtLeast, fence)))
 	if err != nil {
 		return 0, 0, s.failed("take over "+meta, err)
 	}
@@ -91,7 +102,15 @@ func (s *Store) TakeOver(ctx context.Context, w sinks.Writer) (owner, incarnatio
 	if err := s.describe(ctx, w, views); err != nil {
 		return 0, 0, s.failed("write "+meta, err)
 	}
-	return uint32(drawn), uint32(run), nil
+	s.writes.drop()
+	s.signs.drop()
+	s.owner = uint32(drawn)
+	// Where someone has drawn a later number meanwhile the fence is theirs
+	// already: the first write says so.
+	if err := s.writes.arm(ctx); err != nil && !errors.Is(err, sinks.ErrLost) {
+		return 0, 0, s.failed("raise "+s.keys.fence(), err)
+	}
+	return s.owner, uint32(run), nil
 }
 
 // draw takes an owner number above atLeast. Two writers that draw at once get
@@ -118,13 +137,13 @@ func (s *Store) Write(ctx context.Context, rows []sinks.VersionedRow) error {
 
 func (s *Store) writePipeline(ctx context.Context, rows []sinks.VersionedRow) error {
 	commands := s.rows.encode(ctx, rows)
-	pipeline := s.client.Pipeline()
-	if err := pipeline.BatchProcess(ctx, commands...); err != nil {
-		return s.failed("write rows", err)
-	}
-	_, err := pipeline.Exec(ctx)
-	if err == nil {
+	err := s.writes.exec(ctx, commands)
+	var fatal *sinks.Fatal
+	switch {
+	case err == nil:
 		return nil
+	case errors.As(err, &fatal):
+		return s.failed("write rows", err)
 	}
 	return s.pipelineFailed(commands, len(rows), err)
 }
@@ -154,7 +173,8 @@ func (s *Store) pipelineFailed(commands []goredis.Cmder, rows int, err error) er
 
 // Alive writes the stream's time, for five seconds.
 func (s *Store) Alive(ctx context.Context, ms int64) error {
-	if err := s.client.Set(ctx, s.keys.alive(), strconv.FormatInt(ms, 10), aliveFor).Err(); err != nil {
+	set := goredis.NewCmd(ctx, "set", s.keys.alive(), strconv.FormatInt(ms, 10), "px", aliveFor.Milliseconds())
+	if err := s.signs.exec(ctx, []goredis.Cmder{set}); err != nil {
 		return s.failed("write "+s.keys.alive(), err)
 	}
 	return nil

@@ -57,6 +57,7 @@ func OnlineStore(t *testing.T, open func(t *testing.T) Harness) {
 		{"OwnersRise", ownersRise},
 		{"OwnersAreDrawnOnce", ownersAreDrawnOnce},
 		{"IncarnationsRiseOnFirstRuns", incarnationsRise},
+		{"AnOwnerBeforeWritesNothing", anOwnerBefore},
 		{"Alive", alive},
 		{"ACancelledWriteIsNotFatal", aCancelledWrite},
 	} {
@@ -337,6 +338,34 @@ func incarnationsRise(t *testing.T, h Harness) {
 	_, other := takeOver(t, openStore(t, h), sinks.Writer{First: true})
 	if first < 1 || again != first || other != first+1 {
 		t.Errorf("incarnations %d, %d, %d: want n, n, n+1", first, again, other)
+	}
+}
+
+func anOwnerBefore(t *testing.T, h Harness) {
+	before, owner, cards := openStore(t, h), openStore(t, h), Cards()
+	takeOver(t, before, sinks.Writer{})
+	write(t, before, FullCard(cards, "c1", At(7, 1)), FullCard(cards, "c2", At(7, 2)))
+	takeOver(t, owner, sinks.Writer{})
+	write(t, owner, FullCard(cards, "c1", At(8, 1)))
+	for range 2 {
+		err := before.Write(context.Background(), []sinks.VersionedRow{FullCard(cards, "c1", At(7, 3)), FullCard(cards, "c3", At(9, 3))})
+		var fatal *sinks.Fatal
+		if !errors.Is(err, sinks.ErrLost) || !errors.As(err, &fatal) {
+			t.Errorf("write of an owner before: %v, want a fatal error that is ErrLost", err)
+		}
+	}
+	if err := before.Alive(context.Background(), asOf); !errors.Is(err, sinks.ErrLost) {
+		t.Errorf("alive of an owner before: %v, want ErrLost", err)
+	}
+	equal(t, "version", h.Read(t, cards, "c1").Version, At(8, 1))
+	equal(t, "version of a row that nobody wrote since", h.Read(t, cards, "c2").Version, At(7, 2))
+	if h.Read(t, cards, "c3").Found {
+		t.Error("an owner before has written a row")
+	}
+	takeOver(t, before, sinks.Writer{}) // back again
+	write(t, before, FullCard(cards, "c3", At(10, 1)))
+	if err := owner.Write(context.Background(), []sinks.VersionedRow{FullCard(cards, "c1", At(9, 1))}); !errors.Is(err, sinks.ErrLost) {
+		t.Errorf("write of the other: %v, want ErrLost", err)
 	}
 }
 

@@ -1,0 +1,174 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/freshet-dev/freshet/sinks"
+)
+
+// The fence is a key with the number of the owner who may write. Whoever takes
+// over raises it before its first write; everything else is written in
+// transactions on connections that watch it. A transaction that an owner before
+// has on its way, however long, is refused whole: the fence was touched since.
+//
+// The watch of one transaction is set behind the one before it, so a write is
+// still one round trip.
+
+// lane is a connection whose transactions the fence guards.
+type lane struct {
+	store *Store
+	conn  *goredis.Conn
+	armed bool // it watches the fence, which was ours then
+}
+
+// armTries is how often a write whose fence was touched looks whose it is. It is
+// ours again only where its value was set anew.
+const armTries = 5
+
+// exec does the commands in one transaction, all or none: none where another
+// owner has raised the fence. Replies of the server are the commands' own
+// errors; the result is one of those, or why there are none.
+func (l *lane) exec(ctx context.Context, commands []goredis.Cmder) error {
+	for range armTries {
+		if !l.armed {
+			if err := l.arm(ctx); err != nil {
+				return err
+			}
+		}
+		if done, err := l.try(ctx, commands); done || err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("%s was touched %d times in a row while nobody else owned it", l.store.keys.fence(), armTries)
+}
+
+// try sends one transaction, and the watch for the next one behind it.
+func (l *lane) try(ctx context.Context, commands []goredis.Cmder) (done bool, err error) {
+	fence := l.store.keys.fence()
+	l.armed = false
+	pipeline := l.conn.Pipeline()
+	pipeline.Do(ctx, "multi")
+	if err := pipeline.BatchProcess(ctx, commands...); err != nil {
+		return false, err
+	}
+	exec := pipeline.Do(ctx, "exec")
+	watch := pipeline.Do(ctx, "watch", fence)
+	get := pipeline.Get(ctx, fence)
+	_, _ = pipeline.Exec(ctx) // the commands have their errors
+
+	if broken(get.Err()) || broken(exec.Err()) {
+		l.drop()
+		return false, errors.Join(firstError(commands), exec.Err(), get.Err())
+	}
+	owner, err := ownerOf(get)
+	l.armed = watch.Err() == nil && err == nil && owner == l.store.owner
+	switch {
+	case errors.Is(exec.Err(), goredis.Nil):
+		return false, nil // refused: the fence was touched
+	case exec.Err() != nil:
+		if err := firstError(commands); err != nil {
+			return false, err // EXECABORT says only that there is one
+		}
+		return false, exec.Err()
+	}
+	return true, l.replies(exec, commands)
+}
+
+// replies gives every command the error that EXEC's reply has for it.
+func (l *lane) replies(exec *goredis.Cmd, commands []goredis.Cmder) (first error) {
+	list, _ := exec.Val().([]any)
+	if len(list) != len(commands) {
+		l.drop()
+		return fmt.Errorf("exec answered %d of %d commands", len(list), len(commands))
+	}
+	for i, reply := range list {
+		if err, ok := reply.(error); ok {
+			commands[i].SetErr(err)
+			if first == nil {
+				first = err
+			}
+		}
+	}
+	return first
+}
+
+// arm watches the fence, which must be ours. One that is missing or of an owner
+// before was lost by the server: it is raised again.
+func (l *lane) arm(ctx context.Context) error {
+	s := l.store
+	fence := s.keys.fence()
+	for range armTries {
+		if l.conn == nil {
+			l.conn = s.client.Conn()
+		}
+		pipeline := l.conn.Pipeline()
+		pipeline.Do(ctx, "watch", fence)
+		get := pipeline.Get(ctx, fence)
+		if _, err := pipeline.Exec(ctx); err != nil && !errors.Is(err, goredis.Nil) {
+			l.drop()
+			return err
+		}
+		owner, err := ownerOf(get)
+		switch {
+		case err != nil:
+			return &sinks.Fatal{Err: fmt.Errorf("%s is no owner's number: was it edited by hand? %w", fence, err)}
+		case owner > s.owner:
+			return &sinks.Fatal{Err: fmt.Errorf("%s is %d, and we are owner %d: %w; if that was no hand-over, two runs write namespace %s: give one another namespace or database",
+				fence, owner, s.owner, sinks.ErrLost, s.keys.namespace)}
+		case owner == s.owner:
+			l.armed = true
+			return nil
+		}
+		pipeline = l.conn.Pipeline()
+		pipeline.Do(ctx, "multi")
+		pipeline.Do(ctx, "set", fence, s.owner)
+		exec := pipeline.Do(ctx, "exec")
+		if _, err := pipeline.Exec(ctx); err != nil && !errors.Is(exec.Err(), goredis.Nil) {
+			l.drop()
+			return err
+		}
+	}
+	return fmt.Errorf("%s was touched %d times in a row", fence, armTries)
+}
+
+// drop gives up the connection; the next transaction makes one.
+func (l *lane) drop() {
+	l.armed = false
+	if l.conn != nil {
+		_ = l.conn.Close() // it was given up, or goes back to the pool
+		l.conn = nil
+	}
+}
+
+// ownerOf reads the fence: 0 where there is none.
+func ownerOf(get *goredis.StringCmd) (uint32, error) {
+	text, err := get.Result()
+	if errors.Is(err, goredis.Nil) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseUint(text, 10, 32)
+	return uint32(n), err
+}
+
+// broken reports whether an error is the connection's and not an answer.
+func broken(err error) bool {
+	var reply goredis.Error
+	return err != nil && !errors.As(err, &reply)
+}
+
+func firstError(commands []goredis.Cmder) error {
+	for _, c := range commands {
+		if err := c.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
