@@ -204,7 +204,7 @@ func (e *Engine) Apply(ev *event.Event, out *Vector) {
 		l := e.logs[plan.index]
 		p := l.find(e, sp.entity[i], ev, first)
 		l.makeRoom(e, &p)
-		if out != nil && p.standing == at {
+		if out != nil && plan.past && p.standing == at {
 			e.readBefore(sp, l, &p, ev, out)
 		}
 		l.put(e, &p, ev, first)

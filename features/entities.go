@@ -38,6 +38,7 @@ type states struct {
 	n     int        // slots there are
 	keys  [][]string // in pages, by slot; "": free
 	pages [][]uint64
+	room  []uint64 // of the next pages
 	free  []slot
 }
 
@@ -77,7 +78,12 @@ func (s *states) take(key string) slot {
 	s.n++
 	if at&(pageSlots-1) == 0 {
 		s.keys = append(s.keys, make([]string, pageSlots))
-		s.pages = append(s.pages, make([]uint64, pageSlots*s.words))
+		words := pageSlots * s.words
+		if len(s.room) == 0 {
+			s.room = window.Arena(words * window.ArenaSize(len(s.pages), words))
+		}
+		s.pages = append(s.pages, s.room[:words:words])
+		s.room = s.room[words:]
 	}
 	*s.key(at) = key
 	return at

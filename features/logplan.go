@@ -21,6 +21,7 @@ type logPlan struct {
 	entity *spec.Entity
 
 	rowLayout
+	past  bool // some column does not see the current event
 	bits  []bitPlan
 	lanes []int // by lane: the source's input
 	texts []int // the lanes that hold numbers of texts

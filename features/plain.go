@@ -64,6 +64,9 @@ func (r *viewReading) flatten() {
 	for i := range r.groups {
 		g := &r.groups[i]
 		rest := cellGroup{cursor: g.cursor, before: g.before}
+		if len(g.before) > 0 {
+			r.view.log.past = true
+		}
 		for j := range g.after {
 			x := &g.after[j]
 			if x.plain == notPlain || !g.cursor.isSpan() {

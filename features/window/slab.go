@@ -122,10 +122,10 @@ func (s *Slab) withRoom(class uint8, size uint32) uint32 {
 
 func (p *pageState) full(size uint32) bool { return p.free == 0 && p.cut+size > pageWords }
 
-// more makes empty pages: one at first, up to 32 at once when there are many.
+// more makes empty pages.
 func (s *Slab) more() {
-	n := min(max(len(s.pages)/4, 1), 32)
-	words := make([]uint64, n*pageWords)
+	n := ArenaSize(len(s.pages), pageWords)
+	words := Arena(n * pageWords)
 	for i := range n {
 		s.empty = append(s.empty, s.page(words[i*pageWords:(i+1)*pageWords:(i+1)*pageWords]))
 	}
