@@ -280,6 +280,12 @@ func (d *duel) doubtful(f *spec.Feature, key string, t int64) bool {
 	return false
 }
 
+// small reports whether a view has a budget that histories exceed: what some of
+// its features say past it is open, and what rules make of that.
+func small(v *spec.View) bool {
+	return v.EventBudget < longestHistory || v.DistinctBudget < longestHistory
+}
+
 // doubtfulExpr reports whether an expression reads a doubtful value.
 func (d *duel) doubtfulExpr(x *spec.Expr, want *oracle.Outcome) bool {
 	for _, n := range slices.Concat(x.Names, x.Asked) {
@@ -287,7 +293,7 @@ func (d *duel) doubtfulExpr(x *spec.Expr, want *oracle.Outcome) bool {
 			continue
 		}
 		key, _ := want.Key(n.Feature.View.Entity)
-		if d.doubtful(n.Feature, key, want.Time()) || n.Feature.View.DistinctBudget < spec.DefaultDistinctBudget {
+		if d.doubtful(n.Feature, key, want.Time()) || small(n.Feature.View) {
 			return true
 		}
 	}

@@ -61,8 +61,13 @@ type story struct {
 
 func newStory(t *testing.T) *story {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "traps.freshet.yaml")
-	if err := os.WriteFile(path, []byte(trapSpec), 0o600); err != nil {
+	return storyOf(t, trapSpec)
+}
+
+func storyOf(t *testing.T, text string) *story {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "story.freshet.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	specs, diagnostics, err := spec.Load([]string{path})
