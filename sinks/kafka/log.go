@@ -63,6 +63,7 @@ type Log struct {
 	records []kgo.Record
 	headers []kgo.RecordHeader
 	failed  []failure
+	refused map[string]bool // topics whose broker or limit has refused a record in this call
 }
 
 type failure struct {
@@ -77,7 +78,7 @@ func newLog(ctx context.Context, config Config, more ...kgo.Opt) (*Log, error) {
 	if config.UnreachableAfter == 0 {
 		config.UnreachableAfter = DefaultUnreachableAfter
 	}
-	l := &Log{config: config, limits: map[string]int32{}}
+	l := &Log{config: config, limits: map[string]int32{}, refused: map[string]bool{}}
 	if err := l.connect(ctx, more...); err != nil {
 		return nil, err
 	}
@@ -143,6 +144,7 @@ func (l *Log) Produce(ctx context.Context, records []sinks.Record) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.fill(records)
+	clear(l.refused)
 	l.send(ctx, all(len(records)))
 	if len(l.failed) == 0 {
 		return nil
@@ -245,6 +247,7 @@ func (l *Log) tooLarge(records []sinks.Record) ([]int, error) {
 		if !errors.Is(f.err, kerr.MessageTooLarge) && !errors.Is(f.err, kerr.RecordListTooLarge) {
 			return nil, l.explain(records[f.index].Topic, f.err)
 		}
+		l.refused[records[f.index].Topic] = true
 		indexes = append(indexes, f.index)
 	}
 	slices.Sort(indexes)

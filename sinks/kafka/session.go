@@ -254,6 +254,9 @@ func (s *Session) Produce(ctx context.Context, records []sinks.Record) error {
 		return err
 	}
 	s.fail(err)
+	// A record that the broker refuses for its size takes the transaction with
+	// it. With the limit known it is refused here, the next time.
+	s.log.shrink(context.WithoutCancel(ctx))
 	return fmt.Errorf("%w: %w", sinks.ErrAborted, err)
 }
 

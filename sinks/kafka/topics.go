@@ -22,6 +22,8 @@ const (
 	createTimeout = 20 * time.Second
 	// createPoll is how often a new topic is looked for.
 	createPoll = 100 * time.Millisecond
+	// minBatchBytes ends the search for what a topic takes.
+	minBatchBytes = 1 << 10
 	// maxMessageBytes is the topic setting that bounds a batch.
 	maxMessageBytes = "max.message.bytes"
 )
@@ -93,6 +95,23 @@ func led(t kadm.TopicDetail) bool {
 		}
 	}
 	return true
+}
+
+// shrink takes smaller batches for fitting into the topics that have just
+// refused one: what the topics' settings say now, or half of what was tried.
+func (l *Log) shrink(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	defer cancel()
+	for topic := range l.refused {
+		before := l.limit(topic)
+		err := l.learnLimits(ctx, []TopicSpec{{Name: topic}})
+		if after := l.limit(topic); err == nil && after < before {
+			continue
+		}
+		l.limitsMu.Lock()
+		l.limits[topic] = max(before/2, minBatchBytes)
+		l.limitsMu.Unlock()
+	}
 }
 
 // learnLimits reads the topics' own bounds on a batch. Where that is not

@@ -49,7 +49,7 @@ func (c *Consumer) commitInTransaction(ctx context.Context, offsets map[string]m
 	case errors.Is(err, sources.ErrLost):
 		tx.Abort(ctx)
 		return err
-	case kafkaclient.Fatal(err) && tx.Holds() != kafkaclient.Void:
+	case kafkaclient.Fatal(err) && tx.Holds() != kafkaclient.Void && !abortable(err):
 		return err
 	case err != nil:
 		tx.Abort(ctx)
@@ -65,6 +65,12 @@ func (c *Consumer) commitInTransaction(ctx context.Context, offsets map[string]m
 	}
 	c.config.Observe("the answer to a commit is lost: asking what became of it", err)
 	return c.resolve(ctx, offsets, metadata)
+}
+
+// abortable reports whether the broker only wants the transaction to be made
+// anew.
+func abortable(err error) bool {
+	return errors.Is(err, kerr.TransactionAbortable) || errors.Is(err, kerr.UnknownServerError)
 }
 
 // addOffsets puts the positions into the transaction. A generation that has
