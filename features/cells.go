@@ -27,6 +27,12 @@ func (c *compiler) log(sp *sourcePlan, entity *spec.Entity) *logPlan {
 		distinct: c.distinctBudgetOf(sp.source, entity),
 	}
 	l.hasID = sp.source.IDField != nil
+	if sp.source.Retracts != nil {
+		l.retracts = true
+		l.taking = l.bit(bitPlan{filter: -1, cond: -1, numerator: -1, input: -1, mark: takingMark})
+		l.found = l.bit(bitPlan{filter: -1, cond: -1, numerator: -1, input: -1, mark: foundMark})
+		l.span = l.lateness // an original may be earlier than what takes it back, and later too
+	}
 	c.plan.logs = append(c.plan.logs, l)
 	at := 0
 	for at < len(sp.logs) && sp.logs[at].entity.Index < entity.Index {
@@ -58,7 +64,8 @@ func (c *compiler) view(v *spec.View) *viewPlan {
 		ttl:   v.TTL.Milliseconds(),
 		cells: map[*spec.Feature]*cell{},
 	}
-	vp.entered = l.bit(bitPlan{filter: c.cond(sp, v.Filter), cond: -1, numerator: -1, input: -1})
+	vp.stands = l.bit(bitPlan{filter: c.cond(sp, v.Filter), cond: -1, numerator: -1, input: -1})
+	vp.entered = l.bit(bitPlan{filter: c.cond(sp, v.Filter), cond: -1, numerator: -1, input: -1, held: l.retracts})
 	l.views = append(l.views, vp)
 	l.ttl = max(l.ttl, vp.ttl)
 	c.plan.views[v.Index] = vp
@@ -101,15 +108,15 @@ func (l *logPlan) cursor(v *viewPlan, f *spec.Feature, agg *aggregate.Aggregatio
 		want.last, want.gap, want.view = f.Window.N, v.ttl, v
 	}
 	switch {
-	case f.Def.By != nil:
-		want.by, want.view = true, v
+	case f.Def.By != nil, l.retracts:
+		want.by, want.view = f.Def.By != nil, v
 		if want.gap > 0 && want.last == 0 {
 			want.last = math.MaxInt // all of the life
 		}
 	case want.gap > 0 && want.last == 0:
 		want.life = l.chain(v, want.gap)
 	}
-	want.scanned = want.by || want.last > 0 || (want.delay > 0 && want.life != nil)
+	want.scanned = want.by || l.retracts || want.last > 0 || (want.delay > 0 && want.life != nil)
 	for _, p := range agg.Parts(n) {
 		delayed := want.delay > 0 && (p == aggregate.Distinct || !p.Retractable()) && !p.Walks() && !p.Counted()
 		delayed = delayed || (p == aggregate.Best && want.life == nil)
@@ -354,6 +361,9 @@ func (l *logPlan) finishState() int {
 	}
 	for _, v := range l.views {
 		v.state = take(viewWords)
+		if l.retracts {
+			take(1)
+		}
 	}
 	for _, c := range l.chains {
 		c.state = take(chainWords)

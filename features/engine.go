@@ -31,6 +31,7 @@ type Engine struct {
 	statuses []Status
 	args     aggregate.Args // of one cell
 	stretch  stretch        // what a walk goes over
+	stood    []uint64       // the rows of a log without what was taken back
 	walked   []uint64       // what it makes
 	counting *counting
 	voted    [2]uint64      // a mode or quantile
@@ -104,6 +105,7 @@ func NewEngine(p *Plan, o Options) *Engine {
 type current struct {
 	*identity
 	staged   bool
+	takes    takes
 	conds    []condition
 	values   []event.Value // by input
 	words    []uint64      // by input
@@ -132,6 +134,7 @@ func (e *Engine) ask(ev *event.Event) {
 	c, sp := &e.current, e.plan.sources[ev.Source]
 	env := &e.env
 	*env = expr.Env{Fields: ev.Values}
+	c.takes = e.takesOf(ev)
 	c.conds = c.conds[:0]
 	for _, program := range sp.conds {
 		yes, ok := program.EvalBool(env)
@@ -199,6 +202,9 @@ func (e *Engine) Apply(ev *event.Event, out *Vector) {
 	for i, plan := range sp.logs {
 		if c.keys[sp.entity[i]] == "" {
 			c.places = append(c.places, placed{})
+			if c.takes.yes {
+				e.logs[plan.index].keyless++
+			}
 			continue
 		}
 		l := e.logs[plan.index]
@@ -284,6 +290,9 @@ type LogStats struct {
 
 	// Since the engine was made:
 	Folded int64 // events past the event budget (S26)
+	// Of a source with `retracts` (S16): events that would take another one back,
+	// but no such event came within the lateness; or they lack the entity's key.
+	RetractUnknown, RetractKeyless int64
 }
 
 // ViewStats is what one view holds and has counted. Its entities are those of
@@ -305,7 +314,8 @@ type viewCounts struct{ noEntity, incomplete, degraded, overflows int64 }
 func (e *Engine) Stats() Stats {
 	var s Stats
 	for _, l := range e.logs {
-		s.Logs = append(s.Logs, LogStats{Source: l.plan.source.source, Entity: l.plan.entity, Keys: l.entities.live(), Bytes: l.bytes(), Folded: l.folds})
+		s.Logs = append(s.Logs, LogStats{Source: l.plan.source.source, Entity: l.plan.entity, Keys: l.entities.live(), Bytes: l.bytes(), Folded: l.folds,
+			RetractUnknown: l.unknowns, RetractKeyless: l.keyless})
 	}
 	for _, v := range e.plan.views {
 		if v == nil {

@@ -251,9 +251,13 @@ type entityLog struct {
 	tiles    window.Tiles
 	sketches window.Sketches
 	entities entities
-	few      int      // rows of an entity with a small state; 0: none has one
-	touched  []slot   // with a row to be written, in order of first touch; some that are free or come twice
-	folds    int64    // events that were folded
+	few      int       // rows of an entity with a small state; 0: none has one
+	touched  []slot    // with a row to be written, in order of first touch; some that are free or come twice
+	folds    int64     // events that were folded
+	waits    []waiting // oldest at awaited
+	awaited  int
+	unknowns int64    // those that waited in vain
+	keyless  int64    // events that would take another one back, and lack the key
 	hand     slot     // the last one that was looked at by the sweep
 	swept    uint64   // the newest event time of an entity that was forgotten
 	nobody   []uint64 // a state that has seen nothing

@@ -164,6 +164,9 @@ func (l *entityLog) trim(e *Engine, w []uint64) int {
 	}
 	for i := range n {
 		row := l.plan.row(rows, i)
+		if l.plan.retracts {
+			l.leaveTaken(w, row)
+		}
 		for _, v := range l.plan.views {
 			if l.plan.has(row, v.entered) {
 				l.fold(e, v, w, row)

@@ -1,5 +1,7 @@
 package features
 
+import "math"
+
 // A window of the last n events is cut by number: of all events that entered
 // the view, up to t - delay, the newest n of the row's life at t (S22, S23). The
 // feature's filter and field select inside. It is scanned: n rows, and those
@@ -50,7 +52,7 @@ func (l *entityLog) cutLast(k *cursorPlan, rows []uint64, t int64) (c cut, since
 			return c, since, false
 		}
 		since = at
-		if i >= c.to {
+		if i >= c.to || !l.plan.has(l.plan.row(rows, i), k.view.stands) {
 			continue
 		}
 		c.from = i
@@ -84,6 +86,9 @@ func (l *entityLog) spare(rows []uint64, newest int64, n int) int {
 	most := n
 	for _, k := range l.plan.lasts {
 		next, left := newest-l.plan.lateness, k.last
+		if l.plan.retracts { // any of them may be taken back, and the next older one comes in
+			left = math.MaxInt
+		}
 		for i := l.rows.FirstAfter(rows, next-1) - 1; i >= 0 && left > 0; i-- {
 			if !l.plan.has(l.plan.row(rows, i), k.view.entered) {
 				continue

@@ -21,11 +21,13 @@ type logPlan struct {
 	entity *spec.Entity
 
 	rowLayout
-	past  bool // some column does not see the current event
-	bits  []bitPlan
-	lanes []int // by lane: the source's input
-	texts []int // the lanes that hold numbers of texts
-	views []*viewPlan
+	past          bool // some column does not see the current event
+	bits          []bitPlan
+	lanes         []int // by lane: the source's input
+	texts         []int // the lanes that hold numbers of texts
+	retracts      bool  // the source has events that take others back
+	taking, found int   // the bits of those
+	views         []*viewPlan
 
 	cursors    []*cursorPlan
 	lasts      []*cursorPlan // those of the last n events
@@ -97,10 +99,21 @@ type bitPlan struct {
 	numerator int // has a value
 	hit       bool
 	input     int
-	order     int // 1 + an input that has a value too; 0: none
-	category  int // the same
-	unique    int // 1 + the table whose newest occurrence of a value this marks
+	order     int  // 1 + an input that has a value too; 0: none
+	category  int  // the same
+	held      bool // what is taken back keeps it
+	mark      mark // not of the event, but of what the log says of it
+	unique    int  // 1 + the table whose newest occurrence of a value this marks
 }
+
+// mark is a bit that is set for another reason than a bitPlan's.
+type mark uint8
+
+const (
+	noMark     mark = iota
+	takingMark      // the row takes another one back
+	foundMark       // and that one is or was in the log
+)
 
 // cursorPlan is one window that is cut from the log, with all parts that are
 // kept for it.
@@ -240,6 +253,7 @@ type viewPlan struct {
 	log     *logPlan
 	touch   uint64 // its bit in atTouched
 	entered int    // the bit of events that pass the view's filter
+	stands  int    // the same without those that were taken back
 	ttl     int64  // ms
 	state   int    // offset of its words
 	chains  []*chainPlan
@@ -261,9 +275,10 @@ type chainPlan struct {
 
 // The words of a view in an entity's state.
 const (
-	viewNewest = iota // time of the newest event that entered; 0: none
-	viewFolded        // the same among the events that have left the log
-	viewWords         // how many
+	viewNewest = iota      // time of the newest event that entered; 0: none
+	viewFolded             // the same among the events that have left the log
+	viewWords              // how many
+	viewTaken  = viewWords // of a log with retracts one more: the newest time at which one of those that have left was taken back
 )
 
 // The words of a chain in an entity's state.

@@ -8,12 +8,14 @@ import (
 
 // A row of a log, and nothing outside this file and package window knows it:
 // the event time in the upper bits of the first word with the first flags in
-// the lower ones; the place; the id's hash (where hasID); further flags; lanes.
+// the lower ones; the place; the id's hash (where hasID); further flags; what
+// is taken back (where retracts); lanes.
 
 // rowLayout is where the parts of a log's rows are.
 type rowLayout struct {
 	hasID   bool
 	flagsAt int // the flags that do not fit into the first word
+	takenAt int // of a source with `retracts`: takenWords
 	lanesAt int
 	width   int // words of a row
 }
@@ -27,6 +29,10 @@ func (l *logPlan) layRow() {
 	l.lanesAt = l.flagsAt
 	if further := len(l.bits) - window.OwnBits; further > 0 {
 		l.lanesAt += (further + 63) / 64
+	}
+	if l.retracts {
+		l.takenAt = l.lanesAt
+		l.lanesAt += takenWords
 	}
 	l.width = l.lanesAt + len(l.lanes)
 }
@@ -99,7 +105,11 @@ func (l *entityLog) fill(e *Engine, row []uint64, ev *event.Event, first bool) {
 	p, c := l.plan, &e.current
 	window.Stamp(row, ev.Time, c.place)
 	clear(row[2:p.lanesAt])
-	if p.hasID && first {
+	if c.takes.yes {
+		p.fillTaking(row, c)
+		return
+	}
+	if p.hasID && (first || p.retracts) {
 		row[2] = c.idHash
 	}
 	for i := range p.bits {

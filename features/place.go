@@ -34,7 +34,7 @@ type placed struct {
 func (l *entityLog) find(e *Engine, entity int, ev *event.Event, first bool) placed {
 	c := &e.current
 	p := placed{views: l.plan.counted(c), standing: at}
-	p.in = p.views != 0 || (first && l.plan.hasID && c.idHash != 0)
+	p.in = p.views != 0 || (first && l.plan.hasID && c.idHash != 0) || c.takes.yes
 	n, known := l.entities.find(c.hashes[entity])
 	if !known {
 		if !p.in {
@@ -89,6 +89,9 @@ func (l *entityLog) put(e *Engine, p *placed, ev *event.Event, first bool) {
 			p.slot, p.state = l.promote(e, p.slot)
 		}
 	}
+	if l.plan.retracts {
+		l.retract(e, p)
+	}
 	l.keepBudget(e, p)
 	if p.views == 0 {
 		return
@@ -102,6 +105,9 @@ func (l *entityLog) put(e *Engine, p *placed, ev *event.Event, first bool) {
 // counted has the touch bits of the views that an event enters.
 func (l *logPlan) counted(c *current) uint64 {
 	var views uint64
+	if c.takes.yes {
+		return 0
+	}
 	for _, v := range l.views {
 		if l.bits[v.entered].holds(c) {
 			views |= v.touch
@@ -113,7 +119,7 @@ func (l *logPlan) counted(c *current) uint64 {
 // holds reports whether an event has the bit. What is unique, the log says.
 func (b *bitPlan) holds(c *current) bool {
 	switch {
-	case b.unique > 0:
+	case b.unique > 0, b.mark != noMark:
 		return false
 	case b.filter >= 0 && c.conds[b.filter] != holds:
 		return false

@@ -1,6 +1,8 @@
 package features
 
 import (
+	"math"
+
 	"github.com/freshet-dev/freshet/features/aggregate"
 	"github.com/freshet-dev/freshet/features/event"
 	"github.com/freshet-dev/freshet/features/expr"
@@ -19,6 +21,7 @@ type moment struct {
 	state    []uint64
 	rows     []uint64 // what is seen of the log
 	t        int64
+	place    uint64 // and of the events at t those up to this place
 	standing standing
 	small    bool  // the entity has no running state
 	lost     bool  // it is before events that were folded
@@ -70,7 +73,7 @@ func (e *Engine) momentOf(r *viewReading, key hash128, ev *event.Event) moment {
 		return l.look(key, ev.Time)
 	}
 	p := &e.current.places[r.view.log.order]
-	m := moment{log: l, t: ev.Time, state: p.state, standing: p.standing}
+	m := moment{log: l, t: ev.Time, place: e.current.place, state: p.state, standing: p.standing}
 	if p.state == nil {
 		m.state = l.unknown()
 	} else {
@@ -105,12 +108,12 @@ func (l *entityLog) look(key hash128, t int64) moment {
 	if n, ok := l.entities.find(key); ok {
 		return l.lookAt(l.entities.state(n), t)
 	}
-	return moment{log: l, t: t, standing: at, state: l.unknown()}
+	return moment{log: l, t: t, place: math.MaxUint64, standing: at, state: l.unknown()}
 }
 
 // lookAt is what an entity has at t that has a state.
 func (l *entityLog) lookAt(w []uint64, t int64) moment {
-	m := moment{log: l, t: t, standing: at}
+	m := moment{log: l, t: t, place: math.MaxUint64, standing: at}
 	m.state, m.small = l.facing(w)
 	m.rows = l.rows.All(m.state[atRows:])
 	switch now := int64(m.state[atNow]); {
@@ -161,6 +164,9 @@ func (r *viewReading) fillAll(f frame, s Status) {
 // read evaluates the columns of one view at a moment. ev is nil without an
 // event.
 func (e *Engine) read(r *viewReading, m *moment, f frame, ev *event.Event) {
+	if m.log.plan.retracts {
+		m.rows = e.standing(m)
+	}
 	row := e.found(r.view, m)
 	groups := r.groups
 	if row == Present && e.readPlain(r, m, f) {

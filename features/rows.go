@@ -35,7 +35,8 @@ func (e *Engine) readRow(p *rowPlan, m *moment, key string, out *Row) {
 
 // Rows calls f for every row touched since the last call, each once, in an
 // order that depends on the events only, and forgets the touches. A row is read
-// as of its newest event. The row is reused.
+// as of its newest event, or of a later one that took an event back from it. The
+// row is reused.
 func (e *Engine) Rows(f func(*Row)) {
 	for _, l := range e.logs {
 		for _, slot := range l.touched {
@@ -45,7 +46,7 @@ func (e *Engine) Rows(f func(*Row)) {
 					continue
 				}
 				e.row.Values, e.row.Statuses = e.values[:v.row.width], e.statuses[:v.row.width]
-				m := l.lookAt(w, l.newest(v, w))
+				m := l.lookAt(w, l.asOf(v, w))
 				e.readRow(v.row, &m, l.entities.key(slot), &e.row)
 				f(&e.row)
 			}

@@ -87,6 +87,9 @@ func (l *entityLog) foldOldest(e *Engine, w []uint64) {
 	rows := l.rows.All(w[atRows:])
 	row := l.plan.row(rows, 0)
 	t := l.plan.time(row)
+	if l.plan.retracts {
+		l.leaveTaken(w, row)
+	}
 	for _, k := range l.plan.sliding {
 		switch tail, head := uint32(w[k.at]), w[k.at]>>32; {
 		case tail > 0:

@@ -31,11 +31,6 @@ func CannotRun(s *spec.Spec) []Missing {
 			list = append(list, m)
 		}
 	}
-	for _, src := range s.Sources {
-		if src.Retracts != nil {
-			miss("retracts", src.Pos)
-		}
-	}
 	for _, v := range s.Views {
 		for _, d := range v.Definitions {
 			for _, what := range lacking(d) {

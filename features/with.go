@@ -66,7 +66,7 @@ func (e *Engine) placeApplied(sp *sourcePlan, ev *event.Event) bool {
 // to its own, which is put behind them in a copy where it was not applied.
 func (l *entityLog) suppose(e *Engine, p *placed, entity int, ev *event.Event, known bool) {
 	c := &e.current
-	p.in = l.plan.counted(c) != 0
+	p.in = l.plan.counted(c) != 0 || c.takes.yes
 	if n, ok := l.entities.find(c.hashes[entity]); ok {
 		p.slot, p.state = n, l.entities.state(n)
 		rows := l.rows.All(p.state[atRows:])
@@ -87,5 +87,8 @@ func (l *entityLog) suppose(e *Engine, p *placed, entity int, ev *event.Event, k
 		l.supposed = append(l.supposed, make([]uint64, l.plan.width)...)
 		l.fill(e, l.supposed[len(p.rows):], ev, false)
 		p.rows = l.supposed
+		if l.plan.retracts {
+			l.settle(p.rows, l.plan.len(p.rows)-1)
+		}
 	}
 }

@@ -124,35 +124,46 @@ func (r *reading) takenBack(v *spec.View, e *event) bool {
 	}
 	at := r.at
 	at.end = !r.own(v)
-	key, _ := keyOf(v.Source, v.Entity, e)
 	for _, by := range retractions {
 		place := placeOf(by)
 		if at.end {
 			place.end = true
 		}
-		its, has := keyOf(v.Source, v.Entity, by)
-		if !e.hasID || !has || its != key || at.before(place) || e.time-by.time > v.Source.AllowedLateness.Milliseconds() {
-			continue
+		if !at.before(place) && means(v, by, e) {
+			return true
 		}
-		if f := v.Source.RetractsTimeField; f != nil && by.fields[f.Index] != nil && by.fields[f.Index] != instant(e.time) {
-			continue
-		}
-		return true
 	}
 	return false
 }
 
+// means reports whether a retracting event that names e's id takes e back from
+// a view, at whatever time.
+func means(v *spec.View, by, e *event) bool {
+	key, _ := keyOf(v.Source, v.Entity, e)
+	its, has := keyOf(v.Source, v.Entity, by)
+	if !e.hasID || !has || its != key || e.time-by.time > v.Source.AllowedLateness.Milliseconds() {
+		return false
+	}
+	f := v.Source.RetractsTimeField
+	return f == nil || by.fields[f.Index] == nil || by.fields[f.Index] == instant(e.time)
+}
+
 // TakenBackAt is the newest time, in ms, at which a retracting event took
-// something back from a row; before all times where none did.
-func (o *Oracle) TakenBackAt(v *spec.View, key string) int64 {
-	newest := NoTime
+// something back from a row; before all times where none did. Kept is the same
+// among those whose original was at most the lateness older: it cannot have been
+// forgotten.
+func (o *Oracle) TakenBackAt(v *spec.View, key string) (kept, any int64) {
+	kept, any = NoTime, NoTime
 	for _, e := range o.rows[rowKey{v, key}] {
 		for _, by := range o.takeBack[idKey{e.record.Source, e.id}] {
-			r := reading{oracle: o, at: place{time: by.time, end: true}, view: v, key: key}
-			if r.takenBack(v, e) {
-				newest = max(newest, by.time)
+			if !means(v, by, e) {
+				continue
+			}
+			any = max(any, by.time)
+			if by.time-e.time <= v.Source.AllowedLateness.Milliseconds() {
+				kept = max(kept, by.time)
 			}
 		}
 	}
-	return newest
+	return kept, any
 }
