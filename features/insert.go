@@ -157,8 +157,12 @@ func (l *entityLog) trim(e *Engine, w []uint64) int {
 		return 0
 	}
 	newest := l.plan.timeAt(rows, l.plan.len(rows)-1)
-	l.unfold(e, w, newest-l.plan.span-l.plan.lateness)
-	n := l.rows.FirstAfter(rows, newest-l.plan.span-l.plan.lateness)
+	oldest := newest - l.plan.span - l.plan.lateness
+	if l.foldedAt(w) != 0 { // a window may begin with the tile of its tail
+		oldest -= l.plan.coarsest
+	}
+	l.unfold(e, w, oldest)
+	n := l.rows.FirstAfter(rows, oldest)
 	if n = l.spare(rows, newest, n); n == 0 {
 		return 0
 	}

@@ -44,6 +44,7 @@ type logPlan struct {
 	handles    []handlePlan  // every block of an entity's state
 	tiling     []*cursorPlan // those with tiles
 	tileWidths []int         // by their lists: words of a tile
+	coarsest   int64         // ms, the longest tile
 	atTiles    int           // the handle of the tiles
 	atFolded   int           // the event time of the newest event that was folded; 0: none
 	atFolds    int           // how many were

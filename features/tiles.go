@@ -40,6 +40,7 @@ func (l *logPlan) layTiles() {
 			continue
 		}
 		k.list = len(l.tileWidths)
+		l.coarsest = max(l.coarsest, k.grid)
 		at := 1
 		for _, p := range k.parts {
 			if p.folds(k) {
