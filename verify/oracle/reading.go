@@ -30,7 +30,7 @@ type Result struct {
 	Value  any
 	Status string
 	Mass   float64
-	Or     []any // past the event budget: a value that is as good
+	Or     []any // past the event budget: values that are as good
 	Crowd  Crowd // of sources whose views have distinct budgets below the default
 }
 
@@ -217,8 +217,10 @@ func (r *reading) aggregate(f *spec.Feature, entered []*event) Result {
 		return result
 	}
 	result := r.over(f, past.held)
+	// The window itself is as good, where the tile of its tail is gone.
+	result.Or = []any{r.over(f, r.window(f, entered)).Value}
 	if past.open {
-		result.Or = []any{r.over(f, past.or).Value}
+		result.Or = append(result.Or, r.over(f, past.or).Value)
 	}
 	result.Status = first(result.Status, Degraded)
 	return result
