@@ -181,12 +181,6 @@ var table = []mutant{
 		new:  "for j := i - 1; j > int(uint32(w[k.at])) && prev == 0; j-- {",
 	},
 	{
-		name: "tile edge: a window past the budget begins a tile early",
-		file: "features/tiles.go",
-		old:  "return k.tileOf(from+1)*k.grid - 1",
-		new:  "return k.tileOf(from)*k.grid - 1",
-	},
-	{
 		name: "late re-inflation: a late event enters a delayed window that it has left",
 		file: "features/insert.go",
 		old:  "if t > now-k.delay-k.length && t <= now-k.delay {",
