@@ -152,12 +152,11 @@ func watchFiles(ctx context.Context, paths []string) (<-chan struct{}, error) {
 		return nil, err
 	}
 	for _, path := range paths {
+		watch := func() error { return watcher.Add(filepath.Dir(path)) }
 		if info, err := os.Stat(path); err == nil && info.IsDir() {
-			err = watchBelow(watcher, path)
-		} else {
-			err = watcher.Add(filepath.Dir(path))
+			watch = func() error { return watchBelow(watcher, path) }
 		}
-		if err != nil {
+		if err := watch(); err != nil {
 			watcher.Close()
 			return nil, err
 		}
