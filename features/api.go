@@ -86,9 +86,15 @@ type RowLayout struct {
 // RowColumn is one field of a row.
 type RowColumn struct {
 	Feature *spec.Feature
-	Scale   int  // of Decimal values
-	Moves   bool // changes without an edge: the store keeps <name>_at beside it (S27)
+	// Category is the one that a service asks for of a feature with `by`, in rows
+	// of Plan.Reads alone: the store holds the whole map.
+	Category string
+	Scale    int  // of Decimal values
+	Moves    bool // changes without an edge: the store keeps <name>_at beside it (S27)
 }
+
+// Name is the full name of what the column holds, as in records.
+func (c *RowColumn) Name() string { return ColumnName(c.Feature, c.Category) }
 
 // Row is one entity's row of one view as the online store holds it: the read
 // of now at AsOf, without an event (S6). Values and Statuses are by

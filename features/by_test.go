@@ -1,9 +1,12 @@
 package features_test
 
 import (
+	"maps"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/freshet-dev/freshet/features"
 	"github.com/freshet-dev/freshet/features/event"
 )
 
@@ -89,4 +92,33 @@ func TestS25CategoriesOfALongLife(t *testing.T) {
 		r.pay(seconds(600*i), `"card":"a","amt":1,"mcc":"`+string(rune('a'+i%3))+`"`)
 	}
 	r.wantMap("v.all", "a:100 b:100 c:100")
+}
+
+// What a service lists of a map can be read without an event too; the store
+// keeps the map alone.
+func TestS25ACategoryIsReadBesideItsMap(t *testing.T) {
+	r := newRun(t, specOf(divided+oneOfThem))
+	r.pay("0s", `"card":"a","amt":1,"mcc":"x"`)
+	r.pay("1s", `"card":"a","amt":2,"mcc":"y"`)
+	r.pay("2s", `"card":"a","amt":4,"mcc":"z"`)
+	var row features.Row
+	r.engine.Read(r.plan.Reads()[0].View, "a", start.Add(9*time.Second).UnixMilli(), &row)
+	got := map[string]string{}
+	for i, c := range row.Layout.Columns {
+		if c.Category != "" {
+			got[c.Name()] = show(row.Values[i], c.Scale, row.Statuses[i])
+		}
+	}
+	want := map[string]string{`v.sum_10s["x"]`: "1", `v.sum_10s["other"]`: "4", `v.sum_10s["nope"]`: "null DEFAULT", `v.mean_10s["x"]`: "-1 DEFAULT",
+		`v.all["_other"]`: "0"}
+	if !maps.Equal(got, want) {
+		t.Errorf("read %v, want %v", got, want)
+	}
+	for _, layout := range r.plan.Rows() {
+		for _, c := range layout.Columns {
+			if c.Category != "" {
+				t.Errorf("the store holds %s", c.Name())
+			}
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package features
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/freshet-dev/freshet/config/spec"
@@ -148,11 +149,15 @@ func (c *compiler) everyFeature(sp *sourcePlan, cols *columns, want func(*spec.F
 }
 
 func featureColumn(f *spec.Feature, category string, emit bool) Column {
-	c := Column{Name: f.Full(), Feature: f, Category: category, Emit: emit, Scale: f.Scale}
-	if category != "" {
-		c.Name += "[" + strconv.Quote(category) + "]"
+	return Column{Name: ColumnName(f, category), Feature: f, Category: category, Emit: emit, Scale: f.Scale}
+}
+
+// ColumnName is a feature's full name, with the category that a service asks for.
+func ColumnName(f *spec.Feature, category string) string {
+	if category == "" {
+		return f.Full()
 	}
-	return c
+	return f.Full() + "[" + strconv.Quote(category) + "]"
 }
 
 // modelLayout finds a model's input vector: its service's features, then the
@@ -254,10 +259,11 @@ func (c *compiler) rowsOf(v *spec.View, what What) {
 		return
 	}
 	vp := c.view(v)
-	if vp.read = c.row(v, read); len(stored) == len(read) {
+	listed := c.listedCategories(v, what)
+	if vp.read = c.row(v, read, listed); len(stored) == len(read) && len(listed) == 0 {
 		vp.row = vp.read
 	} else if len(stored) > 0 {
-		vp.row = c.row(v, stored)
+		vp.row = c.row(v, stored, nil)
 	}
 	c.plan.reads = append(c.plan.reads, vp.read.layout)
 	if vp.row != nil {
@@ -265,12 +271,31 @@ func (c *compiler) rowsOf(v *spec.View, what What) {
 	}
 }
 
-// row lays out a row of a view.
-func (c *compiler) row(v *spec.View, features []*spec.Feature) *rowPlan {
+// listedCategories are those that services ask for of a view's features: a read
+// gives them beside the maps, and the store holds the maps alone.
+func (c *compiler) listedCategories(v *spec.View, what What) []inCategory {
+	var list []inCategory
+	for _, s := range c.plan.spec.Services {
+		for i, f := range s.Features {
+			x := inCategory{f, s.Categories[i]}
+			if f.View == v && x.category != "" && (what == All || f.Served) && !slices.Contains(list, x) {
+				list = append(list, x)
+			}
+		}
+	}
+	return list
+}
+
+// row lays out a row of a view: its features, then categories of them.
+func (c *compiler) row(v *spec.View, features []*spec.Feature, listed []inCategory) *rowPlan {
 	cols, layout := newColumns(), &RowLayout{View: v}
 	for _, f := range features {
 		cols.add(f)
 		layout.Columns = append(layout.Columns, RowColumn{Feature: f, Scale: f.Scale, Moves: moves(f, nil)})
+	}
+	for _, x := range listed {
+		cols.list(x.feature, x.category)
+		layout.Columns = append(layout.Columns, RowColumn{Feature: x.feature, Category: x.category, Scale: x.feature.Scale, Moves: moves(x.feature, nil)})
 	}
 	cols.close()
 	list := c.readings(cols, func(*spec.View) (own bool, entity int) { return false, 0 })

@@ -371,13 +371,14 @@ func (d *duel) online(v *spec.View) bool {
 
 func (d *duel) row(row *features.Row, want *oracle.Reading) error {
 	for i, c := range row.Layout.Columns {
-		name := fmt.Sprintf("%s of %s at %d", c.Feature.Full(), row.Key, row.AsOf)
+		name := fmt.Sprintf("%s of %s at %d", c.Name(), row.Key, row.AsOf)
+		expected := want.Value(oracle.Column{Feature: c.Feature, Category: c.Category})
 		if c.Feature.Def != nil {
 			if known, _ := spec.AggregationOf(c.Feature.Def.Aggregation); c.Moves != known.Moves {
 				return fmt.Errorf("%s: engine says moves: %v (S27)", name, c.Moves)
 			}
 		}
-		if err := d.compare(name, c.Feature, row.Values[i], c.Scale, row.Statuses[i], want.Feature(c.Feature), d.doubtful(c.Feature, row.Key, row.AsOf)); err != nil {
+		if err := d.compare(name, c.Feature, row.Values[i], c.Scale, row.Statuses[i], expected, d.doubtful(c.Feature, row.Key, row.AsOf)); err != nil {
 			return err
 		}
 	}

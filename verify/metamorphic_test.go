@@ -209,7 +209,7 @@ func (w *world) read(engine *features.Engine) *reading {
 				it := item{r, c, at, row.Statuses[i], outside(row.Values[i], c.Scale)}
 				got.items = append(got.items, it)
 				if !near(c.Feature) && !w.open(c.Feature) && !crowded(c.Feature) {
-					fmt.Fprint(sum, it.row.Key, c.Feature.Full(), at, it.status, exact(it.value), "\n")
+					fmt.Fprint(sum, it.row.Key, c.Name(), at, it.status, exact(it.value), "\n")
 				}
 			}
 		}

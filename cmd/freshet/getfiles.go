@@ -240,7 +240,7 @@ func (a *answer) asOf() error {
 			r.engine.Read(layout.View, asked.key, at, &row)
 			for i, column := range row.Layout.Columns {
 				if q.shows(column.Feature) {
-					a.add(column.Feature.Full(), row.Values[i], column.Scale, row.Statuses[i])
+					a.add(column.Name(), row.Values[i], column.Scale, row.Statuses[i])
 				}
 			}
 		}
@@ -305,8 +305,8 @@ func (a *answer) arrange() {
 		return
 	}
 	var names []string
-	for _, f := range q.service.Features {
-		names = append(names, f.Full())
+	for i, f := range q.service.Features {
+		names = append(names, features.ColumnName(f, q.service.Categories[i]))
 	}
 	for _, d := range q.service.Derived {
 		names = append(names, q.service.Name+"."+d.Name)

@@ -63,6 +63,14 @@ func (o *Oracle) Read(v *spec.View, key string, t int64) *Reading {
 	return &Reading{reading{oracle: o, at: place{time: t, end: true}, view: v, key: key, memo: map[*spec.Feature]Result{}}}
 }
 
+// Value is that of a feature, or of the category of it that a service asks for.
+func (r *Reading) Value(column Column) Result {
+	if column.Category != "" {
+		return inCategory(column.Feature, r.Feature(column.Feature), column.Category)
+	}
+	return r.Feature(column.Feature)
+}
+
 // Row names one row that events have entered.
 type Row struct {
 	View *spec.View
