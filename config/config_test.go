@@ -81,6 +81,8 @@ func TestEnvironmentAloneReachesEveryKey(t *testing.T) {
 			switch key.into(&Settings{}).(type) {
 			case *bool:
 				value = "true"
+			case *int:
+				value = "1000"
 			case *time.Duration:
 				value = "3ms"
 			}
@@ -125,6 +127,8 @@ func TestFileRefusals(t *testing.T) {
 		{"delivery", "delivery: twice\n", `"twice" is none of exactly_once or at_least_once`},
 		{"store", "online_store: memcached://x\n", "is not a store"},
 		{"interval", "commit_interval: 20\n", "is not a duration"},
+		{"few keys", "engine: {max_keys: 100}\n", "setting engine.max_keys"},
+		{"keys in words", "engine: {max_keys: many}\n", "is not a whole number, like 1000000"},
 		{"interval bounds", "commit_interval: 1h\n", "outside 1ms to 10s"},
 		{"broker", "kafka: {brokers: localhost}\n", `"localhost" is not HOST:PORT`},
 		{"scram without user", "kafka: {sasl: {mechanism: scram-sha-512}}\n", "needs kafka.sasl.username"},

@@ -14,7 +14,7 @@ type Key struct {
 	OneOf   []string
 	Help    string
 
-	into func(*Settings) any // a pointer to the field: *string, *[]string, *bool, *time.Duration, *Secret
+	into func(*Settings) any // a pointer to the field: *string, *[]string, *bool, *int, *time.Duration, *Secret
 }
 
 // Env is the environment variable of the key.
@@ -64,6 +64,8 @@ func runKeys() []Key {
 			into: func(s *Settings) any { return &s.StateDir }},
 		{Name: "entity_key_secret", Help: "Keys the tokens that stand for pii entities in Redis and in records",
 			into: func(s *Settings) any { return &s.EntityKeySecret }},
+		{Name: "engine.max_keys", Default: "0", Help: "Entities known at once, of each entity over each source; 0 is no bound",
+			into: func(s *Settings) any { return &s.Engine.MaxKeys }},
 	}
 }
 
@@ -161,6 +163,9 @@ const (
 	minCommitInterval = time.Millisecond
 	maxCommitInterval = 10 * time.Second
 )
+
+// leastKeys is one for each group of keys (features.Options.MaxKeys).
+const leastKeys = 256
 
 // The table of timeouts: each is below the next. The broker's transaction and
 // the group's session are the connectors' (sinks/kafka, sources/kafka).

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 
@@ -119,6 +120,12 @@ func (s *Settings) set(v *viper.Viper, key Key) error {
 		default:
 			return fmt.Errorf("%s is neither true nor false", quote(text))
 		}
+	case *int:
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 0 {
+			return fmt.Errorf("%s is not a whole number, like 1000000", quote(text))
+		}
+		*field = n
 	case *time.Duration:
 		d, err := time.ParseDuration(text)
 		if err != nil {
@@ -203,6 +210,9 @@ func (s *Settings) check() []error {
 	if s.OnlineStoreWait <= 0 || s.Delivery == ExactlyOnce && s.OnlineStoreWait > maxStoreWait {
 		bad("online_store_wait", "%s is outside 1ms to %s: it must end well before a transaction does (%s), and that before the group's session (%s); at least once it may be longer",
 			s.OnlineStoreWait, maxStoreWait, TransactionTimeout, SessionTimeout)
+	}
+	if s.Engine.MaxKeys > 0 && s.Engine.MaxKeys < leastKeys {
+		bad("engine.max_keys", "%d is below %d: it is kept in 256 parts (0: no bound)", s.Engine.MaxKeys, leastKeys)
 	}
 	for _, tls := range []struct {
 		prefix string

@@ -48,6 +48,8 @@ func (k Key) schema() *jsonschema.Schema {
 		s = &jsonschema.Schema{AnyOf: []*jsonschema.Schema{text, {Type: "array", Items: text}}}
 	case *bool:
 		s = &jsonschema.Schema{Type: "boolean"}
+	case *int:
+		s = &jsonschema.Schema{Type: "integer", Minimum: "0"}
 	case *time.Duration:
 		s = &jsonschema.Schema{Type: "string", Pattern: `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`}
 	case *Secret:

@@ -23,11 +23,17 @@ type Settings struct {
 	// EntityKeySecret keys the tokens of pii entities. Losing or changing it
 	// makes every stored row unreachable.
 	EntityKeySecret Secret
+	Engine          Engine
 	Listen          string // host:port of metrics and health; "" or none: not at all
 	Log             Log
 
 	file    string            // "" is none
 	origins map[string]string // key -> where its value came from
+}
+
+// Engine bounds what is held in memory.
+type Engine struct {
+	MaxKeys int // entities known at once, of each entity over each source; 0: no bound
 }
 
 // Kafka says how to reach the brokers.

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -37,6 +38,8 @@ func (s *Settings) View() []Line {
 			line.Value = strings.Join(*field, ",")
 		case *bool:
 			line.Value = fmt.Sprint(*field)
+		case *int:
+			line.Value = strconv.Itoa(*field)
 		case *time.Duration:
 			line.Value = field.String()
 		case *Secret:

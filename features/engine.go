@@ -60,6 +60,11 @@ type Options struct {
 	// 0: a number found by measuring. It changes what a value costs, not what it
 	// is.
 	Few int
+	// MaxKeys is how many entities a log may know, that is of one entity over one
+	// source: each of 256 groups of keys a 256th of them, at least one. 0: any
+	// number. Which entities leave depends on the order of events by nature, and on
+	// nothing else but the seed.
+	MaxKeys int
 }
 
 func (o Options) few() int {
@@ -79,7 +84,7 @@ func NewEngine(p *Plan, o Options) *Engine {
 	}
 	scratch, sets := 0, 0
 	for _, l := range p.logs {
-		e.logs = append(e.logs, newEntityLog(l, o.few(), e.counting))
+		e.logs = append(e.logs, newEntityLog(l, o, e.counting))
 		scratch = max(scratch, l.scratch)
 		for _, k := range l.cursors {
 			sets = max(sets, k.sets)
@@ -289,7 +294,8 @@ type LogStats struct {
 	Bytes  int64
 
 	// Since the engine was made:
-	Folded int64 // events past the event budget (S26)
+	Folded  int64 // events past the event budget (S26)
+	Evicted int64 // entities past Options.MaxKeys
 	// Of a source with `retracts` (S16): events that would take another one back,
 	// but no such event came within the lateness; or they lack the entity's key.
 	RetractUnknown, RetractKeyless int64
@@ -314,7 +320,7 @@ type viewCounts struct{ noEntity, incomplete, degraded, overflows int64 }
 func (e *Engine) Stats() Stats {
 	var s Stats
 	for _, l := range e.logs {
-		s.Logs = append(s.Logs, LogStats{Source: l.plan.source.source, Entity: l.plan.entity, Keys: l.entities.live(), Bytes: l.bytes(), Folded: l.folds,
+		s.Logs = append(s.Logs, LogStats{Source: l.plan.source.source, Entity: l.plan.entity, Keys: l.entities.live(), Bytes: l.bytes(), Folded: l.folds, Evicted: l.evicted,
 			RetractUnknown: l.unknowns, RetractKeyless: l.keyless})
 	}
 	for _, v := range e.plan.views {

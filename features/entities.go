@@ -22,6 +22,7 @@ const numGroups = 1 << 8
 type group struct {
 	index []uint64 // open addressing: high half of the hash, and slot + 1; 0: free
 	count int
+	mark  uint64 // the newest event time of an entity that was evicted; 0: none was
 }
 
 // slot is where an entity's state is, as long as it has that one.
@@ -201,9 +202,21 @@ func (g *group) grow() {
 	}
 }
 
-// remove forgets an entity, and moves the entries of the index that it was in
-// the way of.
+// remove forgets an entity.
 func (s *entities) remove(n slot) {
+	s.unindex(n)
+	s.release(n)
+}
+
+// release frees the state of an entity that is not in the index.
+func (s *entities) release(n slot) {
+	states, at := s.of(n)
+	states.release(at)
+}
+
+// unindex makes an entity unknown, and moves the entries of the index that it
+// was in the way of.
+func (s *entities) unindex(n slot) {
 	tag := s.state(n)[atKey]
 	g := s.group(tag)
 	mask := len(g.index) - 1
@@ -217,8 +230,6 @@ func (s *entities) remove(n slot) {
 	g.index[hole] = 0
 	g.count--
 	s.count--
-	states, at := s.of(n)
-	states.release(at)
 }
 
 func (s *entities) live() int64 { return int64(s.count) }
@@ -260,12 +271,16 @@ type entityLog struct {
 	keyless  int64    // events that would take another one back, and lack the key
 	hand     slot     // the last one that was looked at by the sweep
 	swept    uint64   // the newest event time of an entity that was forgotten
+	share    int      // how many entities a group may have; 0: any number
+	evicted  int64    // entities, past the key cap
+	leaving  []slot   // of those, with a row to be written
+	oldest   oldest   // those that are about to be evicted
 	nobody   []uint64 // a state that has seen nothing
 	supposed []uint64 // the rows that ReadWith sees
 }
 
-func newEntityLog(l *logPlan, few int, c *counting) *entityLog {
-	slab := window.NewSlab()
+func newEntityLog(l *logPlan, o Options, c *counting) *entityLog {
+	few, slab := o.few(), window.NewSlab()
 	if l.words <= 2*atFirst {
 		few = 0
 	}
@@ -281,6 +296,7 @@ func newEntityLog(l *logPlan, few int, c *counting) *entityLog {
 		sketches: window.NewSketches(slab),
 		entities: newEntities(l.words),
 		few:      few,
+		share:    shareOf(o.MaxKeys),
 		nobody:   make([]uint64, l.words),
 	}
 }

@@ -222,6 +222,15 @@ func (l *entityLog) forgetIdle(e *Engine, slot slot, reference int64) {
 	if newest+l.plan.ttl+l.plan.lateness >= reference {
 		return
 	}
+	l.swept = max(l.swept, uint64(newest))
+	l.entities.unindex(slot)
+	l.free(e, slot)
+}
+
+// free frees all that an entity holds that is not known any more.
+func (l *entityLog) free(e *Engine, slot slot) {
+	w := l.entities.state(slot)
+	rows := l.rows.All(w[atRows:])
 	for i := range l.plan.len(rows) {
 		l.releaseTexts(e, l.plan.row(rows, i))
 	}
@@ -229,8 +238,7 @@ func (l *entityLog) forgetIdle(e *Engine, slot slot, reference int64) {
 		l.releaseState(e, w)
 	}
 	l.slab.FreeHandle(w[atRows:])
-	l.swept = max(l.swept, uint64(newest))
-	l.entities.remove(slot)
+	l.entities.release(slot)
 }
 
 // releaseState lets go of what a large state holds beside its rows.

@@ -66,14 +66,17 @@ func (l *entityLog) cutLast(k *cursorPlan, rows []uint64, t int64) (c cut, since
 // knownLast says whether all of a window of the last n events is known: none of
 // them has left the log, and none is from before its source was read.
 func (l *entityLog) knownLast(e *Engine, k *cursorPlan, w []uint64, since int64, full bool) Status {
-	dropped, born, folded := l.left(w), int64(w[atBorn]), int64(w[k.view.state+viewFolded])
+	dropped, folded := l.left(w), int64(w[k.view.state+viewFolded])
+	born, why := bornAt(w)
 	from := since
 	if !full {
 		from -= k.gap // the life is known if nothing was so long before it
 	}
 	switch cov := &e.sources[l.plan.source.source.Index].coverage; {
-	case dropped != 0 && since <= dropped, !full && folded != 0 && from < folded, !full && born != 0 && from < born:
+	case dropped != 0 && since <= dropped, !full && folded != 0 && from < folded:
 		return Incomplete
+	case born != 0 && (from < born || full && since == born):
+		return why
 	case !cov.FromStart && cov.Since > from:
 		return Warming
 	}

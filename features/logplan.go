@@ -85,7 +85,7 @@ const (
 	atNow     = 2 // the event time that the running state stands at
 	atDropped = 3 // the newest event time that has left the log; 0: none
 	atTouched = 4 // one bit for each view: its row is to be written
-	atBorn    = 5 // when the entity was made: up to where others had been forgotten
+	atBorn    = 5 // when the entity was made: up to where others had been forgotten, or evicted (ofMark)
 	atKey     = 6 // the hash of its key
 	atFirst   = 8 // how many words a small state has
 	atDue     = 8 // of a large one: up to when no sliding window changes without an event

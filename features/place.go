@@ -40,9 +40,10 @@ func (l *entityLog) find(e *Engine, entity int, ev *event.Event, first bool) pla
 		if !p.in {
 			return p
 		}
+		l.makeRoomFor(e, c.hashes[entity])
 		n = l.entities.make(c.keys[entity], c.hashes[entity])
 		w := l.entities.state(n)
-		w[atDropped], w[atBorn] = l.swept, l.swept
+		w[atDropped], w[atBorn] = l.swept, l.born(c.hashes[entity])
 		if l.few == 0 {
 			n = l.entities.promote(n)
 		}

@@ -36,10 +36,10 @@ func (l *entityLog) facing(w []uint64) (state []uint64, small bool) {
 	return l.nobody, true
 }
 
-// unknown is the state of an entity that has none.
-func (l *entityLog) unknown() []uint64 {
+// unknown is the state of a key that has none.
+func (l *entityLog) unknown(key hash128) []uint64 {
 	clear(l.nobody[:atFirst])
-	l.nobody[atDropped], l.nobody[atBorn] = l.swept, l.swept
+	l.nobody[atDropped], l.nobody[atBorn] = l.swept, l.born(key)
 	return l.nobody
 }
 

@@ -75,7 +75,7 @@ func (e *Engine) momentOf(r *viewReading, key hash128, ev *event.Event) moment {
 	p := &e.current.places[r.view.log.order]
 	m := moment{log: l, t: ev.Time, place: e.current.place, state: p.state, standing: p.standing}
 	if p.state == nil {
-		m.state = l.unknown()
+		m.state = l.unknown(key)
 	} else {
 		m.state, m.small = l.facing(p.state)
 	}
@@ -108,7 +108,7 @@ func (l *entityLog) look(key hash128, t int64) moment {
 	if n, ok := l.entities.find(key); ok {
 		return l.lookAt(l.entities.state(n), t)
 	}
-	return moment{log: l, t: t, place: math.MaxUint64, standing: at, state: l.unknown()}
+	return moment{log: l, t: t, place: math.MaxUint64, standing: at, state: l.unknown(key)}
 }
 
 // lookAt is what an entity has at t that has a state.
@@ -136,7 +136,7 @@ func (e *Engine) readBefore(sp *sourcePlan, l *entityLog, p *placed, ev *event.E
 	f := frame{out.Values, out.Statuses}
 	m := moment{log: l, t: ev.Time, state: p.state, standing: at}
 	if m.state == nil {
-		m.state = l.unknown()
+		m.state = l.unknown(e.current.hashes[sp.entity[l.plan.order]])
 	}
 	m.rows = l.rows.All(m.state[atRows:])
 	for _, r := range sp.readings {
@@ -203,11 +203,11 @@ func (e *Engine) found(v *viewPlan, m *moment) Status {
 	default:
 		m.newest = m.log.newestAt(v, m.state, m.rows)
 	}
-	switch {
-	case m.newest != 0 && m.t-m.newest < v.ttl:
+	if m.newest != 0 && m.t-m.newest < v.ttl {
 		return Present
-	case m.state[atBorn] != 0 && m.t-v.ttl < int64(m.state[atBorn]):
-		return Incomplete
+	}
+	if born, why := bornAt(m.state); born != 0 && m.t-v.ttl < born {
+		return why
 	}
 	return NotFound
 }
@@ -298,28 +298,34 @@ func (e *Engine) carry(l *entityLog, k *cursorPlan, m *moment) {
 
 // complete says whether the log still holds all of a window. Of a life, what
 // has left the log is in the base, but the base cannot be read as of a time
-// before that; and an entity that was forgotten and came again has no base.
+// before that; and an entity that was forgotten or evicted and came again has no
+// base.
 func (m *moment) complete(k *cursorPlan, life int64) Status {
-	dropped, born := int64(m.state[atDropped]), int64(m.state[atBorn])
+	dropped := int64(m.state[atDropped])
+	born, why := bornAt(m.state)
 	if k.life == nil {
+		from := m.t - k.delay - k.length // may be before 1970
 		switch {
-		case dropped != 0 && m.t-k.delay-k.length < dropped: // a window may reach behind 1970
+		case dropped != 0 && from < dropped:
 			return Incomplete
 		case m.folded(k):
 			return Degraded
+		case born != 0 && from < born:
+			return why
 		}
 		return Present
 	}
-	if dropped = m.log.left(m.state); dropped == 0 {
+	if dropped = m.log.left(m.state); dropped == 0 && born == 0 {
 		return Present // nothing was
 	}
 	if life == 0 {
 		life = m.t
 	}
 	switch {
-	case m.t-k.delay < dropped, m.standing == behind && m.t <= dropped, m.state[k.life.state+chainLost] != 0,
-		born != 0 && life-k.life.gap < born:
+	case dropped != 0 && (m.t-k.delay < dropped || m.standing == behind && m.t <= dropped || m.state[k.life.state+chainLost] != 0):
 		return Incomplete
+	case born != 0 && life-k.life.gap < born:
+		return why
 	}
 	return Present
 }

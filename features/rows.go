@@ -53,6 +53,7 @@ func (e *Engine) Rows(f func(*Row)) {
 			w[atTouched] = 0
 		}
 		l.touched = l.touched[:0]
+		l.freeLeaving(e)
 	}
 }
 
@@ -63,5 +64,6 @@ func (e *Engine) DropTouches() {
 			l.entities.state(slot)[atTouched] = 0
 		}
 		l.touched = l.touched[:0]
+		l.freeLeaving(e)
 	}
 }

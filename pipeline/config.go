@@ -42,6 +42,7 @@ import (
 type Config struct {
 	Plan        *features.Plan
 	Seed        [16]byte // keys the hashes that decide values
+	MaxKeys     int      // bounds what the engine knows (features.Options); 0: no bound
 	Consumer    sources.Consumer
 	Store       sinks.OnlineStore // nil: no online store
 	Output      sinks.Log

@@ -41,6 +41,7 @@ type metrics struct {
 	tableRows, tableLoaded                                   *prometheus.GaugeVec
 	tableReloads, lookupMisses, outages, cardNumbers, rows   *prometheus.CounterVec
 	missingRows                                              prometheus.Gauge
+	held                                                     held
 	collectors                                               []prometheus.Collector
 }
 
@@ -177,6 +178,7 @@ func (m *metrics) gauges() {
 }
 
 func (m *metrics) counters() {
+	m.held.counters(m)
 	m.records = m.counterVec("freshet_source_records_total", "Records of committed batches.", "source", "topic")
 	m.bytes = m.counterVec("freshet_source_bytes_total", "Bytes of the values of these records.", "source", "topic")
 	m.dropped = m.counterVec("freshet_records_dropped_total", "Records dropped without a dead letter.", "source", "reason")
@@ -412,6 +414,7 @@ func (m *metrics) tick(r *Runner, lag map[sources.PartitionID]int64) {
 	m.behind(r, lag)
 	m.missingRows.Set(float64(r.behind.count.Load()))
 	stats := r.engine.Stats()
+	m.held.count(stats)
 	for _, l := range stats.Logs {
 		m.stateBytes.WithLabelValues(l.Source.Name, l.Entity.Name).Set(float64(l.Bytes))
 	}

@@ -126,6 +126,7 @@ func (r *Runner) takeOver(work context.Context, assigned []sources.Assigned) err
 		}
 	}
 	r.own, r.engine = own, r.newEngine()
+	r.metrics.held.skip(r.engine.Stats())
 	own.rebuilding = true
 	r.metrics.took(len(own.parts))
 	r.Log.Info("owner of all partitions", "partitions", len(own.parts), "owner", own.owner,
@@ -246,6 +247,7 @@ func (r *Runner) rebuilt() {
 	}
 	r.metrics.restore.Set(1)
 	r.metrics.active.Set(1)
+	r.metrics.held.skip(r.engine.Stats())
 	for w := range r.readers { // what was seen in the rebuild was counted when it was new
 		for s := range r.readers[w] {
 			r.metrics.skip(w, s, r.readers[w][s].Counts())

@@ -166,7 +166,7 @@ func (p *plant) build(ctx context.Context, registry prometheus.Registerer) (runn
 			}
 		}
 	}()
-	c := pipeline.Config{Stalled: p.stalled, Plan: p.plan, Seed: p.seed(), Privacy: p.tokens, Merged: p.fromFiles(), Log: p.log,
+	c := pipeline.Config{Stalled: p.stalled, Plan: p.plan, Seed: p.seed(), MaxKeys: p.settings.Engine.MaxKeys, Privacy: p.tokens, Merged: p.fromFiles(), Log: p.log,
 		Metrics: registry, Health: p.health, Backend: "redis", Tables: p.tables}
 	if !p.fromFiles() { // whose result is a matter of the files alone
 		c.ReadTable = tables.Read
