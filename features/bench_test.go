@@ -2,9 +2,11 @@ package features_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -222,5 +224,46 @@ func warmAllocatesNothing(t *testing.T, plan *features.Plan) {
 	}
 	if n := testing.AllocsPerRun(2_000, apply); n != 0 {
 		t.Errorf("a warm Apply allocates %v times, want 0", n)
+	}
+}
+
+// BenchmarkQuantile is an event into a window of n values of all magnitudes,
+// read each time.
+func BenchmarkQuantile(b *testing.B) {
+	for _, n := range []int{600, 6_000, 60_000} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			benchmarkOne(b, n, "{aggregation: quantile, q: 0.5, field: amount, windows: [1h]}")
+		})
+	}
+}
+
+// benchmarkOne is the CPU time of an event of one card into an hour's window of
+// one feature that holds n others.
+func benchmarkOne(b *testing.B, n int, feature string) {
+	head, _, _ := strings.Cut(plainSpec, "feature_views:")
+	plan := compile(b, head+"feature_views:\n  v: {version: 1, source: payments, entity: card, ttl: 31d, event_budget: 1000000, features: {f: "+feature+"}}\n")
+	events := payments(1, 1)
+	engine, out := features.NewEngine(plan, features.Options{}), plan.NewVector(0)
+	rng := rand.New(rand.NewPCG(1, 2))
+	apply := func(i int) {
+		ev := events[0]
+		ev.Time += int64(i) * 3_600_000 / int64(n)
+		ev.Offset += int64(i)
+		for j, v := range ev.Values {
+			if v.Kind() == event.Decimal {
+				ev.Values[j] = event.OfDecimal(int64(math.Exp(rng.Float64() * 40)))
+			}
+		}
+		if rej := engine.Admit(&ev); rej != nil {
+			b.Fatal(rej)
+		}
+		engine.Apply(&ev, out)
+	}
+	for i := range n {
+		apply(i)
+	}
+	b.ResetTimer()
+	for i := range b.N {
+		apply(n + i)
 	}
 }

@@ -14,7 +14,7 @@ func (l *entityLog) join(k *cursorPlan, p *partPlan, w []uint64, i int) {
 	rows := l.rows.All(w[atRows:])
 	row, words := l.plan.row(rows, i), w[p.at:p.at+p.size()]
 	if p.part.Counted() {
-		l.recount(p, w, l.counting.keyOf(l.plan, p, row), 1)
+		l.recountRow(p, w, row, false)
 		return
 	}
 	t := uint64(l.plan.time(row))
@@ -34,7 +34,7 @@ func (l *entityLog) join(k *cursorPlan, p *partPlan, w []uint64, i int) {
 // leave takes row i, the oldest with the part's bit, out of the part.
 func (l *entityLog) leave(p *partPlan, rows []uint64, i int, w []uint64) {
 	if p.part.Counted() {
-		l.recount(p, w, l.counting.keyOf(l.plan, p, l.plan.row(rows, i)), -1)
+		l.recountRow(p, w, l.plan.row(rows, i), true)
 		return
 	}
 	aggregate.DropOldest(w[p.at:p.at+p.size()], l.nextWith(p.bit, rows, i))

@@ -170,17 +170,23 @@ func (l *logPlan) part(k *cursorPlan, p partPlan) *partPlan {
 		if k.life != nil || !k.scanned {
 			p.table = l.table(k, &p)
 		}
-	case aggregate.Counts, aggregate.Mode, aggregate.Buckets:
+	case aggregate.Buckets:
+		p.set = k.buckets
+		k.buckets++
+		if k.life != nil {
+			p.census = l.histogram()
+		}
+		if !k.scanned {
+			p.counts[0] = l.histogram()
+		}
+	case aggregate.Counts, aggregate.Mode:
 		p.set = k.sets
 		k.sets++
 		if k.life != nil {
 			p.census = l.census()
 		}
 		if !k.scanned {
-			p.counts[0] = l.census()
-		}
-		if !k.scanned && p.part != aggregate.Buckets {
-			p.counts[1] = l.census()
+			p.counts = [2]*censusPlan{l.census(), l.census()}
 		}
 	case aggregate.Gaps, aggregate.Run:
 		if k.life != nil {
@@ -218,6 +224,12 @@ func (l *logPlan) newest(p *partPlan) *newestPlan {
 func (l *logPlan) census() *censusPlan {
 	x := &censusPlan{}
 	l.censuses = append(l.censuses, x)
+	return x
+}
+
+func (l *logPlan) histogram() *censusPlan {
+	x := &censusPlan{}
+	l.histograms = append(l.histograms, x)
 	return x
 }
 
@@ -380,6 +392,9 @@ func (l *logPlan) finishState() int {
 	}
 	for _, x := range l.censuses {
 		x.at = handle(tableHandle)
+	}
+	for _, x := range l.histograms {
+		x.at = handle(histogramHandle)
 	}
 	l.words = at
 	l.laySpans()

@@ -35,7 +35,7 @@ type Engine struct {
 	walked   []uint64       // what it makes
 	counting *counting
 	voted    [2]uint64      // a mode or quantile
-	buckets  []uint64       // those in use, while a quantile is looked for
+	binned   []*binned      // what a scan collects for Buckets parts
 	met      *aggregate.Set // the values that it has met
 	lists    *[]event.Value // where the items of lists go: one of the two that follow
 	ofVector []event.Value
@@ -82,12 +82,12 @@ func NewEngine(p *Plan, o Options) *Engine {
 	for _, sp := range p.sources {
 		e.sources = append(e.sources, newSourceState(sp))
 	}
-	scratch, sets := 0, 0
+	scratch, sets, buckets := 0, 0, 0
 	for _, l := range p.logs {
 		e.logs = append(e.logs, newEntityLog(l, o, e.counting))
 		scratch = max(scratch, l.scratch)
 		for _, k := range l.cursors {
-			sets = max(sets, k.sets)
+			sets, buckets = max(sets, k.sets), max(buckets, k.buckets)
 		}
 	}
 	e.scratch, e.wide = make([]uint64, scratch), make([]uint64, scratch)
@@ -101,6 +101,9 @@ func NewEngine(p *Plan, o Options) *Engine {
 	e.memory = make([]uint64, window.MemoryWords)
 	for range sets {
 		e.sets = append(e.sets, aggregate.NewSet())
+	}
+	for range buckets {
+		e.binned = append(e.binned, new(binned))
 	}
 	return e
 }

@@ -259,6 +259,7 @@ type entityLog struct {
 	rows     window.Rows
 	stacks   window.Stacks
 	tables   window.Tables
+	bins     window.Histograms
 	tiles    window.Tiles
 	sketches window.Sketches
 	entities entities
@@ -292,6 +293,7 @@ func newEntityLog(l *logPlan, o Options, c *counting) *entityLog {
 		rows:     window.NewRows(slab, l.width),
 		stacks:   window.NewStacks(slab),
 		tables:   window.NewTables(slab),
+		bins:     window.NewHistograms(slab),
 		tiles:    window.NewTiles(slab, l.tileWidths),
 		sketches: window.NewSketches(slab),
 		entities: newEntities(l.words),

@@ -41,6 +41,7 @@ type logPlan struct {
 	stacks     []*stackPlan
 	tables     []*tablePlan
 	censuses   []*censusPlan
+	histograms []*censusPlan
 	handles    []handlePlan  // every block of an entity's state
 	tiling     []*cursorPlan // those with tiles
 	tileWidths []int         // by their lists: words of a tile
@@ -77,6 +78,7 @@ const (
 	tableHandle
 	wordsHandle // words of a part, and how many they are
 	tilesHandle
+	histogramHandle
 )
 
 // The first words of an entity's state.
@@ -141,9 +143,10 @@ type cursorPlan struct {
 	longest []*tablePlan // the tables that forget what leaves this window
 	// at is the offset of a sliding window's words: tail (low half) and head
 	// (high half), and the time at which it changes next without an event.
-	at    int
-	walks bool // a part of it walks
-	sets  int  // how many Distinct parts it has
+	at      int
+	walks   bool // a part of it walks
+	sets    int  // how many parts with a set it has
+	buckets int  // how many Buckets parts
 	// Past the event budget, a sliding window has tiles:
 	grid  int64       // ms
 	list  int         // which of the entity's lists they are
@@ -240,6 +243,8 @@ type tablePlan struct {
 
 // censusPlan is how often words occur: the values of a life's Counts part among
 // the events that have left the log, or what a window's Counts part needs.
+//
+// It is a table, or of Buckets parts a histogram.
 type censusPlan struct{ at int }
 
 // tableCount is a Distinct part that counts a table's values.

@@ -49,7 +49,10 @@ func (e *Engine) scan(l *entityLog, k *cursorPlan, w, rows []uint64, c cut) {
 		}
 		words := e.scratch[p.at : p.at+p.size()]
 		clear(words)
-		if p.part == aggregate.Distinct || p.part.Counted() {
+		switch {
+		case p.part == aggregate.Buckets:
+			e.binned[p.set].bins = e.binned[p.set].bins[:0]
+		case p.part == aggregate.Distinct || p.part.Counted():
 			e.sets[p.set].Reset()
 		}
 		if c.base {
@@ -73,7 +76,10 @@ func (e *Engine) scanBase(l *entityLog, p *partPlan, w, words []uint64) {
 			}
 		})
 		words[0] = uint64(set.Len())
-	case aggregate.Counts, aggregate.Mode, aggregate.Buckets:
+	case aggregate.Buckets:
+		s := e.binned[p.set]
+		l.bins.Each(w[p.census.at:], func(b window.Bin) { s.bins = append(s.bins, b) })
+	case aggregate.Counts, aggregate.Mode:
 		set := e.sets[p.set]
 		l.tables.Each(w[p.census.at:], func(word uint64, n window.Note) { set.AddTimes(word, uint32(n)) })
 	default:
@@ -94,7 +100,10 @@ func (e *Engine) scanRow(l *entityLog, k *cursorPlan, row []uint64) {
 		switch p.part {
 		case 0, aggregate.Matches:
 			words[0]++
-		case aggregate.Counts, aggregate.Mode, aggregate.Buckets:
+		case aggregate.Buckets:
+			s := e.binned[p.set]
+			s.bins = append(s.bins, e.counting.binOf(p, l.plan.word(row, p.lane)))
+		case aggregate.Counts, aggregate.Mode:
 			e.sets[p.set].Add(e.counting.keyOf(l.plan, p, row))
 		case aggregate.Distinct:
 			set := e.sets[p.set]

@@ -46,6 +46,10 @@ func (p *Plan) Size(load func(*spec.Source, *spec.Entity) Load) []LogSize {
 
 const word = 8 // bytes
 
+// commonBuckets is how many buckets of a quantile are in use by many values: five
+// powers of ten.
+const commonBuckets = 580
+
 // size is what a log needs. A log is trimmed when its block is full: what is in
 // it beyond what is needed is room that it has anyway.
 func (l *logPlan) size(load Load) LogSize {
@@ -97,8 +101,9 @@ func blockBytes(n, width, part int) float64 {
 
 // By which part of themselves full blocks grow.
 const (
-	rowsGrow   = 8
-	stacksGrow = 2
+	rowsGrow    = 8
+	stacksGrow  = 2
+	bucketsGrow = 4
 )
 
 // besideBytes is what stands beside the log of an entity with so many events.
@@ -127,6 +132,9 @@ func (l *logPlan) besideBytes(events, values float64) float64 {
 	}
 	for range l.censuses {
 		table(seen(0))
+	}
+	for range l.histograms { // buckets are two hundredths wide: that so many values have one of their own is rare
+		bytes += blockBytes(int(math.Ceil(min(seen(0), commonBuckets))), 3, bucketsGrow)
 	}
 	for _, x := range l.stacks {
 		n := events * min(1, float64(x.reach)/horizon)

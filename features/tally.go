@@ -2,15 +2,14 @@ package features
 
 import (
 	"math"
-	"slices"
 
 	"github.com/freshet-dev/freshet/features/aggregate"
 	"github.com/freshet-dev/freshet/features/window"
 )
 
 // Some parts are made of how often each of some words occurs: of the values, for
-// what is most frequent or evenly spread, of buckets, for quantiles. A word is
-// counted under a key that others cannot choose.
+// what is most frequent or evenly spread. A word is counted under a key that
+// others cannot choose. Quantiles count buckets (quantile.go).
 
 // counting is what turns words into keys and back, for all logs of an engine.
 type counting struct {
@@ -22,11 +21,8 @@ type counting struct {
 // keyOf is what a row is counted as by a part.
 func (c *counting) keyOf(l *logPlan, p *partPlan, row []uint64) uint64 {
 	word := l.word(row, p.lane)
-	switch p.part {
-	case aggregate.Mode:
+	if p.part == aggregate.Mode {
 		return c.hash.spread(word)
-	case aggregate.Buckets:
-		return c.hash.spread(c.scale.Bucket(word, p.number))
 	}
 	return word // a hash
 }
@@ -37,7 +33,12 @@ func (e *Engine) tally(l *logPlan, k *cursorPlan) {
 		if !p.part.Counted() {
 			continue
 		}
-		set, words := e.sets[p.set], e.scratch[p.at:p.at+p.size()]
+		words := e.scratch[p.at : p.at+p.size()]
+		if p.part == aggregate.Buckets {
+			words[0], words[1] = math.Float64bits(e.counting.choose(e.binned[p.set], p)), 1
+			continue
+		}
+		set := e.sets[p.set]
 		switch p.part {
 		case aggregate.Counts:
 			set.Tally(words)
@@ -46,10 +47,6 @@ func (e *Engine) tally(l *logPlan, k *cursorPlan) {
 			set.Each(func(key uint64, n uint32) { e.counting.vote(l, p, words, key, uint64(n)) })
 			words[aggregate.ModeWord] = e.hash.unspread(words[aggregate.ModeWord])
 			words[aggregate.ModeState] = aggregate.ModeFound
-		case aggregate.Buckets:
-			e.buckets = e.buckets[:0]
-			set.Each(func(key uint64, n uint32) { e.fillBucket(key, uint64(n)) })
-			words[0], words[1] = math.Float64bits(e.quantile(p.q)), 1
 		}
 	}
 }
@@ -74,36 +71,15 @@ func (c *counting) smaller(l *logPlan, p *partPlan, a, b uint64) bool {
 	return aggregate.OrderCode(a, p.number) < aggregate.OrderCode(b, p.number)
 }
 
-// A bucket in use is its code in the upper half of a word and how many are in
-// it in the lower one.
-func (e *Engine) fillBucket(key, n uint64) {
-	e.buckets = append(e.buckets, e.hash.unspread(key)<<32|n)
-}
-
-// quantile is the middle of the bucket of the value at rank floor(q·(n−1)).
-func (e *Engine) quantile(q float64) float64 {
-	slices.Sort(e.buckets)
-	n := uint64(0)
-	for _, b := range e.buckets {
-		n += uint64(uint32(b))
-	}
-	if n == 0 {
-		return 0
-	}
-	rank := uint64(math.Floor(q * float64(n-1)))
-	for _, b := range e.buckets {
-		if rank < uint64(uint32(b)) {
-			return e.counting.scale.Middle(b >> 32)
-		}
-		rank -= uint64(uint32(b))
-	}
-	panic("features: a rank beyond the number of values")
-}
-
 // foldCount counts a row that leaves the log in the base of a part. A text that
 // is counted there is held.
 func (l *entityLog) foldCount(e *Engine, p *partPlan, w, row []uint64) {
-	h, key := w[p.census.at:], l.counting.keyOf(l.plan, p, row)
+	h := w[p.census.at:]
+	if p.part == aggregate.Buckets {
+		l.bins.Add(h, l.counting.binOf(p, l.plan.word(row, p.lane)))
+		return
+	}
+	key := l.counting.keyOf(l.plan, p, row)
 	n := l.tables.Get(h, key)
 	if n == 0 && p.part == aggregate.Mode && l.plan.isText(p.lane) {
 		e.texts.again(l.plan.word(row, p.lane))
@@ -118,6 +94,20 @@ func (l *entityLog) releaseCounts(e *Engine, p *partPlan, w []uint64) {
 	}
 }
 
+// recountRow notes that a row has come, or gone.
+func (l *entityLog) recountRow(p *partPlan, w, row []uint64, gone bool) {
+	switch {
+	case p.part == aggregate.Buckets && gone:
+		l.bins.Remove(w[p.counts[0].at:], l.counting.binOf(p, l.plan.word(row, p.lane)))
+	case p.part == aggregate.Buckets:
+		l.bins.Add(w[p.counts[0].at:], l.counting.binOf(p, l.plan.word(row, p.lane)))
+	case gone:
+		l.recount(p, w, l.counting.keyOf(l.plan, p, row), -1)
+	default:
+		l.recount(p, w, l.counting.keyOf(l.plan, p, row), 1)
+	}
+}
+
 // recount notes that what is counted as key occurs step times more, or once
 // less. The most frequent one is found by how many occur so often.
 func (l *entityLog) recount(p *partPlan, w []uint64, key uint64, step int) {
@@ -125,9 +115,6 @@ func (l *entityLog) recount(p *partPlan, w []uint64, key uint64, step int) {
 	b := uint64(l.tables.Get(times, key))
 	c := b + uint64(step)
 	l.setCount(times, key, c)
-	if p.part == aggregate.Buckets {
-		return
-	}
 	words, often := w[p.at:p.at+p.size()], w[p.counts[1].at:]
 	before := words[aggregate.ModeTimes]
 	if p.part == aggregate.Counts {
@@ -179,14 +166,12 @@ func (l *entityLog) revote(p *partPlan, words []uint64, key uint64, x change) {
 
 // counted is a Mode or Buckets part that runs, as its aggregation wants it.
 func (e *Engine) counted(l *entityLog, p *partPlan, w []uint64) []uint64 {
-	times := w[p.counts[0].at:]
 	if p.part == aggregate.Buckets {
-		e.buckets = e.buckets[:0]
-		l.tables.Each(times, func(key uint64, n window.Note) { e.fillBucket(key, uint64(n)) })
-		e.voted[0] = math.Float64bits(e.quantile(p.q))
+		h := w[p.counts[0].at:]
+		e.voted[0] = math.Float64bits(e.counting.valueOf(p, l.bins.At(h, rankOf(p.q, l.bins.Total(h)))))
 		return e.voted[:]
 	}
-	words := w[p.at : p.at+p.size()]
+	times, words := w[p.counts[0].at:], w[p.at:p.at+p.size()]
 	if words[aggregate.ModeState] == aggregate.ModeStale {
 		clear(words)
 		l.tables.Each(times, func(key uint64, n window.Note) { e.counting.vote(l.plan, p, words, key, uint64(n)) })
@@ -209,7 +194,7 @@ func (l *entityLog) setCount(h []uint64, word, n uint64) {
 func (l *entityLog) joinCounts(k *cursorPlan, w, row []uint64) {
 	for _, p := range k.beside {
 		if l.plan.has(row, p.bit) {
-			l.recount(p, w, l.counting.keyOf(l.plan, p, row), 1)
+			l.recountRow(p, w, row, false)
 		}
 	}
 }
@@ -217,6 +202,10 @@ func (l *entityLog) joinCounts(k *cursorPlan, w, row []uint64) {
 // recountBase counts what has left the log in the parts of a life.
 func (l *entityLog) recountBase(k *cursorPlan, w []uint64) {
 	for _, p := range k.beside {
+		if p.part == aggregate.Buckets {
+			l.bins.Each(w[p.census.at:], func(b window.Bin) { l.bins.Add(w[p.counts[0].at:], b) })
+			continue
+		}
 		l.tables.Each(w[p.census.at:], func(key uint64, n window.Note) { l.recount(p, w, key, int(n)) })
 	}
 }

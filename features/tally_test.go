@@ -38,6 +38,35 @@ func TestS20ModeIsTheMostFrequentOfTiesTheSmallest(t *testing.T) {
 	})
 }
 
+// A value that is alone in its bucket, or that all in it are, is no middle.
+func TestS20QuantileOfEqualValuesIsTheValue(t *testing.T) {
+	bothWays(t, specOf(`
+  v:
+    version: 1
+    source: pay
+    entity: card
+    ttl: 20s
+    features:
+      half: {aggregation: quantile, field: amt, q: 0.5, windows: [5s]}
+      ever: {aggregation: quantile, field: amt, q: 0.5}
+      real: {aggregation: quantile, field: x, q: 1, windows: [5s]}
+      then: {aggregation: quantile, field: amt, q: 0.5, windows: [5s], delay: 1s}
+`), func(r *run) {
+		r.pay("0s", `"card":"a","amt":100,"x":-9.99`)
+		r.want("v.half_5s", "100", "v.ever", "100", "v.real_5s", "-9.99")
+		r.pay("1s", `"card":"a","amt":100,"x":-9.99`)
+		r.want("v.half_5s", "100", "v.ever", "100", "v.real_5s", "-9.99", "v.then_5s", "100")
+		r.pay("2s", `"card":"a","amt":100.01,"x":-9.98`)
+		if got := r.get("v.half_5s"); got == "100" || got == "100.01" {
+			r.t.Errorf("the bucket of 100 and 100.01 shows %s, want its middle", got)
+		}
+		r.pay("6500ms", `"card":"a"`)
+		r.want("v.half_5s", "100.01", "v.real_5s", "-9.98", "v.then_5s", r.get("v.ever"))
+		r.pay("0500ms", `"card":"a","amt":-7`)
+		r.want("v.half_5s", "-7")
+	})
+}
+
 func TestS20QuantileIsWithinOnePercentOfTheRank(t *testing.T) {
 	bothWays(t, specOf(`
   v:
