@@ -2,10 +2,12 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
 	"github.com/freshet-dev/freshet/features/event"
+	"github.com/freshet-dev/freshet/sinks"
 	"github.com/freshet-dev/freshet/sources"
 )
 
@@ -23,7 +25,7 @@ func (r *Runner) housekeeping(work context.Context) {
 		r.lagging = r.lagging || ahead > 0
 	}
 	r.metrics.tick(r, lag)
-	if r.Store == nil || r.behind.any() || r.own.rewrite {
+	if r.Store == nil || r.behind.any() {
 		return // no alive, no trust: rows are missing
 	}
 	clock, known := r.clockOfReads(lag)
@@ -34,6 +36,9 @@ func (r *Runner) housekeeping(work context.Context) {
 	ctx, cancel := context.WithTimeout(work, aliveTimeout)
 	defer cancel()
 	err := r.Store.Alive(ctx, r.readClock)
+	if errors.Is(err, sinks.ErrRowsLost) {
+		return // the loop sees it, and writes them anew
+	}
 	if err != nil {
 		r.metrics.onlineErrors.WithLabelValues(r.Backend).Inc()
 	}

@@ -3,7 +3,6 @@ package pipeline
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync/atomic"
 	"time"
 
@@ -25,6 +24,8 @@ type behind struct {
 	since   time.Time // when it went away
 	retryAt time.Time // when to look whether it is back
 	count   atomic.Int64
+
+	rewriting rewriting
 }
 
 // rowID names a row.
@@ -46,13 +47,18 @@ const (
 	// behindMark stands in the metadata of committed offsets: rows of this batch
 	// or of earlier ones are missing in the store.
 	behindMark = " behind"
+	// proofMark stands before what proves that the store has the rows.
+	proofMark = " proof="
 )
 
 // errBehind is that the store has just gone away: what has left without the
 // header must be sent again with it.
 var errBehind = errors.New("the online store is away")
 
-func (b *behind) any() bool { return b.count.Load() > 0 }
+// any reports whether rows are missing.
+func (b *behind) any() bool {
+	return b.count.Load() > 0 || b.rewriting.owed.Load() || b.rewriting.lost()
+}
 
 func (b *behind) remember(rows []sinks.VersionedRow) {
 	if b.missing == nil {
@@ -77,9 +83,9 @@ func (b *behind) written(rows []sinks.VersionedRow) {
 // mark is what the metadata of a commit says of the store.
 func (b *behind) mark() string {
 	if b.any() {
-		return behindMark
+		return behindMark + b.rewriting.proof()
 	}
-	return ""
+	return b.rewriting.proof()
 }
 
 // writeStep writes the rows of a step, or remembers them. errBehind comes once,
@@ -140,9 +146,10 @@ func (r *Runner) healDue() time.Duration {
 // heal reads some of the rows that are missing; nil where none are or it is too
 // early. It is the loop's, between two flights.
 func (r *Runner) heal() *step {
-	if r.flight != nil || !r.behind.any() || r.healDue() > 0 {
+	if r.flight != nil || r.own.rebuilding || !r.behind.any() || r.healDue() > 0 {
 		return nil
 	}
+	r.owe()
 	s, version := r.fresh(), sinks.Version{Incarnation: r.own.incarnation, Batch: r.own.batch + 1, Owner: r.own.owner, Seq: max(r.own.seq, 1) - 1}
 	at := noTime
 	for _, p := range r.own.parts {
@@ -153,6 +160,9 @@ func (r *Runner) heal() *step {
 	if r.behind.away {
 		most = 1 // whether it is back
 	}
+	if len(r.behind.missing) == 0 && r.behind.rewriting.owed.Load() {
+		r.slice(s, most, at, version)
+	}
 	for id := range r.behind.missing {
 		if len(s.out.rows) == most {
 			break
@@ -161,6 +171,10 @@ func (r *Runner) heal() *step {
 		r.project(&row, &read)
 		s.out.addRow(&s.in.arena, r.out.cards, &row, version)
 		row = read // its slices are read into again
+	}
+	if len(s.out.rows) == 0 {
+		r.recycle([]*step{s})
+		return nil
 	}
 	return s
 }
@@ -187,7 +201,7 @@ func (r *Runner) project(row, read *features.Row) {
 }
 
 // writeMissing writes rows that were missing. What fails is tried again later.
-func (r *Runner) writeMissing(ctx context.Context, rows []sinks.VersionedRow) {
+func (r *Runner) writeMissing(ctx context.Context, rows []sinks.VersionedRow) (done bool) {
 	b := &r.behind
 	wait := r.Limits.StoreWait
 	if b.away {
@@ -199,48 +213,9 @@ func (r *Runner) writeMissing(ctx context.Context, rows []sinks.VersionedRow) {
 	r.metrics.wrote(r.Backend, len(rows), err)
 	if err != nil {
 		b.away, b.retryAt = true, time.Now().Add(healPause)
-		return
+		return false
 	}
 	b.away = false
 	b.written(rows)
-	if b.any() {
-		return
-	}
-	b.missing = nil // a map does not shrink
-	r.Config.Health.unblock(onlineStore)
-	r.Log.Info("the online store has every row again", "after", time.Since(b.since).Round(time.Millisecond).String())
-}
-
-// rewrite writes the row of every entity: an owner before has committed batches
-// whose rows the store may lack, and nobody knows which.
-func (r *Runner) rewrite(work context.Context) error {
-	r.own.rewrite = false
-	if r.Store == nil {
-		r.engine.DropTouches()
-		return nil
-	}
-	r.Log.Warn("the last owner's rows are behind in the online store: all are written anew")
-	version := sinks.Version{Incarnation: r.own.incarnation, Batch: r.own.batch, Owner: r.own.owner}
-	s, n := r.fresh(), 0
-	var failed error
-	flush := func() {
-		if failed == nil && len(s.out.rows) > 0 {
-			n += len(s.out.rows)
-			failed = r.writeRows(work, s.out.rows)
-			r.Config.Health.beat()
-		}
-		s.reset()
-	}
-	r.engine.Rows(func(row *features.Row) {
-		s.out.addRow(&s.in.arena, r.out.cards, row, version)
-		if len(s.out.rows) == healRows {
-			flush()
-		}
-	})
-	flush()
-	if failed != nil {
-		return fmt.Errorf("write all rows anew: %w", failed)
-	}
-	r.Log.Info("all rows are written", "rows", n)
-	return nil
+	return true
 }

@@ -17,12 +17,14 @@ import (
 // step. What it needs it has of its own; the loop looks at it once it has
 // landed.
 type flight struct {
-	steps []*step // of its batch, all of them so far
-	left  int     // of these, how many have left before
-	batch uint64
-	owner *ownership
-	heal  *step   // rows that the store lacks; nil: none
-	to    []reach // of the owner's partitions, once it has landed
+	steps  []*step // of its batch, all of them so far
+	left   int     // of these, how many have left before
+	batch  uint64
+	owner  *ownership
+	heal   *step   // rows that the store lacks; nil: none
+	slice  bool    // these are of the walk over all
+	healed bool    // they are written
+	to     []reach // of the owner's partitions, once it has landed
 	// commit: the batch ends with it.
 	commit    bool
 	positions []sources.Position
@@ -42,6 +44,7 @@ type flight struct {
 func (r *Runner) launch(work context.Context, left int, commit bool, heal *step) {
 	ctx, cancel := context.WithCancel(work)
 	f := &flight{steps: slices.Clone(r.open), left: left, batch: r.own.batch + 1, owner: r.own, commit: commit, heal: heal,
+		slice:  heal != nil && len(r.behind.missing) == 0,
 		cancel: cancel, done: make(chan struct{})}
 	for _, id := range r.own.ids {
 		f.to = append(f.to, r.own.parts[id].reach())
@@ -109,7 +112,7 @@ func (o *ownership) close() []sources.Position {
 // the state is taken back.
 func (r *Runner) settle(work context.Context, f *flight) error {
 	if f.heal != nil {
-		r.writeMissing(work, f.heal.out.rows)
+		f.healed = r.writeMissing(work, f.heal.out.rows)
 	}
 	return r.retry(work, commits, "commit the batch", func(ctx context.Context) (err error) {
 		for ; f.left < len(f.steps) && err == nil; f.left++ {
@@ -173,6 +176,7 @@ func (r *Runner) land() error {
 		f.owner.parts[id].shown = f.to[i]
 	}
 	if f.heal != nil {
+		r.healed(f)
 		r.recycle([]*step{f.heal})
 	}
 	if !f.commit {

@@ -61,7 +61,7 @@ func (r *Runner) ready() bool {
 	if r.own == nil || r.own.rebuilding {
 		return false
 	}
-	return r.own.rewrite || r.room() <= 0 || r.flight == nil && (r.leaves() <= 0 || r.due() <= 0 || r.healDue() <= 0)
+	return r.room() <= 0 || r.flight == nil && (r.leaves() <= 0 || r.due() <= 0 || r.healDue() <= 0)
 }
 
 // working reports whether anything waits to be committed, as far as is known.

@@ -40,6 +40,7 @@ type metrics struct {
 	seen                                                     map[counterKey]int64 // of Reader.Counts, already counted
 	tableRows, tableLoaded                                   *prometheus.GaugeVec
 	tableReloads, lookupMisses, outages, cardNumbers, rows   *prometheus.CounterVec
+	losses, rewritten                                        *prometheus.CounterVec
 	missingRows                                              prometheus.Gauge
 	held                                                     held
 	collectors                                               []prometheus.Collector
@@ -136,6 +137,8 @@ func (m *metrics) begin(r *Runner) {
 	if r.Store != nil {
 		m.onlineErrors.WithLabelValues(r.Backend)
 		m.outages.WithLabelValues(r.Backend)
+		m.losses.WithLabelValues(r.Backend)
+		m.rewritten.WithLabelValues(r.Backend)
 		for _, result := range []string{"accepted", "rejected_stale"} {
 			m.rows.WithLabelValues(r.Backend, result)
 		}
@@ -193,6 +196,8 @@ func (m *metrics) counters() {
 	m.onlineErrors = m.counterVec("freshet_online_write_errors_total", "Failed writes to the online store.", "backend")
 	m.outages = m.counterVec("freshet_online_outages_total", "Times that the stream went on without the online store.", "backend")
 	m.rows = m.counterVec("freshet_online_rows_total", "Rows by result: accepted by the online store, or rejected_stale since another owner has taken it over.", "backend", "result")
+	m.losses = m.counterVec("freshet_online_losses_total", "Times that all rows had to be written anew: the online store had lost some, or could not prove that it has all.", "backend")
+	m.rewritten = m.counterVec("freshet_online_rewritten_rows_total", "Rows written anew since.", "backend")
 	m.produceErrors = m.counterVec("freshet_output_errors_total", "Failed appends to the logs that Freshet writes.", "log")
 	m.rebal = m.counterVec("freshet_rebalances_total", "Changes of ownership seen by this instance.", "group")
 	m.scores = m.counterVec("freshet_scores_total", "Scores by band; an empty band where the model has none.", "model", "version", "band")

@@ -30,7 +30,8 @@ type ownership struct {
 
 	safeBatch   uint64 // the last one committed
 	poison      poison
-	rewrite     bool // the rows of the last owner are behind
+	rewrite     bool   // the rows of the last owner are behind
+	proof       string // of the rows that the last owner has written
 	rebuilding  bool
 	total, done int64               // records of the rebuild
 	cover       []features.Coverage // by source, as last told to the engine
@@ -79,6 +80,8 @@ func newOwnership(assigned []sources.Assigned, numSources int) (o *ownership, fi
 			first = false
 			if batch >= o.batch { // the last commit says how it is
 				o.rewrite = strings.Contains(a.Metadata, behindMark)
+				_, proof, _ := strings.Cut(a.Metadata, proofMark)
+				o.proof, _, _ = strings.Cut(proof, " ")
 			}
 			o.batch, o.owner, o.incarnation = max(o.batch, batch), max(o.owner, owner), max(o.incarnation, incarnation)
 		}
@@ -111,7 +114,7 @@ func (r *Runner) takeOver(work context.Context, assigned []sources.Assigned) err
 			own.incarnation++
 		}
 	} else {
-		writer := sinks.Writer{SpecHash: r.spec.Hash, Views: r.Plan.Rows(), AtLeast: known, First: first}
+		writer := sinks.Writer{SpecHash: r.spec.Hash, Views: r.Plan.Rows(), AtLeast: known, First: first, Proof: own.proof}
 		done := make(chan struct{})
 		var err error
 		go func() {
@@ -238,10 +241,11 @@ func (r *Runner) rebuilt() {
 		p.next, p.moved, p.held = max(p.next, p.committed), false, false
 		p.shown = p.reach()
 	}
-	if !r.own.rewrite {
-		r.engine.DropTouches()
-	}
+	r.engine.DropTouches()
 	r.own.rebuilding = false
+	if r.Store != nil && r.own.rewrite {
+		r.beginRewrite(r.behind.rewriting.loss, "the last owner's rows are behind in the online store: all are written anew")
+	}
 	if pauser, ok := r.Consumer.(sources.Pauser); ok {
 		pauser.Resume()
 	}

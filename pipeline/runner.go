@@ -10,6 +10,7 @@ import (
 	"github.com/freshet-dev/freshet/config/spec"
 	"github.com/freshet-dev/freshet/features"
 	"github.com/freshet-dev/freshet/features/event"
+	"github.com/freshet-dev/freshet/sinks"
 	"github.com/freshet-dev/freshet/sources"
 )
 
@@ -22,6 +23,7 @@ type engine interface {
 	Stage([]*event.Event)
 	Read(view *spec.View, key string, t int64, out *features.Row)
 	DropTouches()
+	TouchMore(from *features.Every, n int, t int64) (more bool)
 	SetCoverage(source int, c features.Coverage)
 	Stats() features.Stats
 }
@@ -90,6 +92,7 @@ func New(c Config) (*Runner, error) {
 		}
 	}
 	r.out, r.cur = newOutput(r), r.fresh()
+	r.behind.rewriting.detector, _ = c.Store.(sinks.LossDetector)
 	r.dog.after, r.dog.stalled = c.Limits.WatchdogAfter, c.Stalled
 	return r, nil
 }
@@ -177,11 +180,6 @@ func (r *Runner) loop(ctx, work context.Context) error {
 // while the one before it is leaving, and leaves when that has left; with the
 // last one everything is committed.
 func (r *Runner) turn(work context.Context, last bool) error {
-	if r.own != nil && r.own.rewrite && !r.own.rebuilding {
-		if err := r.rewrite(work); err != nil {
-			return err
-		}
-	}
 	left := len(r.open)
 	if len(r.cur.in.slots) > 0 {
 		if err := r.apply(); err != nil {
@@ -212,6 +210,7 @@ func (r *Runner) drop(why string) {
 	r.engine, r.own, r.pending = nil, nil, nil
 	r.behind.missing, r.behind.away = nil, false // the metadata of the offsets says it to the next owner
 	r.behind.count.Store(0)
+	r.behind.rewriting.owed.Store(false)
 	r.recycle(r.open)
 	r.open = nil
 	r.cur.reset()

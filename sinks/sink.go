@@ -31,6 +31,7 @@ type Writer struct {
 	SpecHash string
 	Views    []*features.RowLayout
 	AtLeast  uint32 // owner of the last commit: the new one is larger
+	Proof    string // LossDetector.Proof at the last commit, "" if unknown
 	First    bool   // the run starts without committed offsets: the incarnation is raised
 }
 
@@ -50,6 +51,22 @@ type OnlineStore interface {
 	// holds for five seconds.
 	Alive(ctx context.Context, ms int64) error
 	Close() error
+}
+
+// LossDetector is an OnlineStore that notices when rows it has acknowledged are
+// gone: a server without persistence was restarted, a replica that was behind
+// took over. Its methods may be called beside all others.
+type LossDetector interface {
+	OnlineStore
+	// Lost reports whether acknowledged rows may be missing, and the number of
+	// the last loss. A take-over is one where the store cannot be held against
+	// Writer.Proof. Until Whole, Alive fails with ErrRowsLost; Write goes on.
+	Lost() (loss uint64, lost bool)
+	// Whole says that every row was written since that loss.
+	Whole(loss uint64)
+	// Proof is what a later owner's Writer must hold for the rows acknowledged
+	// so far.
+	Proof() string
 }
 
 // Record is one record for a log.
@@ -95,6 +112,10 @@ var ErrAborted = errors.New("the transaction was aborted")
 // ErrLost is what errors of an OnlineStore are once another writer has taken
 // over: nothing of ours is stored any more.
 var ErrLost = errors.New("another writer has taken over the online store")
+
+// ErrRowsLost is the error of Alive while rows are missing that the store has
+// lost.
+var ErrRowsLost = errors.New("the online store has lost rows, which are being written again")
 
 // TooLarge is the error of Produce for records refused for their size, by
 // their index.

@@ -21,9 +21,10 @@ import (
 
 // lane is a connection whose transactions the fence guards.
 type lane struct {
-	store *Store
-	conn  *goredis.Conn
-	armed bool // it watches the fence, which was ours then
+	store    *Store
+	conn     *goredis.Conn
+	armed    bool // it watches the fence, which was ours then
+	withheld bool // nothing goes out while rows are lost
 }
 
 // armTries is how often a write whose fence was touched looks whose it is. It is
@@ -39,6 +40,9 @@ func (l *lane) exec(ctx context.Context, commands []goredis.Cmder) error {
 			if err := l.arm(ctx); err != nil {
 				return err
 			}
+		}
+		if _, lost := l.store.beats.missing(); lost && l.withheld {
+			return sinks.ErrRowsLost
 		}
 		if done, err := l.try(ctx, commands); done || err != nil {
 			return err
@@ -97,43 +101,76 @@ func (l *lane) replies(exec *goredis.Cmd, commands []goredis.Cmder) (first error
 	return first
 }
 
-// arm watches the fence, which must be ours. One that is missing or of an owner
-// before was lost by the server: it is raised again.
+// arm watches the fence, which must be ours. On a new connection it is set anew:
+// what an older connection of ours still has on its way must not land later. One
+// that is missing or of an owner before was lost by the server, and rows with it.
 func (l *lane) arm(ctx context.Context) error {
 	s := l.store
-	fence := s.keys.fence()
 	for range armTries {
-		if l.conn == nil {
+		fresh := l.conn == nil
+		if fresh {
 			l.conn = s.client.Conn()
 		}
+		needed := s.beats.needs()
 		pipeline := l.conn.Pipeline()
-		pipeline.Do(ctx, "watch", fence)
-		get := pipeline.Get(ctx, fence)
+		pipeline.Do(ctx, "watch", s.keys.fence())
+		get, beat := pipeline.Get(ctx, s.keys.fence()), pipeline.Get(ctx, s.keys.heartbeat())
 		if _, err := pipeline.Exec(ctx); err != nil && !errors.Is(err, goredis.Nil) {
 			l.drop()
 			return err
 		}
 		owner, err := ownerOf(get)
+		found, _ := textOf(beat)
 		switch {
 		case err != nil:
-			return &sinks.Fatal{Err: fmt.Errorf("%s is no owner's number: was it edited by hand? %w", fence, err)}
+			return &sinks.Fatal{Err: fmt.Errorf("%s is no owner's number: was it edited by hand? %w", s.keys.fence(), err)}
 		case owner > s.owner:
 			return &sinks.Fatal{Err: fmt.Errorf("%s is %d, and we are owner %d: %w; if that was no hand-over, two runs write namespace %s: give one another namespace or database",
-				fence, owner, s.owner, sinks.ErrLost, s.keys.namespace)}
-		case owner == s.owner:
+				s.keys.fence(), owner, s.owner, sinks.ErrLost, s.keys.namespace)}
+		case s.owner == 0:
 			l.armed = true
 			return nil
 		}
-		pipeline = l.conn.Pipeline()
-		pipeline.Do(ctx, "multi")
-		pipeline.Do(ctx, "set", fence, s.owner)
-		exec := pipeline.Do(ctx, "exec")
-		if _, err := pipeline.Exec(ctx); err != nil && !errors.Is(exec.Err(), goredis.Nil) {
+		lost, begins := s.beats.gone(found, needed, owner == s.owner)
+		if !fresh && !lost && !begins {
+			l.armed = true
+			return nil
+		}
+		if err := l.claim(ctx, lost, begins); err != nil {
 			l.drop()
 			return err
 		}
 	}
-	return fmt.Errorf("%s was touched %d times in a row", fence, armTries)
+	return fmt.Errorf("%s was touched %d times in a row", s.keys.fence(), armTries)
+}
+
+// claim sets the fence, unless it was touched since it was read. Where rows are
+// lost the sign of life goes with the same transaction, and meta comes back.
+func (l *lane) claim(ctx context.Context, lost, begins bool) error {
+	s := l.store
+	beat := ""
+	pipeline := l.conn.Pipeline()
+	pipeline.Do(ctx, "multi")
+	pipeline.Do(ctx, "set", s.keys.fence(), s.owner)
+	if lost || begins {
+		beat = s.beats.next(s.owner, 0, lost)
+		pipeline.Do(ctx, "set", s.keys.heartbeat(), beat)
+	}
+	if lost {
+		pipeline.Do(ctx, "del", s.keys.alive())
+		pipeline.Do(ctx, append([]any{"hset", s.keys.meta()}, s.meta...)...)
+	}
+	exec := pipeline.Do(ctx, "exec")
+	_, err := pipeline.Exec(ctx)
+	switch {
+	case errors.Is(exec.Err(), goredis.Nil):
+		return nil // someone was quicker: look again
+	case err != nil:
+		return err
+	case beat != "":
+		s.beats.claimed(beat, lost)
+	}
+	return nil
 }
 
 // drop gives up the connection; the next transaction makes one.

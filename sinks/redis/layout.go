@@ -36,9 +36,10 @@ type keys struct {
 	tokens    *mask.Tokens
 }
 
-func (k keys) meta() string  { return "freshet:" + k.namespace + ":meta" }
-func (k keys) alive() string { return "freshet:" + k.namespace + ":alive" }
-func (k keys) fence() string { return "freshet:" + k.namespace + ":fence" }
+func (k keys) meta() string      { return "freshet:" + k.namespace + ":meta" }
+func (k keys) alive() string     { return "freshet:" + k.namespace + ":alive" }
+func (k keys) fence() string     { return "freshet:" + k.namespace + ":fence" }
+func (k keys) heartbeat() string { return "freshet:" + k.namespace + ":heartbeat" }
 
 // row is freshet:<namespace>:{<entity>:<token>}:<view>@<version>. The braces
 // put all views of an entity into one slot of a cluster.

@@ -55,7 +55,8 @@ type Meta struct {
 }
 
 // describe writes all of meta but the two counters, and forgets the views that
-// an earlier writer had and this one has not.
+// an earlier writer had and this one has not. What it has written is kept for a
+// server that loses it.
 func (s *Store) describe(ctx context.Context, w sinks.Writer, before string) error {
 	values := []any{metaLayout, layoutVersion, metaSpec, w.SpecHash}
 	written := make(map[string]bool, len(w.Views))
@@ -74,6 +75,7 @@ func (s *Store) describe(ctx context.Context, w sinks.Writer, before string) err
 	if s.personal {
 		values = append(values, metaSecret, s.keys.tokens.Fingerprint())
 	}
+	s.meta = values
 	gone := []string{}
 	for name := range strings.SplitSeq(before, ",") {
 		if name != "" && !written[name] {

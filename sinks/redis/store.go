@@ -31,10 +31,12 @@ type Store struct {
 	writes  lane   // of Write
 	signs   lane   // of Alive, which may come beside
 
+	beats    beats
+	meta     []any // what describe wrote, and the counters
 	personal bool
 }
 
-var _ sinks.OnlineStore = (*Store)(nil)
+var _ sinks.LossDetector = (*Store)(nil)
 
 // Open makes a store. It does not dial: the first call does, and Check says
 // whether the server answers.
@@ -45,7 +47,7 @@ func Open(o Options) (*Store, error) {
 	}
 	k := keys{namespace: o.Namespace, tokens: o.Tokens}
 	s := &Store{client: client, address: client.Options().Addr, keys: k, rows: newEncoder(k), personal: o.Personal}
-	s.writes.store, s.signs.store = s, s
+	s.writes.store, s.signs.store, s.signs.withheld = s, s, true
 	return s, nil
 }
 
@@ -105,6 +107,8 @@ func (s *Store) TakeOver(ctx context.Context, w sinks.Writer) (owner, incarnatio
 	s.writes.drop()
 	s.signs.drop()
 	s.owner = uint32(drawn)
+	s.meta = append(s.meta, metaOwner, drawn, metaIncarnation, run)
+	s.beats.begin(w.Proof, w.First)
 	// Where someone has drawn a later number meanwhile the fence is theirs
 	// already: the first write says so.
 	if err := s.writes.arm(ctx); err != nil && !errors.Is(err, sinks.ErrLost) {
@@ -137,10 +141,17 @@ func (s *Store) Write(ctx context.Context, rows []sinks.VersionedRow) error {
 
 func (s *Store) writePipeline(ctx context.Context, rows []sinks.VersionedRow) error {
 	commands := s.rows.encode(ctx, rows)
+	beat := ""
+	if s.owner > 0 {
+		_, lost := s.beats.missing()
+		beat = s.beats.next(s.owner, rows[0].Version.Batch, lost)
+		commands = append(commands, goredis.NewCmd(ctx, "set", s.keys.heartbeat(), beat))
+	}
 	err := s.writes.exec(ctx, commands)
 	var fatal *sinks.Fatal
 	switch {
 	case err == nil:
+		s.beats.stored(beat)
 		return nil
 	case errors.As(err, &fatal):
 		return s.failed("write rows", err)
