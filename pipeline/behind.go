@@ -179,6 +179,25 @@ func (r *Runner) heal() *step {
 	return s
 }
 
+// healAll waits for the flight, and writes what is missing for as long as the
+// store takes it: who ends in order leaves nothing to the next owner.
+func (r *Runner) healAll(work context.Context) error {
+	for {
+		if err := r.land(); err != nil || r.own == nil || !r.behind.any() || work.Err() != nil {
+			return err
+		}
+		before := r.behind.count.Load()
+		r.behind.retryAt = time.Time{}
+		r.launch(work, len(r.open), false, r.heal())
+		if err := r.land(); err != nil || r.own == nil {
+			return err
+		}
+		if r.behind.count.Load() == before {
+			return nil // it is away; the metadata of the offsets says so
+		}
+	}
+}
+
 // project makes what the store holds of what can be read, which has more
 // columns; read is what it was.
 func (r *Runner) project(row, read *features.Row) {

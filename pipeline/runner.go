@@ -195,7 +195,7 @@ func (r *Runner) turn(work context.Context, last bool) error {
 		r.launch(work, left, commit, healing)
 	}
 	if last {
-		return r.land()
+		return r.healAll(work)
 	}
 	return nil
 }
