@@ -17,6 +17,7 @@ func (a *app) validateCommand() *cobra.Command {
 	var format string
 	var retention, keys []string
 	var rate float64
+	var budget string
 	cmd := &cobra.Command{
 		Use:   "validate [path...]",
 		Short: "Check specs: exit 1 on any error",
@@ -31,7 +32,8 @@ Checks spec files and folders; those of one namespace form one spec. On stderr: 
 what this build cannot run yet (run refuses such a spec, test where the engine lacks it), and which
 features are not served. Exit 0 without errors, 1 with one; with --strict warnings count too.
 With --retention (how long the topics keep their records) it warns of what looks further back.
-With --rate it prints how much memory run needs (docs/sizing.md says how that is found).
+With --rate it prints how much memory run needs (docs/sizing.md says how that is found), and with
+--memory-budget 8GiB warns where that is more.
 --watch goes on: it checks again whenever a file changes and prints what is new or fixed. Ctrl-C ends it (exit 0).`,
 		RunE: func(cmd *cobra.Command, given []string) error {
 			settings, err := a.settings(cmd)
@@ -46,7 +48,7 @@ With --rate it prints how much memory run needs (docs/sizing.md says how that is
 			if c.retention, err = retentions(retention); err != nil {
 				return err
 			}
-			if c.load, err = expectedLoad(rate, keys); err != nil {
+			if c.load, err = expectedLoad(rate, keys, budget); err != nil {
 				return err
 			}
 			if watching && (format == "json" || strict) {
@@ -62,6 +64,7 @@ With --rate it prints how much memory run needs (docs/sizing.md says how that is
 	cmd.Flags().StringArrayVar(&retention, "retention", nil, "how long the topics keep their records, or SOURCE=DURATION for one")
 	cmd.Flags().Float64Var(&rate, "rate", 0, "say how much memory the specs need at so many events per second of each source")
 	cmd.Flags().StringSliceVar(&keys, "keys", nil, "with --rate: how many entities are known at once, card=1000000,... or one number for all (default 1000000)")
+	cmd.Flags().StringVar(&budget, "memory-budget", "", "with --rate: warn of a spec that needs more, 8GiB")
 	cmd.Flags().BoolVar(&watching, "watch", false, "check again whenever a file changes")
 	offerOutput(cmd, &format, "table", "json")
 	return cmd
@@ -122,6 +125,7 @@ func (c *checks) check() (*checked, error) {
 		for _, s := range specs {
 			diags = append(diags, s.LintRetention(c.ofSources(s))...)
 			diags = append(diags, spectest.Vacuous(s)...)
+			diags = append(diags, c.load.beyond(s)...)
 		}
 		diags = diags.Sorted()
 	}
@@ -137,7 +141,7 @@ func (c *checks) validate(strict bool, format string) error {
 		return err
 	}
 	if format == "json" {
-		err = writeJSON(a.out, validation(seen.specs, seen.diags))
+		err = writeJSON(a.out, validation(seen.specs, seen.diags, c.load))
 	} else {
 		err = a.writeLines(seen.lines(a))
 		for i := 0; err == nil && i < len(seen.specs) && c.load.rate > 0 && seen.errors == 0; i++ {
@@ -254,6 +258,8 @@ type jsonNamespace struct {
 	Sizes        specSizes `json:"sizes"`
 	NotAvailable []string  `json:"not_available_yet"`
 	NotServed    []string  `json:"not_served"`
+	// Memory is what --rate asks for; what this build cannot run has none.
+	Memory []logMemory `json:"memory,omitempty"`
 }
 
 type jsonValidation struct {
@@ -262,7 +268,7 @@ type jsonValidation struct {
 	Namespaces  []jsonNamespace  `json:"namespaces"`
 }
 
-func validation(specs []*spec.Spec, diags spec.Diagnostics) jsonValidation {
+func validation(specs []*spec.Spec, diags spec.Diagnostics, load expected) jsonValidation {
 	v := jsonValidation{Valid: !diags.HasErrors(), Diagnostics: []jsonDiagnostic{}, Namespaces: []jsonNamespace{}}
 	for _, d := range diags {
 		severity := "error"
@@ -284,6 +290,7 @@ func validation(specs []*spec.Spec, diags spec.Diagnostics) jsonValidation {
 			}
 		}
 		sort.Strings(n.NotServed)
+		n.Memory, _, _ = load.memory(s)
 		v.Namespaces = append(v.Namespaces, n)
 	}
 	return v
