@@ -200,7 +200,11 @@ func TestWarmListsAndCountsAllocateNothing(t *testing.T) {
 
 func warmAllocatesNothing(t *testing.T, plan *features.Plan) {
 	t.Helper()
-	events := payments(2_000, 60_000)
+	warmEventsAllocateNothing(t, plan, payments(2_000, 60_000))
+}
+
+func warmEventsAllocateNothing(t *testing.T, plan *features.Plan, events []event.Event) {
+	t.Helper()
 	engine := features.NewEngine(plan, features.Options{})
 	out := plan.NewVector(0)
 	at := 0
@@ -266,4 +270,34 @@ func benchmarkOne(b *testing.B, n int, feature string) {
 	for i := range b.N {
 		apply(n + i)
 	}
+}
+
+// A source whose events may take others back scans its windows, and allocates
+// nothing either.
+func TestS16WarmScansAllocateNothing(t *testing.T) {
+	head, _, _ := strings.Cut(plainSpec, "feature_views:")
+	head = strings.Replace(head, "    fields:\n", "    id_field: id\n    retracts: undo\n    fields:\n", 1)
+	head = strings.Replace(head, "entities:", "      id: {type: string}\n      undo: {type: string, optional: true}\nentities:", 1)
+	events := payments(2_000, 60_000)
+	for i := range events {
+		ev := &events[i]
+		ev.ID = fmt.Sprint("i", i)
+		undo := event.Value{}
+		if i%4 == 3 {
+			undo = event.OfString(fmt.Sprint("i", i-3))
+			copy(ev.Values[1:6], events[i-3].Values[1:6])
+		}
+		ev.Values = append(ev.Values, event.OfString(ev.ID), undo)
+	}
+	warmEventsAllocateNothing(t, compile(t, head+`feature_views:
+  v:
+    version: 1
+    source: payments
+    entity: card
+    ttl: 1d
+    features:
+      sum:  {aggregation: sum, field: amount, windows: [1h, 1d]}
+      all:  {aggregation: stddev, field: amount}
+      past: {aggregation: max, field: amount, exclude_current: true, last: [5]}
+`), events)
 }

@@ -38,9 +38,11 @@ type metrics struct {
 	modelSeries                                              map[*spec.Model]int  // of scoreValue
 	viewIndex                                                map[*spec.View]int   // in views
 	seen                                                     map[counterKey]int64 // of Reader.Counts, already counted
+	unretracted                                              map[ofLog][2]int64   // retractions by reason, already counted
 	tableRows, tableLoaded                                   *prometheus.GaugeVec
 	tableReloads, lookupMisses, outages, cardNumbers, rows   *prometheus.CounterVec
 	losses, rewritten                                        *prometheus.CounterVec
+	retractions                                              *prometheus.CounterVec
 	missingRows                                              prometheus.Gauge
 	held                                                     held
 	collectors                                               []prometheus.Collector
@@ -87,7 +89,7 @@ func (b *batchCounts) sampled(features, score, encode time.Duration) {
 }
 
 func newMetrics(r *Runner) *metrics {
-	m := &metrics{group: r.Group, modelSeries: map[*spec.Model]int{}, viewIndex: map[*spec.View]int{}, seen: map[counterKey]int64{}}
+	m := &metrics{group: r.Group, modelSeries: map[*spec.Model]int{}, viewIndex: map[*spec.View]int{}, seen: map[counterKey]int64{}, unretracted: map[ofLog][2]int64{}}
 	m.gauges()
 	m.counters()
 	m.histograms()
@@ -126,6 +128,9 @@ func (m *metrics) begin(r *Runner) {
 				m.lookupMisses.WithLabelValues(s.Name, f.Name)
 			}
 		}
+	}
+	for _, l := range r.engine.Stats().Logs {
+		m.countRetractions(l)
 	}
 	for i, t := range r.Tables {
 		name := r.spec.Tables[i].Name
@@ -188,6 +193,7 @@ func (m *metrics) counters() {
 	m.dead = m.counterVec("freshet_dlq_records_total", "Dead letters.", "source", "reason")
 	m.enum = m.counterVec("freshet_unknown_enum_total", "Accepted values outside a field's enum.", "source", "field")
 	m.missing = m.counterVec("freshet_missing_values_total", "Values missing where an expression or a key needs one.", "source", "where")
+	m.retractions = m.counterVec("freshet_retractions_lost_total", "Events that took nothing back from an entity: unknown (what they name did not come within the lateness), or no_key.", "source", "entity", "reason")
 	m.lookupMisses = m.counterVec("freshet_lookup_misses_total", "Keys that the table of a looked-up field has no row of.", "source", "field")
 	m.cardNumbers = m.counterVec("freshet_card_numbers_total", "Texts that look like a card number and are not marked personal: hidden, or kept in identifiers and fields that say so.", "of", "where", "action")
 	m.tableReloads = m.counterVec("freshet_table_reloads_total", "Tables read again, by result: changed, unchanged, failed.", "table", "result")
@@ -422,12 +428,33 @@ func (m *metrics) tick(r *Runner, lag map[sources.PartitionID]int64) {
 	m.held.count(stats)
 	for _, l := range stats.Logs {
 		m.stateBytes.WithLabelValues(l.Source.Name, l.Entity.Name).Set(float64(l.Bytes))
+		m.countRetractions(l)
 	}
 	for _, v := range stats.Views {
 		m.stateKeys.WithLabelValues(v.View.Ref()).Set(float64(v.Keys))
 	}
 	m.countReads(r)
 	m.countCards(&r.out)
+}
+
+// countRetractions counts the events that took nothing back since the last time.
+func (m *metrics) countRetractions(l features.LogStats) {
+	if l.Source.Retracts == nil {
+		return
+	}
+	k := ofLog{l.Source, l.Entity}
+	before := m.unretracted[k]
+	m.unretracted[k] = [2]int64{l.RetractUnknown, l.RetractKeyless}
+	for i, reason := range [...]string{"unknown", "no_key"} {
+		d := m.unretracted[k][i] - before[i] // a rebuilt engine begins again
+		m.retractions.WithLabelValues(l.Source.Name, l.Entity.Name, reason).Add(float64(max(0, d)))
+	}
+}
+
+// ofLog is one entity over one source.
+type ofLog struct {
+	source *spec.Source
+	entity *spec.Entity
 }
 
 // countCards counts what looked like a card number in records and in rows.
