@@ -129,8 +129,8 @@ func (m *metrics) begin(r *Runner) {
 			}
 		}
 	}
-	for _, l := range r.engine.Stats().Logs {
-		m.countRetractions(l)
+	for _, v := range r.spec.Views {
+		m.countRetractions(features.LogStats{Source: v.Source, Entity: v.Entity})
 	}
 	for i, t := range r.Tables {
 		name := r.spec.Tables[i].Name
