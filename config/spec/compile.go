@@ -17,6 +17,8 @@ type Env struct {
 	cel   *cel.Env
 	names map[string]Name
 	what  string // "fields of transactions": for messages
+
+	several map[string]Type // features that are no single values, and so no names: for messages
 }
 
 // NewEnv builds the environment of the given names; what says in a few words
@@ -50,6 +52,7 @@ func (env *Env) extend(names []Name) (*Env, error) {
 		return nil, err
 	}
 	maps.Copy(more.names, env.names)
+	more.several = env.several
 	return more, nil
 }
 

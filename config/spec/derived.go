@@ -54,11 +54,23 @@ func (r *resolver) derive(v *View, t *viewText) {
 	for _, d := range t.derived {
 		if env == nil || slices.ContainsFunc(r.mentions(d.expr.Value), func(n string) bool { return !env.has(n) && hasName(names, n) }) {
 			env = r.environment("the features of view "+v.Name+", and event.FIELD", names)
+			env.several = severalOf(v.Features)
 		}
 		f := r.derivedFeature(v, d, env)
 		r.addFeature(v, f, d.key)
 		names = append(names, Name{Text: f.Short, Scope: FeatureScope, Feature: f, Type: f.Type})
 	}
+}
+
+// severalOf are a view's features that its expressions cannot read.
+func severalOf(features []*Feature) map[string]Type {
+	several := map[string]Type{}
+	for _, f := range features {
+		if !f.inExpressions() {
+			several[f.Short] = f.Type
+		}
+	}
+	return several
 }
 
 func (env *Env) has(name string) bool {

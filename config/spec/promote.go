@@ -131,7 +131,9 @@ func (p *promotion) name(e ast.Expr, name, root string) bool {
 		first = first.AsSelect().Operand()
 	}
 	suggestion := p.env.suggest(name)
-	if n, ok := p.env.names[root]; ok && root != name {
+	if t, ok := p.env.several[name]; ok {
+		p.refuse(first, "use an aggregation that gives one value", "%s is %s: an expression reads single values", pinnedText(name), t.withArticle())
+	} else if n, ok := p.env.names[root]; ok && root != name {
 		p.refuse(first, suggestion, "%s is %s and has no parts", root, n.Type.withArticle())
 	} else {
 		p.refuse(first, suggestion, "unknown name `%s`: it is not among %s", pinnedText(name), p.env.what)

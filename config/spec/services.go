@@ -157,17 +157,20 @@ func (r *resolver) riskEnv(s *Service) *Env {
 	const what = "view.feature and request.FIELD"
 	if r.featureEnv == nil {
 		var names []Name
+		several := map[string]Type{}
 		for _, v := range r.spec.Views {
 			for _, f := range v.Features {
-				if !f.inExpressions() {
-					continue
-				}
 				for _, name := range f.exprNames() {
+					if !f.inExpressions() {
+						several[name] = f.Type
+						continue
+					}
 					names = append(names, Name{Text: name, Scope: FeatureScope, Feature: f, Type: f.Type})
 				}
 			}
 		}
 		r.featureEnv = r.environment(what, names)
+		r.featureEnv.several = several
 	}
 	env := r.featureEnv
 	if s != nil && len(s.RequestFields) > 0 {
