@@ -225,10 +225,8 @@ func (r *reading) aggregate(f *spec.Feature, entered []*event) Result {
 		return result
 	}
 	result := r.over(f, past.held)
-	// The window itself is as good, where the tile of its tail is gone.
-	result.Or = []any{r.over(f, r.window(f, entered)).Value}
 	if past.open {
-		result.Or = append(result.Or, r.over(f, past.or).Value)
+		result.Or = []any{r.over(f, past.or).Value}
 	}
 	result.Status = first(result.Status, Degraded)
 	return result
