@@ -114,21 +114,45 @@ func same(got, want any, f *spec.Feature, mass float64) bool {
 	if a == b {
 		return true
 	}
+	return math.Abs(a-b) <= slack(f, b, mass)
+}
+
+// slack is how far a number of a feature, or of a service's derived value (nil),
+// may be from the oracle's.
+func slack(f *spec.Feature, want, mass float64) float64 {
 	if f == nil || f.Def == nil {
-		return math.Abs(a-b) <= 1e-9*math.Abs(b)+1e-9+1e-14*mass
+		return 1e-9*math.Abs(want) + 1e-9 + 1e-14*mass
 	}
 	name := f.Def.Aggregation
 	switch {
 	case name == "quantile": // of the value at its rank (S20)
-		return math.Abs(a-b) <= 0.01*math.Abs(b)+1e-15
+		return 0.01*math.Abs(want) + 1e-15
 	case !rounds[name]:
-		return false
+		return 0
 	case name == "sum" && f.Def.Field != nil && f.Def.Field.Type != spec.Double:
-		return false
+		return 0
 	case strings.HasPrefix(name, "interarrival"):
-		return math.Abs(a-b) <= 1e-9*math.Abs(b)
+		return 1e-9 * math.Abs(want)
 	}
-	return math.Abs(a-b) <= 1e-9*math.Abs(b)+1e-14*max(1, mass)
+	return 1e-9*math.Abs(want) + 1e-14*max(1, mass)
+}
+
+// leeway is the slack of a value that a rule asks for; none where it is made of
+// exact values alone: there a rule decides to the digit.
+func leeway(f *spec.Feature, want oracle.Result) float64 {
+	if x, isNumber := want.Value.(float64); isNumber && inexact(f) {
+		return slack(f, x, want.Mass)
+	}
+	return 0
+}
+
+// inexact reports whether a feature is rounded on its way, or derived from one
+// that is.
+func inexact(f *spec.Feature) bool {
+	if f.Def != nil {
+		return slack(f, 1, 1) > 0
+	}
+	return slices.ContainsFunc(f.Expr.Names, func(n spec.Name) bool { return n.Feature != nil && inexact(n.Feature) })
 }
 
 // crowded reports whether a value may be told of more values than the

@@ -76,6 +76,35 @@ func (c *Outcome) Holds(rule *spec.Rule) bool {
 	return ok && b
 }
 
+// Teeters reports whether a rule stands at a threshold: it answers otherwise
+// where one of the features that it asks for is off by its leeway.
+func (c *Outcome) Teeters(rule *spec.Rule, leeway func(*spec.Feature, Result) float64) bool {
+	holds := c.Holds(rule)
+	for _, n := range rule.When.Names {
+		if n.Scope != spec.FeatureScope {
+			continue
+		}
+		in := c.Feature(n.Feature)
+		x, isNumber := in.Value.(float64)
+		by := leeway(n.Feature, in)
+		if !isNumber || by == 0 {
+			continue
+		}
+		for _, moved := range []float64{x - by, x + by} {
+			answer, _ := rule.When.Interpret(func(other spec.Name) (any, bool) {
+				if other.Feature == n.Feature {
+					return moved, true
+				}
+				return c.lookUp(other)
+			})
+			if fires, _ := answer.(bool); fires != holds {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // Scored is what a model of kind expr says (S34).
 type Scored struct {
 	Value   float64
