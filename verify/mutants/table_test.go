@@ -111,8 +111,8 @@ var table = []mutant{
 	{
 		name: "state is not kept for the allowed lateness", more: true,
 		file: "features/insert.go",
-		old:  "n := l.rows.FirstAfter(rows, newest-l.plan.span-l.plan.lateness)",
-		new:  "n := l.rows.FirstAfter(rows, newest-l.plan.span)",
+		old:  "oldest := newest - l.plan.span - l.plan.lateness\n",
+		new:  "oldest := newest - l.plan.span\n",
 	},
 	{
 		name: "an empty window ignores its default", more: true,
@@ -179,6 +179,30 @@ var table = []mutant{
 		file: "features/beside.go",
 		old:  "for j := i - 1; j >= int(uint32(w[k.at])) && prev == 0; j-- {",
 		new:  "for j := i - 1; j > int(uint32(w[k.at])) && prev == 0; j-- {",
+	},
+	{
+		name: "tile edge: a window past the budget begins a tile early",
+		file: "features/tiles.go",
+		old:  "first, end := k.tileOf(m.t-k.delay-k.length+1), int64(never)",
+		new:  "first, end := k.tileOf(m.t-k.delay-k.length), int64(never)",
+	},
+	{
+		name: "tile edge: a window past the budget lacks the tile of its tail",
+		file: "features/tiles.go",
+		old:  "number < first || number >= end {",
+		new:  "number <= first || number >= end {",
+	},
+	{
+		name: "retraction twice: of two that take an event back the later one decides",
+		file: "features/retract.go",
+		old:  "if t := l.time(taking); row[l.takenAt] == 0 || !l.takenBy(row, t, l.place(taking)) {",
+		new:  "if t := l.time(taking); row[l.takenAt] == 0 || l.takenBy(row, t, l.place(taking)) {",
+	},
+	{
+		name: "retraction effective before its own time",
+		file: "features/retract.go",
+		old:  "return by < t || (by == t && row[l.takenAt+1] <= place)",
+		new:  "return by < t || by > t || row[l.takenAt+1] <= place",
 	},
 	{
 		name: "late re-inflation: a late event enters a delayed window that it has left",
