@@ -53,8 +53,8 @@ func TestEngineEqualsOracle(t *testing.T) {
 	}
 	t.Attr("counted", fmt.Sprintf("%d triples (spec, history, query) equal the oracle's: %d specs, %d histories, %d records, %d values",
 		c.queries(), (cases+historiesPerSpec-1)/historiesPerSpec, cases, c.records, c.values))
-	t.Logf("%d enriched events, %d asked about, %d rows, %d reads; %d refused, %d values of lagging readers INCOMPLETE, %d past a budget DEGRADED, %d histories cut; %s",
-		c.enriched, c.asked, c.rows, c.reads, c.refused, c.lagging, c.degraded, c.cut, time.Since(start).Round(time.Second))
+	t.Logf("%d enriched events, %d asked about, %d rows, %d reads; %d refused, %d values of lagging readers INCOMPLETE, %d past a budget DEGRADED, %d rules at a threshold decided otherwise, %d histories cut; %s",
+		c.enriched, c.asked, c.rows, c.reads, c.refused, c.lagging, c.degraded, c.teetering, c.cut, time.Since(start).Round(time.Second))
 	t.Logf("reasons %v, statuses %v", c.reasons, c.statuses)
 	t.Logf("present values by aggregation %v, by window %v", c.present, c.kinds)
 	if cases >= manyCases && c.queries() < manyTriples {

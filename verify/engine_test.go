@@ -40,8 +40,8 @@ var errCut = errors.New("a duplicate from behind what is kept")
 
 // counts are what a run of duels has compared.
 type counts struct {
-	records, refused, enriched, asked, values, rows, reads, lagging, degraded, cut int
-	statuses, reasons                                                              map[string]int
+	records, refused, enriched, asked, values, rows, reads, lagging, degraded, teetering, cut int
+	statuses, reasons                                                                         map[string]int
 	// present is how often each aggregation had a value that was none of its
 	// defaults: what was put to the test, and not only drawn.
 	present map[string]int
@@ -77,6 +77,7 @@ func (c *counts) add(o *counts) {
 	c.lagging += o.lagging
 	c.asked += o.asked
 	c.degraded += o.degraded
+	c.teetering += o.teetering
 	c.cut += o.cut
 	for _, m := range [][2]map[string]int{{c.statuses, o.statuses}, {c.reasons, o.reasons}, {c.present, o.present}, {c.kinds, o.kinds}} {
 		for k, n := range m[1] {
@@ -230,7 +231,11 @@ func (d *duel) vector(source int, got *features.Vector, want *oracle.Outcome) er
 				continue
 			}
 			// Where what a rule reads was rounded (S20), it decides as of that.
-			if fired := want.Holds(rule); fired != got.Fired[i][j] && !want.Teeters(rule, leeway) {
+			switch fired := want.Holds(rule); {
+			case fired == got.Fired[i][j]:
+			case want.Teeters(rule, leeway):
+				d.counts.teetering++
+			default:
 				return fmt.Errorf("rule %s: engine %v, oracle %v", rule.Code, got.Fired[i][j], fired)
 			}
 		}

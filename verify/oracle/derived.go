@@ -13,7 +13,7 @@ import (
 func (r *reading) derived(f *spec.Feature) Result {
 	result := r.expression(f.Expr)
 	if result.Value == nil {
-		return Result{Value: literal(f.HasDefault, f.Default, f.Type), Status: first(result.Status, Default)}
+		return Result{Value: literal(f.HasDefault, f.Default, f.Type), Status: first(result.Status, Default), Open: result.Open}
 	}
 	return result
 }
@@ -23,7 +23,7 @@ func (r *reading) derived(f *spec.Feature) Result {
 func (c *Outcome) ServiceDerived(d *spec.ServiceDerived) Result {
 	result := c.expression(d.Expr)
 	if result.Value == nil {
-		return Result{Value: literal(d.HasDefault, d.Default, d.Type), Status: first(result.Status, Default)}
+		return Result{Value: literal(d.HasDefault, d.Default, d.Type), Status: first(result.Status, Default), Open: result.Open}
 	}
 	return result
 }
@@ -41,6 +41,7 @@ func (r *reading) expression(x *spec.Expr) Result {
 		if in.Status != Default {
 			result.Status = first(result.Status, in.Status)
 		}
+		result.Open = result.Open || in.Open || len(in.Or) > 0 || in.Crowd.Values > 0
 		number, _ := in.Value.(float64)
 		result.Mass += in.Mass + math.Abs(number)
 	}

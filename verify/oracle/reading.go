@@ -31,6 +31,7 @@ type Result struct {
 	Status string
 	Mass   float64
 	Or     []any // past the event budget: values that are as good
+	Open   bool  // of an expression: it reads a value past a budget that has others as good
 	Crowd  Crowd // of sources whose views have distinct budgets below the default
 }
 
