@@ -139,7 +139,7 @@ func TestS25Categories(t *testing.T) {
 	h.send("d", 0, `,"amt":8,"mcc":"y"`)
 	e := h.send("e", 0, `,"amt":16,"mcc":"z"`)
 	got := fmt.Sprint(e.Feature(h.feature("money_10s")).Value)
-	if want := "[{x {6 PRESENT 0 [] {0 0}}} {_other {1 PRESENT 0 [] {0 0}}} {other {24 PRESENT 0 [] {0 0}}}]"; got != want {
+	if want := "[{x {6 PRESENT 0 [] false {0 0}}} {_other {1 PRESENT 0 [] false {0 0}}} {other {24 PRESENT 0 [] false {0 0}}}]"; got != want {
 		t.Errorf("categories are %s, want %s", got, want)
 	}
 	if got := h.read(10*time.Second, "money_10s"); got.Status != Present || fmt.Sprint(got.Value) != "[]" {
