@@ -157,7 +157,7 @@ func TestAFailoverThatLosesRows(t *testing.T) {
 			ctx := context.Background()
 			admin := goredis.NewClient(plainOptions(replica.port))
 			defer admin.Close()
-			if err := admin.SlaveOf(ctx, "127.0.0.1", fmt.Sprint(master.port)).Err(); err != nil {
+			if err := admin.ReplicaOf(ctx, "127.0.0.1", fmt.Sprint(master.port)).Err(); err != nil {
 				t.Fatal(err)
 			}
 			p := newProxy(t, master.address())
@@ -166,7 +166,7 @@ func TestAFailoverThatLosesRows(t *testing.T) {
 			waitUntil(t, func() bool {
 				return admin.Get(ctx, s.keys.heartbeat()).Val() != "" && placeOf(admin.Get(ctx, s.keys.heartbeat()).Val()) == s.Proof()
 			})
-			if err := admin.SlaveOf(ctx, "NO", "ONE").Err(); err != nil {
+			if err := admin.ReplicaOf(ctx, "NO", "ONE").Err(); err != nil {
 				t.Fatal(err)
 			}
 			if loses {
