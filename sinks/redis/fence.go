@@ -114,8 +114,9 @@ func (l *lane) arm(ctx context.Context) error {
 		}
 		needed := s.beats.needs()
 		pipeline := l.conn.Pipeline()
-		pipeline.Do(ctx, "watch", s.keys.fence())
+		pipeline.Do(ctx, "watch", s.keys.fence(), s.keys.meta())
 		get, beat := pipeline.Get(ctx, s.keys.fence()), pipeline.Get(ctx, s.keys.heartbeat())
+		drawn, run := pipeline.HGet(ctx, s.keys.meta(), metaOwner), pipeline.HGet(ctx, s.keys.meta(), metaIncarnation)
 		if _, err := pipeline.Exec(ctx); err != nil && !errors.Is(err, goredis.Nil) {
 			l.drop()
 			return err
@@ -137,7 +138,7 @@ func (l *lane) arm(ctx context.Context) error {
 			l.armed = true
 			return nil
 		}
-		if err := l.claim(ctx, lost, begins); err != nil {
+		if err := l.claim(ctx, lost, begins, numberOf(drawn), numberOf(run)); err != nil {
 			l.drop()
 			return err
 		}
@@ -147,7 +148,8 @@ func (l *lane) arm(ctx context.Context) error {
 
 // claim sets the fence, unless it was touched since it was read. Where rows are
 // lost the sign of life goes with the same transaction, and meta comes back.
-func (l *lane) claim(ctx context.Context, lost, begins bool) error {
+// The counters in meta never go back: others may have drawn since the loss.
+func (l *lane) claim(ctx context.Context, lost, begins bool, drawn, run uint64) error {
 	s := l.store
 	beat := ""
 	pipeline := l.conn.Pipeline()
@@ -160,6 +162,7 @@ func (l *lane) claim(ctx context.Context, lost, begins bool) error {
 	if lost {
 		pipeline.Do(ctx, "del", s.keys.alive())
 		pipeline.Do(ctx, append([]any{"hset", s.keys.meta()}, s.meta...)...)
+		pipeline.Do(ctx, "hset", s.keys.meta(), metaOwner, max(uint64(s.owner), drawn), metaIncarnation, max(uint64(s.incarnation), run))
 	}
 	exec := pipeline.Do(ctx, "exec")
 	_, err := pipeline.Exec(ctx)
@@ -194,6 +197,12 @@ func ownerOf(get *goredis.StringCmd) (uint32, error) {
 	}
 	n, err := strconv.ParseUint(text, 10, 32)
 	return uint32(n), err
+}
+
+// numberOf reads a counter of meta: 0 where there is none.
+func numberOf(get *goredis.StringCmd) uint64 {
+	n, _ := get.Uint64()
+	return n
 }
 
 // broken reports whether an error is the connection's and not an answer.

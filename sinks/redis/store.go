@@ -23,16 +23,17 @@ const (
 
 // Store writes rows in the public layout. One goroutine calls it at a time.
 type Store struct {
-	client  *goredis.Client
-	address string // for errors
-	keys    keys
-	rows    encoder
-	owner   uint32 // ours; 0: nobody has taken over by this store
-	writes  lane   // of Write
-	signs   lane   // of Alive, which may come beside
+	client      *goredis.Client
+	address     string // for errors
+	keys        keys
+	rows        encoder
+	owner       uint32 // ours; 0: nobody has taken over by this store
+	incarnation uint32
+	writes      lane // of Write
+	signs       lane // of Alive, which may come beside
 
 	beats    beats
-	meta     []any // what describe wrote, and the counters
+	meta     []any // what describe wrote
 	personal bool
 }
 
@@ -106,8 +107,7 @@ func (s *Store) TakeOver(ctx context.Context, w sinks.Writer) (owner, incarnatio
 	}
 	s.writes.drop()
 	s.signs.drop()
-	s.owner = uint32(drawn)
-	s.meta = append(s.meta, metaOwner, drawn, metaIncarnation, run)
+	s.owner, s.incarnation = uint32(drawn), uint32(run)
 	s.beats.begin(w.Proof, w.First)
 	// Where someone has drawn a later number meanwhile the fence is theirs
 	// already: the first write says so.
