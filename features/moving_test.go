@@ -30,3 +30,19 @@ func TestS27TimeSinceMovesWithoutAnEvent(t *testing.T) {
 	r.wantRead("v.idle", "a", "90s", "1.5")
 	r.wantRead("v.since", "a", "91001ms", "91.001")
 }
+
+// TestS09ALateEventExactlyAWindowOldHasLeftIt: it is put in front of the tail of
+// a running window, and must not be taken out of it later.
+func TestS09ALateEventExactlyAWindowOldHasLeftIt(t *testing.T) {
+	for _, few := range []int{0, 1} {
+		r := newRunOf(t, specOf(counting), few)
+		for _, at := range []string{"5s", "12s", "15s"} {
+			r.pay(at, `"card":"a"`)
+		}
+		r.pay("5s", `"card":"a"`)
+		r.want("v.n_10s", "2")
+		r.wantRead("v.n_10s", "a", "15s", "2")
+		r.pay("16s", `"card":"a"`)
+		r.want("v.n_10s", "3")
+	}
+}

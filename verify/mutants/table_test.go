@@ -38,9 +38,9 @@ var table = []mutant{
 	},
 	{
 		name: "tail cursor off by one after a late event exactly w old",
-		file: "features/insert.go",
-		old:  "if t <= now-k.delay-k.length { // it has left this window already",
-		new:  "if t < now-k.delay-k.length { // it has left this window already",
+		file: "features/spans.go",
+		old:  "for first < len(l.spans) && t <= now-l.spans[first].length {",
+		new:  "for first < len(l.spans) && t < now-l.spans[first].length {",
 	},
 	{
 		name: "late event dropped: exactly allowed_lateness is refused",
