@@ -221,7 +221,7 @@ func (e *Engine) Apply(ev *event.Event, out *Vector) {
 		if out != nil && plan.past && p.standing == at {
 			e.readBefore(sp, l, &p, ev, out)
 		}
-		l.put(e, &p, ev, first)
+		l.put(e, &p, ev)
 		c.places = append(c.places, p)
 		first = false
 	}

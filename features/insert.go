@@ -9,11 +9,11 @@ import (
 // insert puts the event at hand into the log before row i, and into everything
 // that runs. The state stands at or after the event's time. It returns the
 // row's index.
-func (l *entityLog) insert(e *Engine, w []uint64, i int, ev *event.Event, first bool) int {
+func (l *entityLog) insert(e *Engine, w []uint64, i int, ev *event.Event) int {
 	if l.rows.Full(w[atRows:]) {
 		i = max(0, i-l.trim(e, w))
 	}
-	l.fill(e, l.rows.Insert(w[atRows:], i), ev, first)
+	l.fill(e, l.rows.Insert(w[atRows:], i), ev)
 	l.account(e, w, i)
 	return i
 }

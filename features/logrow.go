@@ -101,7 +101,7 @@ func (l *logPlan) input(row []uint64, p *partPlan) aggregate.Input {
 }
 
 // fill writes the event's row.
-func (l *entityLog) fill(e *Engine, row []uint64, ev *event.Event, first bool) {
+func (l *entityLog) fill(e *Engine, row []uint64, ev *event.Event) {
 	p, c := l.plan, &e.current
 	window.Stamp(row, ev.Time, c.place)
 	clear(row[2:p.lanesAt])
@@ -109,7 +109,7 @@ func (l *entityLog) fill(e *Engine, row []uint64, ev *event.Event, first bool) {
 		p.fillTaking(row, c)
 		return
 	}
-	if p.hasID && (first || p.retracts) {
+	if p.hasID {
 		row[2] = c.idHash
 	}
 	for i := range p.bits {

@@ -77,14 +77,14 @@ const (
 )
 
 // put inserts the event's row where find has placed it.
-func (l *entityLog) put(e *Engine, p *placed, ev *event.Event, first bool) {
+func (l *entityLog) put(e *Engine, p *placed, ev *event.Event) {
 	if !p.in {
 		return
 	}
 	if p.slot.isLarge() {
-		p.index = l.insert(e, p.state, p.index, ev, first)
+		p.index = l.insert(e, p.state, p.index, ev)
 	} else {
-		l.fill(e, l.rows.Insert(p.state[atRows:], p.index), ev, first)
+		l.fill(e, l.rows.Insert(p.state[atRows:], p.index), ev)
 		p.state[atNow] = max(p.state[atNow], uint64(ev.Time))
 		if l.rows.Len(p.state[atRows:]) > l.few {
 			p.slot, p.state = l.promote(e, p.slot)

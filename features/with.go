@@ -42,7 +42,7 @@ func (e *Engine) ReadWith(ev *event.Event, out *Vector) {
 }
 
 // placeApplied finds the place of an event that was applied, by its id and time
-// in the log of its first entity.
+// in the logs of its entities: one may have let go of it that another one holds.
 func (e *Engine) placeApplied(sp *sourcePlan, ev *event.Event) bool {
 	c := &e.current
 	if c.idHash == 0 {
@@ -53,11 +53,10 @@ func (e *Engine) placeApplied(sp *sourcePlan, ev *event.Event) bool {
 			continue
 		}
 		l := e.logs[plan.index]
-		row := l.rowOfID(c.hashes[sp.entity[i]], ev.Time, c.idHash)
-		if row != nil {
+		if row := l.rowOfID(c.hashes[sp.entity[i]], ev.Time, c.idHash); row != nil {
 			c.place = plan.place(row)
+			return true
 		}
-		return row != nil
 	}
 	return false
 }
@@ -85,7 +84,7 @@ func (l *entityLog) suppose(e *Engine, p *placed, entity int, ev *event.Event, k
 		p.made = true
 		l.supposed = append(l.supposed[:0], p.rows...)
 		l.supposed = append(l.supposed, make([]uint64, l.plan.width)...)
-		l.fill(e, l.supposed[len(p.rows):], ev, false)
+		l.fill(e, l.supposed[len(p.rows):], ev)
 		p.rows = l.supposed
 		if l.plan.retracts {
 			l.settle(p.rows, l.plan.len(p.rows)-1)

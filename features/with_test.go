@@ -1,6 +1,9 @@
 package features_test
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
 const asked = `
   v:
@@ -60,4 +63,40 @@ func TestS06ReadGivesWhatNeedsAnEventWithoutAValue(t *testing.T) {
 	r.wantRead("v.new_1m", "a", "2s", "null NEEDS_EVENT")
 	r.wantRead("v.here", "a", "2s", "null NEEDS_EVENT")
 	r.wantRead("v.new_1m", "b", "2s", "null NOT_FOUND")
+}
+
+const twoMemories = `
+  short:
+    version: 1
+    source: pay
+    entity: card
+    ttl: 10s
+    features:
+      n: {aggregation: count, windows: [10s]}
+  long:
+    version: 1
+    source: pay
+    entity: user
+    ttl: 1d
+    features:
+      n:    {aggregation: count, windows: [1d]}
+      past: {aggregation: sum, field: qty, windows: [1d], exclude_current: true}
+`
+
+// The log of the record's first entity keeps events for less time than that of
+// another one: what the latter still holds is known there.
+func TestS07WithAnAppliedEventThatItsFirstEntityHasLetGoOf(t *testing.T) {
+	bothWays(t, specOf(twoMemories), func(r *run) {
+		r.pay("0s", `"id":"before","user":"u","qty":1`)
+		r.pay("1s", `"id":"known","card":"a","user":"u","qty":2`)
+		record := []string{"long.n_1d", "2", "long.past_1d", "1"}
+		r.want(record...)
+		for i := range 100 {
+			r.pay(fmt.Sprintf("%ds", 300+60*i), fmt.Sprintf(`"id":"%d","card":"a"`, i))
+		}
+		r.ask("1s", `"id":"known","card":"a","user":"u","qty":2`)
+		r.want(append(record, "short.n_10s", "0 INCOMPLETE")...)
+		r.ask("1s", `"id":"new","card":"a","user":"u","qty":2`) // behind those of its time
+		r.want("long.n_1d", "3", "long.past_1d", "3")
+	})
 }

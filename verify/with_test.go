@@ -24,7 +24,7 @@ func (d *duel) ask(r oracle.Record) error {
 		}
 		return nil
 	}
-	if newest, any := d.oracle.Newest(r.Source); d.budgeted[r.Source] || any && newest-want.Time() > d.spec.Sources[r.Source].AllowedLateness.Milliseconds() {
+	if d.budgeted[r.Source] {
 		return nil // its place, or what it would push out, may be past what is kept
 	}
 	got := d.plan.NewVector(r.Source)

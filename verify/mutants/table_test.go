@@ -222,4 +222,10 @@ var table = []mutant{
 		old:  "c.to = l.rows.FirstAfter(rows, t-k.delay)",
 		new:  "c.to = l.rows.FirstAfter(rows, t-k.delay-1)",
 	},
+	{
+		name: "with this event: only the first entity's log is asked whether it was applied",
+		file: "features/with.go",
+		old:  "\t\t\tc.place = plan.place(row)\n\t\t\treturn true\n\t\t}\n",
+		new:  "\t\t\tc.place = plan.place(row)\n\t\t\treturn true\n\t\t}\n\t\treturn false\n",
+	},
 }
