@@ -94,17 +94,28 @@ func (b *broker) assignLocked(c *fakeConsumer) {
 	}
 	b.owner = c
 	if c != nil {
-		c.owned = []sources.Assigned{}
+		c.owned = b.assigned()
 		c.next = map[sources.PartitionID]int64{}
-		for _, id := range b.ids() {
-			p := b.partitions[id]
-			c.owned = append(c.owned, sources.Assigned{PartitionID: id, Start: p.start, Committed: p.committed,
-				End: p.start + int64(len(p.records)), Metadata: p.meta})
+		for id, p := range b.partitions {
 			c.next[id] = p.start
+		}
+		if c.along != nil {
+			c.next, c.along = c.along, nil
 		}
 		clear(c.paused)
 	}
 	b.change()
+}
+
+// assigned is what a take-over would find.
+func (b *broker) assigned() []sources.Assigned {
+	out := []sources.Assigned{}
+	for _, id := range b.ids() {
+		p := b.partitions[id]
+		out = append(out, sources.Assigned{PartitionID: id, Start: p.start, Committed: p.committed,
+			End: p.start + int64(len(p.records)), Metadata: p.meta})
+	}
+	return out
 }
 
 func (b *broker) ids() []sources.PartitionID {
@@ -130,8 +141,42 @@ type fakeConsumer struct {
 	commitDo func() error // a fault
 	pollErr  error
 	closed   bool
-	silent   bool               // brings no records
-	passed   []sources.Position // to be told
+	silent   bool                          // brings no records
+	passed   []sources.Position            // to be told
+	along    map[sources.PartitionID]int64 // where a standby reads along
+	told     int                           // commits that a standby was told of; -1: none yet
+	follows  bool
+	begun    int // calls of Begin
+}
+
+// follower is a consumer that can read along.
+type follower struct{ *fakeConsumer }
+
+func (b *broker) follower() follower {
+	c := b.consumer()
+	c.follows, c.told = true, -1
+	return follower{c}
+}
+
+func (f follower) Begin(from []sources.Position) error {
+	f.b.mu.Lock()
+	defer f.b.mu.Unlock()
+	f.begun++
+	at := map[sources.PartitionID]int64{}
+	for id, p := range f.b.partitions {
+		at[id] = p.start
+	}
+	for _, p := range from {
+		at[p.PartitionID] = p.Next
+	}
+	clear(f.paused)
+	if f.next != nil {
+		f.next = at
+	} else {
+		f.along = at
+	}
+	f.b.change()
+	return nil
 }
 
 func (b *broker) consumer() *fakeConsumer {
@@ -174,31 +219,38 @@ func (c *fakeConsumer) take(max int) (sources.Poll, bool, error) {
 		owned := c.owned
 		c.owned = nil
 		return sources.Poll{Owned: owned}, true, nil
-	case c.next == nil || c.silent:
+	case c.next == nil && c.follows && c.b.owner != nil && c.told != len(c.b.commits):
+		c.told = len(c.b.commits)
+		return sources.Poll{Standby: true, Standing: c.b.assigned()}, true, nil
+	case c.next == nil && c.along == nil || c.silent:
 		return sources.Poll{}, false, nil
+	}
+	next := c.next
+	if next == nil {
+		next = c.along
 	}
 	var out []sources.Record
 	left := false
 	for _, id := range c.b.ids() {
 		p := c.b.partitions[id]
-		for n := 0; !c.paused[id] && c.next[id] < p.start+int64(len(p.records)); n++ {
+		for n := 0; !c.paused[id] && next[id] < p.start+int64(len(p.records)); n++ {
 			if len(out) == max || (c.perPoll > 0 && n == c.perPoll) {
 				left = true
 				break
 			}
-			rec := p.records[c.next[id]-p.start]
+			rec := p.records[next[id]-p.start]
 			rec.Value, rec.Key = bytes.Clone(rec.Value), bytes.Clone(rec.Key)
 			c.scratch = append(c.scratch, rec.Value, rec.Key)
 			out = append(out, rec)
-			c.next[id]++
+			next[id]++
 		}
 		left = left || c.paused[id]
 	}
 	if passed := c.passed; len(out) > 0 || passed != nil {
 		c.passed = nil
-		return sources.Poll{Records: out, Passed: passed}, true, nil
+		return sources.Poll{Records: out, Passed: passed, Standby: c.next == nil}, true, nil
 	}
-	if c.b.ends && !left {
+	if c.b.ends && !left && c.next != nil {
 		return sources.Poll{Ended: true}, true, nil
 	}
 	return sources.Poll{}, false, nil
@@ -220,6 +272,7 @@ func (c *fakeConsumer) Commit(_ context.Context, positions []sources.Position, m
 		c.b.partitions[p.PartitionID].meta = meta
 	}
 	c.b.commits = append(c.b.commits, commitEntry{positions, meta})
+	c.b.change()
 	c.b.journal.note("commit %s", meta)
 	return nil
 }
@@ -228,7 +281,11 @@ func (c *fakeConsumer) Lag() map[sources.PartitionID]int64 {
 	c.b.mu.Lock()
 	defer c.b.mu.Unlock()
 	lag := map[sources.PartitionID]int64{}
-	for id, next := range c.next {
+	from := c.next
+	if from == nil {
+		from = c.along
+	}
+	for id, next := range from {
 		p := c.b.partitions[id]
 		lag[id] = p.start + int64(len(p.records)) - next
 	}

@@ -126,9 +126,8 @@ func (r *Runner) take(work context.Context, p sources.Poll) error {
 		return nil
 	case p.Owned != nil:
 		return r.takeOver(work, p.Owned)
-	case r.own == nil && p.Standby:
-		r.Config.Health.phase(standby, "standby: another instance owns the partitions; this one rebuilds its state when it takes over")
-		return nil
+	case p.Standby:
+		return r.follow(p)
 	case r.own == nil:
 		return nil // records of a session that is over by now
 	case r.own.rebuilding:

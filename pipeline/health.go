@@ -14,9 +14,10 @@ import (
 type state uint8
 
 const (
-	starting state = iota
-	waiting        // for the partitions, or for the group
-	standby        // another instance owns them, this one takes over from it
+	starting  state = iota
+	waiting         // for the partitions, or for the group
+	following       // another instance owns them, this one does not have its state yet
+	standby         // another instance owns them, this one takes over from it
 	rebuilding
 	running
 	draining
@@ -47,8 +48,9 @@ type Health struct {
 	stallAfter time.Duration
 	beaten     time.Time
 	state      state
-	text       string // of state
-	done       int64  // records of the rebuild
+	text       string    // of state
+	even       time.Time // when a standby had everything that is committed
+	done       int64     // records of the rebuild
 	total      int64
 	blocked    [numBlockers]string
 	told       string // the reason that was logged last
@@ -92,6 +94,25 @@ func (h *Health) rebuild(done, total int64) {
 	defer h.mu.Unlock()
 	h.state, h.done, h.total = rebuilding, done, total
 	h.text = "rebuilding the state from the log"
+	h.tell()
+}
+
+// standbyGrace is how long a standby may be behind before it is not ready: what
+// it needs then to take over is small.
+const standbyGrace = 10 * time.Second
+
+// follow says how far a standby is: of total committed offsets it has done.
+func (h *Health) follow(done, total int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.done, h.total, h.beaten = done, total, time.Now()
+	switch {
+	case done >= total:
+		h.even = time.Now()
+		h.state, h.text = standby, "standby: caught up with the owner"
+	case h.state != standby || time.Since(h.even) > standbyGrace:
+		h.state, h.text = following, "standby: applies what the owner has committed"
+	}
 	h.tell()
 }
 
@@ -148,9 +169,9 @@ func (h *Health) Live() (bool, string) {
 }
 
 // Ready reports whether this instance owns all partitions, has its state and
-// can write, or is the standby of one that does: without checkpoints there is
-// nothing that a standby could do ahead, so it is as ready as it will be, and
-// whoever rolls out instances one after the other need not wait for it in vain.
+// can write, or is the standby of one that does and has come as far. A standby
+// whose source cannot be read along is as ready as it will be: whoever rolls out
+// instances one after the other need not wait for it in vain.
 func (h *Health) Ready() (bool, string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -174,12 +195,13 @@ func (h *Health) ready() (bool, string) {
 }
 
 // Startup reports whether the state is there, and the progress of its rebuild.
-// A standby has started: it rebuilds when its turn comes.
+// A standby has started once it has caught up, or where it cannot before its
+// turn comes.
 func (h *Health) Startup() (bool, string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch h.state {
-	case rebuilding:
+	case rebuilding, following:
 		return false, fmt.Sprintf("%s: %d of %d records, %.0f %%", h.text, h.done, h.total, 100*ratio(h.done, h.total))
 	case standby:
 		return true, h.text

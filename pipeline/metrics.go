@@ -28,7 +28,8 @@ var (
 type metrics struct {
 	specInfo, lagRecords, lagSeconds, watermark, processed   *prometheus.GaugeVec
 	stateKeys, stateBytes, assigned                          *prometheus.GaugeVec
-	restore, active                                          prometheus.Gauge
+	restore, active, standbyLag                              prometheus.Gauge
+	restarts                                                 prometheus.Counter
 	records, bytes, dropped, dead, enum, missing, status     *prometheus.CounterVec
 	transactions, onlineErrors, produceErrors, rebal, scores *prometheus.CounterVec
 	stages, onlineWrite                                      *prometheus.HistogramVec
@@ -90,7 +91,7 @@ func (b *batchCounts) sampled(features, score, encode time.Duration) {
 
 func newMetrics(r *Runner) *metrics {
 	m := &metrics{group: r.Group, modelSeries: map[*spec.Model]int{}, viewIndex: map[*spec.View]int{}, seen: map[counterKey]int64{}, unretracted: map[ofLog][2]int64{}}
-	m.gauges()
+	m.gauges(r.Config.Health)
 	m.counters()
 	m.histograms()
 	m.runs(r.spec)
@@ -168,7 +169,7 @@ func (m *metrics) counterVec(name, help string, labels ...string) *prometheus.Co
 	return v
 }
 
-func (m *metrics) gauges() {
+func (m *metrics) gauges(health *Health) {
 	m.specInfo = m.gaugeVec("freshet_spec_info", "1 for the spec that runs.", "namespace", "spec")
 	m.lagRecords = m.gaugeVec("freshet_source_lag_records", "Records known to lie ahead in the log.", "source", "partition")
 	m.lagSeconds = m.gaugeVec("freshet_source_lag_seconds", "Age of the newest record read where records lie ahead, else 0.", "source", "partition")
@@ -182,7 +183,15 @@ func (m *metrics) gauges() {
 	m.restore = prometheus.NewGauge(prometheus.GaugeOpts{Name: "freshet_restore_progress_ratio", Help: "How much of the state is rebuilt, 0 to 1."})
 	m.active = prometheus.NewGauge(prometheus.GaugeOpts{Name: "freshet_active", Help: "1 on the active instance, 0 on a standby."})
 	m.missingRows = prometheus.NewGauge(prometheus.GaugeOpts{Name: "freshet_online_missing_rows", Help: "Rows that the online store lacks since it was away."})
-	m.collectors = append(m.collectors, m.restore, m.active, m.missingRows)
+	m.standbyLag = prometheus.NewGauge(prometheus.GaugeOpts{Name: "freshet_standby_lag_records", Help: "Committed offsets that a standby has not applied yet; 0 on the active instance."})
+	m.restarts = prometheus.NewCounter(prometheus.CounterOpts{Name: "freshet_standby_restarts_total", Help: "How often a standby gave up its state, because it could not go on from there, and began anew."})
+	ready := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "freshet_ready", Help: "1 when ready: active and able to write, or a standby that has caught up."}, func() float64 {
+		if is, _ := health.Ready(); is {
+			return 1
+		}
+		return 0
+	})
+	m.collectors = append(m.collectors, m.restore, m.active, m.standbyLag, m.restarts, ready, m.missingRows)
 }
 
 func (m *metrics) counters() {

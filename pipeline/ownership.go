@@ -33,6 +33,8 @@ type ownership struct {
 	rewrite     bool   // the rows of the last owner are behind
 	proof       string // of the rows that the last owner has written
 	rebuilding  bool
+	following   bool                // it is another's, whose way a standby follows (rebuilding is true)
+	ripens      bool                // what was kept may be below the committed offsets by now
 	total, done int64               // records of the rebuild
 	cover       []features.Coverage // by source, as last told to the engine
 }
@@ -43,7 +45,9 @@ type partition struct {
 	start, committed, end int64 // as assigned; committed is start where it never was
 	next                  int64
 	moved                 bool  // since the last commit
-	held                  bool  // during the rebuild: records at or above committed have come and are kept
+	kept                  int64 // during the rebuild: bytes of records at or above committed that have come and wait
+	held                  bool  // paused for that
+	applied               int64 // behind the last record that is in the state or was refused
 	paused                bool  // ahead of the others while they catch up
 	at                    int64 // running maximum of event time
 	first                 int64 // event time of its first record, noTime before
@@ -98,42 +102,33 @@ func newOwnership(assigned []sources.Assigned, numSources int) (o *ownership, fi
 	return o, first
 }
 
-// takeOver makes this instance the owner: it draws a number, starts from an
-// empty state and rebuilds it from what is retained.
+// takeOver makes this instance the owner: it draws a number, and goes on from
+// the state that it has as a standby, or rebuilds one from what is retained.
 func (r *Runner) takeOver(work context.Context, assigned []sources.Assigned) error {
-	if r.own != nil {
-		r.drop("the partitions were assigned anew")
-	}
 	own, first := newOwnership(assigned, len(r.spec.Sources))
-	known := own.owner
+	was := r.own
+	if was != nil && !was.following {
+		r.drop("the partitions were assigned anew")
+		was = nil
+	}
+	warm := was != nil && r.inherit(own, was)
 	own.safeBatch = own.batch
 	r.marks(own, assigned)
-	if r.Store == nil {
-		own.owner++
-		if first {
-			own.incarnation++
-		}
-	} else {
-		writer := sinks.Writer{SpecHash: r.spec.Hash, Views: r.Plan.Rows(), AtLeast: known, First: first, Proof: own.proof}
-		done := make(chan struct{})
-		var err error
-		go func() {
-			defer close(done)
-			err = r.retry(work, onlineStore, "take over the online store", func(ctx context.Context) (err error) {
-				own.owner, own.incarnation, err = r.Store.TakeOver(ctx, writer)
-				return err
-			})
-		}()
-		if r.await(done); err != nil {
+	if err := r.drawOwner(work, own, first); err != nil {
+		return err
+	}
+	if !warm {
+		r.forget()
+		if err := r.restore(own, was != nil); err != nil {
 			return err
 		}
 	}
-	r.own, r.engine = own, r.newEngine()
+	r.own = own
 	r.metrics.held.skip(r.engine.Stats())
 	own.rebuilding = true
 	r.metrics.took(len(own.parts))
 	r.Log.Info("owner of all partitions", "partitions", len(own.parts), "owner", own.owner,
-		"incarnation", own.incarnation, "batch", own.batch, "records_to_rebuild_from", own.total)
+		"incarnation", own.incarnation, "batch", own.batch, "records_to_rebuild_from", own.total, "warm", warm)
 	if first {
 		r.warnForeign(assigned)
 	}
@@ -141,6 +136,53 @@ func (r *Runner) takeOver(work context.Context, assigned []sources.Assigned) err
 		pauser.Resume() // pauses of an earlier ownership, whose rebuild was cut off
 	}
 	return r.rebuild(nil, nil)
+}
+
+// drawOwner takes the number of a new owner: from the store, which all of them
+// ask, or where there is none one more than the last.
+func (r *Runner) drawOwner(work context.Context, own *ownership, first bool) (err error) {
+	if r.Store == nil {
+		own.owner++
+		if first {
+			own.incarnation++
+		}
+		return nil
+	}
+	writer := sinks.Writer{SpecHash: r.spec.Hash, Views: r.Plan.Rows(), AtLeast: own.owner, First: first, Proof: own.proof}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		err = r.retry(work, onlineStore, "take over the online store", func(ctx context.Context) (err error) {
+			own.owner, own.incarnation, err = r.Store.TakeOver(ctx, writer)
+			return err
+		})
+	}()
+	r.await(done)
+	return err
+}
+
+// restore gives an ownership the state to begin with, and has delivery begin
+// where that ends: an empty one, and at the earliest record. moved says that
+// delivery stands elsewhere.
+func (r *Runner) restore(own *ownership, moved bool) error {
+	r.engine = r.newEngine()
+	beginner, ok := r.Consumer.(sources.Beginner)
+	if !ok {
+		return nil
+	}
+	var from []sources.Position
+	for _, id := range own.ids {
+		p := own.parts[id]
+		from = append(from, sources.Position{PartitionID: id, Next: p.next})
+		moved = moved || p.next != p.start
+	}
+	if !moved {
+		return nil
+	}
+	if err := beginner.Begin(from); err != nil {
+		return fmt.Errorf("begin to read where the state ends: %w", err)
+	}
+	return nil
 }
 
 // warnForeign tells of committed offsets without our metadata.
@@ -159,16 +201,14 @@ func (r *Runner) warnForeign(assigned []sources.Assigned) {
 // every partition has come so far, since a live record must see everything
 // that was applied before it.
 func (r *Runner) rebuild(records []sources.Record, passed []sources.Position) (err error) {
-	own, below := r.own, records[:0:0]
+	own, below := r.own, r.ripe()
 	for i := range records {
 		rec := &records[i]
-		p := own.part(rec)
-		if rec.Offset < p.committed {
+		if p := own.part(rec); rec.Offset < p.committed {
 			below = append(below, *rec)
-			continue
+		} else {
+			r.hold(rec, p)
 		}
-		r.pending = append(r.pending, keep(rec))
-		r.hold(rec, p)
 	}
 	r.read(below)
 	at := noSlot
@@ -199,21 +239,22 @@ func (r *Runner) rebuild(records []sources.Record, passed []sources.Position) (e
 	return nil
 }
 
-// hold notes that a partition is done rebuilding, and pauses it where the
-// consumer can.
+// hold keeps a record that is not committed for later, and pauses its partition
+// where the consumer can: at once in a rebuild, which is about to end, and once
+// much has come where another instance is followed, whose commits come behind
+// the records all the time.
 func (r *Runner) hold(rec *sources.Record, p *partition) {
-	if p.held {
-		return
-	}
-	p.held = true
-	if pauser, ok := r.Consumer.(sources.Pauser); ok {
+	r.pending = append(r.pending, keep(rec))
+	p.kept += weight(rec)
+	if pauser, ok := r.Consumer.(sources.Pauser); ok && !p.held && p.kept > r.own.mostKept() {
+		p.held = true
 		pauser.Pause(sources.PartitionID{Source: rec.Source, Partition: rec.Partition})
 	}
 }
 
 // readAhead reports whether records of the position's partition are kept for
 // later: what was passed lies behind those.
-func (r *Runner) readAhead(p sources.Position) bool { return r.own.parts[p.PartitionID].held }
+func (r *Runner) readAhead(p sources.Position) bool { return r.own.parts[p.PartitionID].kept > 0 }
 
 // pass moves partitions over what will never be handed over. It is committed
 // with the next batch.
@@ -228,17 +269,17 @@ func (o *ownership) pass(passed []sources.Position) {
 // rebuilt ends the rebuild when every partition has reached its committed
 // offset, or the end of the log: what lies between may be no records.
 func (r *Runner) rebuilt() {
-	lag := r.Consumer.Lag()
-	for _, id := range r.own.ids {
-		p := r.own.parts[id]
-		if left, known := lag[id]; p.next < p.committed && !p.held && (!known || left > 0) {
-			r.Config.Health.rebuild(r.own.done, r.own.total)
-			r.metrics.restore.Set(ratio(r.own.done, r.own.total))
-			return
-		}
+	if r.own.following {
+		r.standBy()
+		return
+	}
+	if r.own.missing(r.Consumer.Lag()) > 0 {
+		r.Config.Health.rebuild(r.own.done, r.own.total)
+		r.metrics.restore.Set(ratio(r.own.done, r.own.total))
+		return
 	}
 	for _, p := range r.own.parts {
-		p.next, p.moved, p.held = max(p.next, p.committed), false, false
+		p.next, p.moved, p.held, p.kept = max(p.next, p.committed), false, false, 0
 		p.shown = p.reach()
 	}
 	r.engine.DropTouches()
@@ -259,6 +300,17 @@ func (r *Runner) rebuilt() {
 	}
 	r.Log.Info("the state is rebuilt", "records", r.own.done, "read_ahead", len(r.pending))
 	r.Config.Health.phase(running, "running")
+}
+
+// missing is how many offsets below the committed ones are not in the state.
+func (o *ownership) missing(lag map[sources.PartitionID]int64) (offsets int64) {
+	for _, id := range o.ids {
+		p := o.parts[id]
+		if left, known := lag[id]; p.next < p.committed && p.kept == 0 && (!known || left > 0) {
+			offsets += p.committed - p.next
+		}
+	}
+	return offsets
 }
 
 func ratio(done, total int64) float64 {
@@ -282,7 +334,7 @@ func (o *ownership) part(rec *sources.Record) *partition {
 // records move no time (S8).
 func (o *ownership) follow(s *slot) {
 	p := o.part(&s.rec)
-	p.next, p.moved, p.recordTime = s.rec.Offset+1, true, s.rec.Time
+	p.next, p.applied, p.moved, p.recordTime = s.rec.Offset+1, s.rec.Offset+1, true, s.rec.Time
 	if s.refusal.Reason == event.Accepted {
 		p.at = max(p.at, s.ev.Time)
 		if p.first == noTime {

@@ -72,6 +72,13 @@ func (o *ownership) merge(marks poison, partitionOf func(place string) (*partiti
 
 // marks reads what the committed offsets say of records that ended a process.
 func (r *Runner) marks(own *ownership, assigned []sources.Assigned) {
+	r.mark(own, assigned)
+	for place, n := range own.poison {
+		r.Log.Warn("a record has ended a process by a panic before", "place", place, "times", n, "skipped", n >= poisonous)
+	}
+}
+
+func (r *Runner) mark(own *ownership, assigned []sources.Assigned) {
 	partitionOf := func(place string) (*partition, int64) {
 		parts := strings.Split(place, ":")
 		if len(parts) != 3 {
@@ -87,9 +94,6 @@ func (r *Runner) marks(own *ownership, assigned []sources.Assigned) {
 	}
 	for _, a := range assigned {
 		own.merge(parsePoison(a.Metadata), partitionOf)
-	}
-	for place, n := range own.poison {
-		r.Log.Warn("a record has ended a process by a panic before", "place", place, "times", n, "skipped", n >= poisonous)
 	}
 }
 
@@ -116,7 +120,7 @@ func (r *Runner) refusePoison(s *slot) {
 // are committed. What cannot be stored is told, and the record tried again.
 func (r *Runner) remember(work context.Context, err error) {
 	var panicked *PanicError
-	if !errors.As(err, &panicked) || !panicked.known || r.own == nil {
+	if !errors.As(err, &panicked) || !panicked.known || r.own == nil || r.own.following {
 		return
 	}
 	if r.flight != nil && r.land() != nil || r.own == nil {

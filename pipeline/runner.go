@@ -186,7 +186,7 @@ func (r *Runner) turn(work context.Context, last bool) error {
 			return err
 		}
 	}
-	if err := r.land(); err != nil || r.own == nil {
+	if err := r.land(); err != nil || r.own == nil || r.own.rebuilding {
 		return err
 	}
 	commit := len(r.open) > 0 && (last || r.Limits.CommitInterval == 0 || r.own.records >= r.Limits.BatchRecords || r.due() <= 0)
@@ -204,9 +204,20 @@ func (r *Runner) turn(work context.Context, last bool) error {
 // starts from what was committed.
 func (r *Runner) drop(why string) {
 	r.ground()
+	if r.own != nil && r.own.following {
+		r.lagBehind(why)
+		return
+	}
 	if r.own != nil {
 		r.Log.Warn("ownership lost", "why", why, "batch", r.own.batch, "dropped_records", r.inHand()+len(r.pending))
 	}
+	r.forget()
+	r.metrics.lost()
+	r.Config.Health.phase(waiting, "waiting to become the owner of all partitions again")
+}
+
+// forget lets go of the state and of all that came with it.
+func (r *Runner) forget() {
 	r.engine, r.own, r.pending = nil, nil, nil
 	r.behind.missing, r.behind.away = nil, false // the metadata of the offsets says it to the next owner
 	r.behind.count.Store(0)
@@ -214,8 +225,6 @@ func (r *Runner) drop(why string) {
 	r.recycle(r.open)
 	r.open = nil
 	r.cur.reset()
-	r.metrics.lost()
-	r.Config.Health.phase(waiting, "waiting to become the owner of all partitions again")
 }
 
 // inHand is how many records were read and are not committed.

@@ -81,7 +81,7 @@ func readTable(read func(*spec.Table) (*event.Table, error), declared *spec.Tabl
 // swapTables puts what was read again in the place of what there is. What
 // cannot be read leaves the old content where it is.
 func (r *Runner) swapTables() {
-	if r.own != nil && r.own.rebuilding {
+	if r.own != nil && r.own.rebuilding && !r.own.following {
 		return // a rebuild reads all records with the same content
 	}
 	for {

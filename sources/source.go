@@ -106,11 +106,15 @@ type Poll struct {
 	// partitions of all sources. Standby instances see neither.
 	Owned []Assigned
 	// Lost is true when the ownership is gone: everything not committed is
-	// void, and the state must be dropped.
+	// void, and the state must be dropped. Where a standby reads along, it says
+	// the same of what was read so: it cannot go on from there.
 	Lost bool
 	// Standby is true while another instance owns everything and this one waits
-	// for its turn. Such a Poll has nothing else.
+	// for its turn. Such a Poll has nothing else, but what a Beginner brings.
 	Standby bool
+	// Standing is what a take-over would find now, of every partition, in a Poll
+	// with Standby of a Beginner: once at first, and again whenever it was asked.
+	Standing []Assigned
 	// Ended is true when every input has ended: files only.
 	Ended bool
 }
@@ -146,6 +150,19 @@ type Pauser interface {
 	Pause(PartitionID)
 	// Resume ends all pauses.
 	Resume()
+}
+
+// Beginner is a Consumer that can begin elsewhere than at the earliest record,
+// and read along while another instance owns everything: a standby that does
+// has its state when its turn comes.
+type Beginner interface {
+	// Begin moves delivery to the positions, and to Start where there is none of
+	// a partition. It is called from Poll's goroutine, before the next Poll, after
+	// one that has brought Owned, or Standing. After Standing it makes the
+	// consumer read along: Polls with Standby bring records from then on,
+	// committed or not, until a Poll has brought Lost or Owned. After that Owned
+	// delivery goes on behind what was handed over.
+	Begin(from []Position) error
 }
 
 // ErrAborted is returned by Commit when the transaction with the outputs was
