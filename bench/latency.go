@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -15,35 +17,75 @@ import (
 )
 
 const (
-	latencyRate    = 2_000 // events per second, on a schedule that never waits
-	latencySeconds = 20
-	probeEvery     = 20 // one event in so many carries a card of its own
-	latencyWarm    = 3 * time.Second
+	commonRate  = 2_000            // events per second that everything can do
+	measureFor  = 12 * time.Second // at one rate
+	measureWarm = 2 * time.Second  // of these, not counted
+	rungFor     = 4 * time.Second  // of the search for the sustainable rate
+	sustained   = 250 * time.Millisecond
+	probeEvery  = 20                   // one event in so many carries a card of its own
+	sendTick    = time.Millisecond     // events are handed over in so many portions
+	sendLinger  = 2 * time.Millisecond // and leave together
+	lookEvery   = time.Millisecond     // how often Redis is asked for the probes: what the figures are exact to
+	watchFor    = 30 * time.Second     // a probe that has not come by then never does
 )
+
+// ladder are the rates that are tried, in events per second.
+var ladder = []int{2_000, 4_000, 6_000, 8_000, 10_000, 12_000, 15_000, 20_000}
 
 // probe is an event whose card nobody else has: its row appears in Redis
 // exactly when its value is readable.
 type probe struct {
-	key  string
-	sent time.Time // by the schedule, not by when it got through
+	key    string
+	sent   time.Time    // by the schedule, not by when it got through
+	stored atomic.Int64 // when the broker's acknowledgement was read, ns; 0: not yet
 }
 
-// benchLatency sends at a fixed open-loop rate and measures from the scheduled
-// time of an event to its value being readable in Redis.
+// seen is what became of a probe.
+type seen struct{ scheduled, stored time.Duration }
+
+// target is what is measured: an instance of Freshet or the floor, running.
+type target interface {
+	name() string
+	pid() int
+	counts() (steps, commits float64)
+	stop() error
+}
+
+// benchLatency sends at fixed open-loop rates and measures from an event to its
+// value being readable in Redis: the floor, at least once, exactly once.
 func benchLatency() error {
-	fmt.Printf("\nOpen loop, %d events/s for %d s (the first %v not counted); scheduled send to value readable in Redis, commit interval 20 ms.\n\n",
-		latencyRate, latencySeconds, latencyWarm)
-	fmt.Printf("| delivery | probes | p50 | p90 | p99 | p99.9 | max | CPU s per M events: freshet, broker, Redis |\n|---|---|---|---|---|---|---|---|\n")
-	for _, delivery := range deliveries {
-		if err := latency(context.Background(), delivery); err != nil {
+	fmt.Printf("\nOpen loop; an event is one record in, one record of %d bytes (the floor's; Freshet's are about that) and %d rows out. "+
+		"From the scheduled send, and from the broker's acknowledgement, to the row being readable (looked for every %v). "+
+		"Everything, the bench included, shares the cores. Commit interval 20 ms.\n\n", copyBytes, copyRows, lookEvery)
+	fmt.Printf("| what | events/s | probes | scheduled to readable: p50, p99, p99.9 | stored to readable: p50, p90, p99, p99.9, max | CPU µs per event: process, broker, Redis, bench | steps, commits a second |\n|---|---|---|---|---|---|---|\n")
+	for _, start := range []func(*rig) (target, error){startCopy, startFreshet("at_least_once"), startFreshet("exactly_once")} {
+		if err := latency(context.Background(), start); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// latency measures one instance, on topics of its own.
-func latency(ctx context.Context, delivery string) error {
+// startFreshet starts the built binary, and waits until it is active.
+func startFreshet(delivery string) func(*rig) (target, error) {
+	return func(r *rig) (target, error) {
+		cmd, err := r.start(delivery)
+		if err != nil {
+			return nil, err
+		}
+		for deadline := time.Now().Add(30 * time.Second); r.metric("freshet_active") != 1; {
+			if time.Now().After(deadline) {
+				return nil, r.abort(cmd, errors.New("freshet did not become active within 30 s"))
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+		return &instance{r, cmd, delivery}, nil
+	}
+}
+
+// latency measures one target, on topics of its own: at the common rate, then up
+// the ladder, then at half of what it sustained.
+func latency(ctx context.Context, start func(*rig) (target, error)) error {
 	r, err := build()
 	if err != nil {
 		return err
@@ -52,72 +94,130 @@ func latency(ctx context.Context, delivery string) error {
 	if err := r.connect(ctx); err != nil {
 		return err
 	}
-	cmd, err := r.start(delivery)
+	t, err := start(r)
 	if err != nil {
 		return err
 	}
-	for deadline := time.Now().Add(30 * time.Second); r.metric("freshet_active") != 1; {
-		if time.Now().After(deadline) {
-			return r.abort(cmd, errors.New("freshet did not become active within 30 s"))
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	probes := make(chan probe, latencyRate*latencySeconds)
-	var seen []time.Duration
-	var watching sync.WaitGroup
-	watching.Go(func() { seen, err = r.watch(ctx, probes) })
-	pids := map[string]int{"freshet": cmd.Process.Pid, "broker": serverPID("kafka"), "redis": serverPID("redis")}
-	cpu := cpuOf(pids)
-	r.sendProbes(probes)
-	close(probes)
-	watching.Wait()
-	if err == nil && len(seen) == 0 {
-		err = errors.New("no probe was ever seen in Redis")
-	}
-	if err != nil {
-		return r.abort(cmd, err)
-	}
-	slices.Sort(seen)
-	at := func(q float64) time.Duration { return seen[int(q*float64(len(seen)-1))].Round(100 * time.Microsecond) }
-	after := cpuOf(pids)
-	used := func(what string) float64 {
-		return (after[what] - cpu[what]).Seconds() / latencyRate / latencySeconds * 1e6
-	}
-	fmt.Printf("| %s | %d | %v | %v | %v | %v | %v | %.0f, %.0f, %.0f |\n", delivery, len(seen), at(0.5), at(0.9), at(0.99), at(0.999), at(1),
-		used("freshet"), used("broker"), used("redis"))
-	return r.stop(cmd)
+	l := &loop{rig: r, target: t}
+	err = l.all(ctx)
+	return errors.Join(err, t.stop())
 }
 
-// sendProbes produces on the schedule.
-func (r *rig) sendProbes(probes chan<- probe) {
+func (l *loop) all(ctx context.Context) error {
+	if err := l.measure(ctx, commonRate, measureFor); err != nil {
+		return err
+	}
+	best := 0
+	for _, rate := range ladder {
+		got, err := l.run(ctx, rate, rungFor, rungFor/2)
+		if err != nil {
+			return err
+		}
+		if quantile(got, 0.9, bySchedule) > sustained {
+			break
+		}
+		best = rate
+	}
+	fmt.Printf("| %s | sustains %d: of the probes of two seconds 90 %% are readable within %v | | | | | |\n", l.target.name(), best, sustained)
+	return l.measure(ctx, best/2, measureFor)
+}
+
+// loop drives one target.
+type loop struct {
+	*rig
+	target target
+	sent   int // events so far: their numbers go on
+}
+
+// measure runs at a rate and prints what it found.
+func (l *loop) measure(ctx context.Context, rate int, d time.Duration) error {
+	pids := map[string]int{"process": l.target.pid(), "broker": serverPID("kafka"), "redis": serverPID("redis"), "bench": os.Getpid()}
+	if pids["process"] == pids["bench"] {
+		delete(pids, "bench") // the floor runs in here
+	}
+	cpu, began := cpuOf(pids), time.Now()
+	steps, commits := l.target.counts()
+	got, err := l.run(ctx, rate, d, measureWarm)
+	if err != nil {
+		return err
+	}
+	after, took := cpuOf(pids), time.Since(began).Seconds()
+	stepsNow, commitsNow := l.target.counts()
+	used := func(what string) float64 {
+		return (after[what] - cpu[what]).Seconds() / float64(rate) / d.Seconds() * 1e6
+	}
+	q := func(q float64, of func(seen) time.Duration) time.Duration {
+		return quantile(got, q, of).Round(100 * time.Microsecond)
+	}
+	fmt.Printf("| %s | %d | %d | %v, %v, %v | %v, %v, %v, %v, %v | %.0f, %.0f, %.0f, %.0f | %.0f, %.0f |\n", l.target.name(), rate, len(got),
+		q(0.5, bySchedule), q(0.99, bySchedule), q(0.999, bySchedule),
+		q(0.5, byStore), q(0.9, byStore), q(0.99, byStore), q(0.999, byStore), q(1, byStore),
+		used("process"), used("broker"), used("redis"), used("bench"), (stepsNow-steps)/took, (commitsNow-commits)/took)
+	return nil
+}
+
+func bySchedule(s seen) time.Duration { return s.scheduled }
+func byStore(s seen) time.Duration    { return s.stored }
+
+func quantile(all []seen, q float64, of func(seen) time.Duration) time.Duration {
+	values := make([]time.Duration, len(all))
+	for i, s := range all {
+		values[i] = of(s)
+	}
+	slices.Sort(values)
+	return values[int(q*float64(len(values)-1))]
+}
+
+// run sends at a rate for a while, and gives what became of the probes behind
+// the warm-up.
+func (l *loop) run(ctx context.Context, rate int, d, warm time.Duration) (got []seen, err error) {
+	probes := make(chan *probe, int(float64(rate)*d.Seconds())/probeEvery+1)
+	var watching sync.WaitGroup
+	watching.Go(func() { got, err = l.watch(ctx, probes) })
+	l.send(rate, d, warm, probes)
+	close(probes)
+	watching.Wait()
+	if err == nil && len(got) == 0 {
+		err = errors.New("no probe was ever seen in Redis")
+	}
+	return got, err
+}
+
+// send produces on the schedule, whatever becomes of what it has sent.
+func (l *loop) send(rate int, d, warm time.Duration, probes chan<- *probe) {
 	tokens := mask.NewTokens([]byte(benchSecret))
-	payments, card := r.spec.Sources[0], entity(r.spec, "card")
+	payments, card := l.spec.Sources[0], entity(l.spec, "card")
 	begin := time.Now()
-	for n := range latencyRate * latencySeconds {
-		due := begin.Add(time.Duration(n) * time.Second / latencyRate)
-		time.Sleep(time.Until(due))
-		id := fmt.Sprintf("card-%d", n%5000)
+	for n, events := 0, int(float64(rate)*d.Seconds()); n < events; n, l.sent = n+1, l.sent+1 {
+		due := begin.Add(time.Duration(n) * time.Second / time.Duration(rate))
+		if wait := time.Until(due); wait > 0 {
+			time.Sleep(max(wait, sendTick))
+		}
+		id, p := fmt.Sprintf("card-%d", l.sent%5000), (*probe)(nil)
 		if n%probeEvery == 0 {
-			id = fmt.Sprintf("probe-%d", n)
-			key := "freshet:" + r.namespace + ":{card:" + tokens.RedisKey(card, id) + "}:card_velocity@1"
-			if due.Sub(begin) > latencyWarm {
-				probes <- probe{key, due}
-			}
+			id = fmt.Sprintf("probe-%d", l.sent)
+			p = &probe{key: "freshet:" + l.namespace + ":{card:" + tokens.RedisKey(card, id) + "}:card_velocity@1", sent: due}
 		}
 		value := fmt.Appendf(nil, `{"payment_id":"p%d","event_time":"%s","card_id":"%s","user_id":"user-%d","device_id":"device-%d","ip":"10.0.%d.%d","merchant_id":"m%d","mcc":"5411","channel":"ecom","amount":%d.25,"currency":"EUR","status":"approved","country":"DE"}`,
-			n, due.UTC().Format("2006-01-02T15:04:05.000Z"), id, n%4000, n%6000, n%200, n%250, n%300, 1+n%90)
-		r.kafka.Produce(context.Background(), &kgo.Record{Topic: payments.Topic, Key: []byte(id), Value: value}, nil)
+			l.sent, due.UTC().Format("2006-01-02T15:04:05.000Z"), id, l.sent%4000, l.sent%6000, l.sent%200, l.sent%250, l.sent%300, 1+l.sent%90)
+		l.kafka.Produce(context.Background(), &kgo.Record{Topic: payments.Topic, Key: []byte(id), Value: value}, func(*kgo.Record, error) {
+			if p != nil {
+				p.stored.Store(time.Now().UnixNano())
+			}
+		})
+		if p != nil && due.Sub(begin) > warm {
+			probes <- p
+		}
 	}
 }
 
 // watch polls Redis for the outstanding probes until all were seen.
-func (r *rig) watch(ctx context.Context, probes <-chan probe) (seen []time.Duration, err error) {
-	var open []probe
-	done := false
-	for patience := time.Now().Add(2 * latencySeconds * time.Second); !(done && len(open) == 0); {
-		if time.Now().After(patience) {
-			return nil, fmt.Errorf("%d probes never appeared in Redis", len(open))
-		}
+func (l *loop) watch(ctx context.Context, probes <-chan *probe) (all []seen, err error) {
+	var open []*probe
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
+	var last time.Time // when something was seen, or there was nothing to see
+	for done := false; !done || len(open) > 0; <-tick.C {
 		for more := true; more && !done; {
 			select {
 			case p, ok := <-probes:
@@ -129,10 +229,10 @@ func (r *rig) watch(ctx context.Context, probes <-chan probe) (seen []time.Durat
 			}
 		}
 		if len(open) == 0 {
-			time.Sleep(200 * time.Microsecond)
+			last = time.Now()
 			continue
 		}
-		pipe := r.redis.Pipeline()
+		pipe := l.redis.Pipeline()
 		for _, p := range open {
 			pipe.Exists(ctx, p.key)
 		}
@@ -142,15 +242,22 @@ func (r *rig) watch(ctx context.Context, probes <-chan probe) (seen []time.Durat
 		}
 		now, left := time.Now(), open[:0]
 		for i, reply := range replies {
-			if reply.(interface{ Val() int64 }).Val() == 1 {
-				seen = append(seen, now.Sub(open[i].sent))
-			} else {
-				left = append(left, open[i])
+			p := open[i]
+			if reply.(interface{ Val() int64 }).Val() != 1 {
+				left = append(left, p)
+				continue
 			}
+			s := seen{scheduled: now.Sub(p.sent)}
+			if stored := p.stored.Load(); stored > 0 { // else it was readable before the producer knew
+				s.stored = max(0, now.Sub(time.Unix(0, stored)))
+			}
+			all, last = append(all, s), now
 		}
-		open = left
+		if open = left; time.Since(last) > watchFor {
+			return nil, fmt.Errorf("%d probes never appeared in Redis", len(open))
+		}
 	}
-	return seen, nil
+	return all, nil
 }
 
 func entity(s *spec.Spec, name string) *spec.Entity {

@@ -90,7 +90,7 @@ func (r *rig) connect(ctx context.Context) error {
 		return errors.New(`needs the real servers: scripts/services up, then eval "$(scripts/services env)"`)
 	}
 	var err error
-	if r.kafka, err = kgo.NewClient(kgo.SeedBrokers(r.brokers), kgo.ProducerLinger(0)); err != nil {
+	if r.kafka, err = kgo.NewClient(kgo.SeedBrokers(r.brokers), kgo.ProducerLinger(sendLinger)); err != nil {
 		return err
 	}
 	r.admin = kadm.NewClient(r.kafka)
