@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/freshet-dev/freshet/config/spec"
+	"github.com/freshet-dev/freshet/fault"
 	"github.com/freshet-dev/freshet/features"
 	"github.com/freshet-dev/freshet/features/event"
 	"github.com/freshet-dev/freshet/models"
@@ -79,6 +80,7 @@ func (r *Runner) apply() (err error) {
 	r.own.seq = p.Seq
 	r.own.records += len(cur.in.slots)
 	r.open, r.cur = append(r.open, cur), r.fresh()
+	fault.At(fault.Applied)
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/freshet-dev/freshet/fault"
 	"github.com/freshet-dev/freshet/sinks"
 	"github.com/freshet-dev/freshet/sinks/record"
 	"github.com/freshet-dev/freshet/sources"
@@ -31,12 +32,14 @@ func (r *Runner) deliver(work context.Context, s *step) error {
 			if errors.Is(err, errBehind) {
 				away, err = err, nil
 			}
+			fault.At(fault.RowsAcked)
 			return err
 		})
 	}
 	if len(s.out.records) > 0 {
 		group.Go(func() (err error) {
 			refused, err = r.produce(ctx, outputLog, r.Output, s.out.records)
+			fault.At(fault.Sent)
 			return err
 		})
 	}
@@ -52,6 +55,7 @@ func (r *Runner) deliver(work context.Context, s *step) error {
 		}
 	}
 	s.counts.emit += time.Since(began)
+	fault.At(fault.Left)
 	if _, again := r.Output.(sinks.Transaction); again {
 		return away
 	}

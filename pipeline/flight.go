@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/freshet-dev/freshet/fault"
 	"github.com/freshet-dev/freshet/sinks"
 	"github.com/freshet-dev/freshet/sources"
 )
@@ -125,6 +126,9 @@ func (r *Runner) settle(work context.Context, f *flight) error {
 		}
 		switch {
 		case err == nil:
+			if f.commit {
+				fault.At(fault.Committed)
+			}
 			return nil
 		case aborted(err), errors.Is(err, errBehind):
 			r.void(ctx)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/freshet-dev/freshet/fault"
 	"github.com/freshet-dev/freshet/features"
 	"github.com/freshet-dev/freshet/features/event"
 	"github.com/freshet-dev/freshet/sinks"
@@ -123,6 +124,7 @@ func (r *Runner) takeOver(work context.Context, assigned []sources.Assigned) err
 			return err
 		}
 	}
+	fault.At(fault.Claimed)
 	r.own = own
 	r.metrics.held.skip(r.engine.Stats())
 	own.rebuilding = true
@@ -283,6 +285,7 @@ func (r *Runner) rebuilt() {
 		p.shown = p.reach()
 	}
 	r.engine.DropTouches()
+	fault.At(fault.Rebuilt)
 	r.own.rebuilding = false
 	if r.Store != nil && r.own.rewrite {
 		r.beginRewrite(r.behind.rewriting.loss, "the last owner's rows are behind in the online store: all are written anew")

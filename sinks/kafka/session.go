@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/freshet-dev/freshet/fault"
 	"github.com/freshet-dev/freshet/sinks"
 	"github.com/freshet-dev/freshet/sources/kafkaclient"
 )
@@ -358,7 +359,9 @@ func (s *Session) Commit(ctx context.Context) error {
 	if !s.open {
 		return kafkaclient.ErrAborted
 	}
+	fault.At(fault.EndAsked)
 	err := s.end(ctx, kgo.TryCommit)
+	fault.At(fault.EndSent)
 	switch {
 	case err == nil:
 		s.open = false

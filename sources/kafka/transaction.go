@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/freshet-dev/freshet/fault"
 	"github.com/freshet-dev/freshet/sources"
 	"github.com/freshet-dev/freshet/sources/kafkaclient"
 )
@@ -55,6 +56,7 @@ func (c *Consumer) commitInTransaction(ctx context.Context, offsets map[string]m
 		tx.Abort(ctx)
 		return fmt.Errorf("%w: put the offsets of group %s into it: %w", sources.ErrAborted, c.config.Group, err)
 	}
+	fault.At(fault.Added)
 	err = tx.Commit(ctx)
 	switch {
 	case err == nil:
