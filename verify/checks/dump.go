@@ -112,16 +112,46 @@ type provenance struct {
 // dead letter or drop, as the oracle decides (I1, I2); every record says what
 // the oracle says in the order of (batch, seq) (I3); every row is the oracle's
 // read at its _as_of (I4).
-func Check(d *Dump) *Verdict {
+func Check(d *Dump) *Verdict { return NewTrial(d.Spec).Judge(d) }
+
+// Trial judges a run that goes on: at each quiet point what came since the last
+// one, and all rows. It remembers what the run has said so far.
+type Trial struct {
+	judge *oracle.Oracle
+	known map[string]bool // places that were judged
+	order int             // records that were judged
+}
+
+// NewTrial is a trial of which nothing is known yet.
+func NewTrial(s *spec.Spec) *Trial { return &Trial{judge: oracle.New(s), known: map[string]bool{}} }
+
+// Judge takes what came since the last quiet point: all that was read by then is
+// applied, committed and readable. Rows are those of the whole run.
+func (t *Trial) Judge(d *Dump) *Verdict {
 	v := &Verdict{Drops: map[string]int{}}
 	outputs := d.witnesses(v)
 	letters := d.letters(v)
-	judge := oracle.New(d.Spec)
-	d.replay(v, judge, outputs, letters)
+	d.replay(v, t, outputs, letters)
 	if d.Rows != nil {
-		d.rows(v, judge)
+		d.rows(v, t.judge)
 	}
 	return v
+}
+
+// Add takes the findings of a later quiet point to those before. Rows are
+// those of the last; owners and batches that a quiet point parts count twice.
+func (v *Verdict) Add(w *Verdict) {
+	v.Inputs, v.Outputs, v.DeadLetters = v.Inputs+w.Inputs, v.Outputs+w.Outputs, v.DeadLetters+w.DeadLetters
+	v.Void, v.Repeated, v.Owners, v.Batches = v.Void+w.Void, v.Repeated+w.Repeated, v.Owners+w.Owners, v.Batches+w.Batches
+	v.Compared, v.Values, v.Rows, v.RowValues = v.Compared+w.Compared, v.Values+w.Values, w.Rows, v.RowValues+w.RowValues
+	if v.Drops == nil {
+		v.Drops = map[string]int{}
+	}
+	for reason, n := range w.Drops {
+		v.Drops[reason] += n
+	}
+	v.ProblemCount += w.ProblemCount
+	v.Problems = append(v.Problems, w.Problems[:min(len(w.Problems), maxProblems-len(v.Problems))]...)
 }
 
 // placeOf names an input place as records do.
@@ -205,11 +235,17 @@ func (d *Dump) letters(v *Verdict) map[string]string {
 
 // replay applies all inputs to the judge in the order of application and
 // compares what became of each.
-func (d *Dump) replay(v *Verdict, judge *oracle.Oracle, outputs map[string]*output, letters map[string]string) {
+func (d *Dump) replay(v *Verdict, t *Trial, outputs map[string]*output, letters map[string]string) {
 	order := d.order(outputs)
 	v.Inputs = len(order)
-	known := map[string]bool{}
-	for i, r := range order {
+	for place := range outputs {
+		if t.known[place] {
+			v.problem("%s: again in the output, long after its first time", place)
+		}
+	}
+	known, judge := t.known, t.judge
+	for _, r := range order {
+		t.order++
 		place := d.placeOf(r)
 		if known[place] {
 			v.problem("%s: twice in the input dump", place)
@@ -227,7 +263,7 @@ func (d *Dump) replay(v *Verdict, judge *oracle.Oracle, outputs map[string]*outp
 				continue
 			}
 			v.Outputs++
-			if d.Every <= 1 || i%d.Every == 0 {
+			if d.Every <= 1 || t.order%d.Every == 0 {
 				v.Compared++
 				d.record(v, o, outcome)
 			}
