@@ -2,7 +2,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: build test check demo verify fuzz bench services clean help
+.PHONY: build test check demo verify chaos chaos-long fuzz bench services clean help
 
 STATICCHECK := go tool -modfile=scripts/tools.mod staticcheck
 
@@ -20,6 +20,17 @@ verify: PACKAGES := ./verify/...
 verify: export FRESHET_VERIFY_CASES ?= 40000
 verify: export FRESHET_VERIFY_MUTANTS ?= all
 verify: withservices ## the judges only, with more cases: the oracle, every planted bug, other people's numbers, the end-to-end proof
+
+# ROW=kills,zombies chooses rows, SEED and N replay a finding.
+CHAOS := $(if $(ROW),-row $(ROW)) $(if $(SEED),-seed $(SEED)) $(if $(N),-n $(N))
+
+chaos: ## kills, freezes, cut networks, wiped stores, judged by the oracle: the short form (about 6 minutes)
+	@scripts/services up
+	@eval "$$(scripts/services env)"; go run ./verify/chaos $(CHAOS)
+
+chaos-long: ## the same in full, appended to verify/trackrecord.md; goes on where it was stopped
+	@scripts/services up
+	@eval "$$(scripts/services env)"; go run ./verify/chaos -form long -track verify/trackrecord.md $(CHAOS)
 
 FUZZTIME ?= 10s
 fuzz: ## every fuzz target for FUZZTIME (10s); what it finds is kept under testdata/fuzz

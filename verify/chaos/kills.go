@@ -1,0 +1,191 @@
+package main
+
+import (
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/freshet-dev/freshet/fault"
+)
+
+// killsPerHistory bounds a history: a start reads all of it again.
+const killsPerHistory = 50
+
+// feedRate is how many events come a second while processes die.
+const feedRate = 600
+
+// table is the scorecard.
+func table() []*row {
+	return []*row{
+		{name: "kills", what: "kill -9 at random and at every named step", short: 100, long: 1000, run: kills},
+	}
+}
+
+// kills makes n kills, on histories that take turns between the real Kafka and
+// kfake.
+func kills(t *trials) error {
+	for number := 0; t.done < t.n; number++ {
+		n := min(killsPerHistory, t.n-t.done)
+		where := "kafka"
+		if number%2 == 1 {
+			where = "kfake"
+		}
+		if err := t.onHistory(where, shape{seed: t.seed + uint64(number), cards: 1500, users: 1000, rate: 20}, func(h *history) error {
+			return t.killing(h, n)
+		}); err != nil {
+			return fmt.Errorf("history %d on %s: %w", number, where, err)
+		}
+	}
+	return nil
+}
+
+// onHistory makes a history on one of the two brokers and a Redis of its own,
+// and takes it away after.
+func (t *trials) onHistory(where string, of shape, do func(*history) error) error {
+	brokers := t.stage.brokers
+	if where == "kfake" {
+		b, err := t.stage.openBroker(t.ctx)
+		if err != nil {
+			return err
+		}
+		defer func() { b.proc.kill() }()
+		brokers = b.brokers()
+	}
+	kafka, err := openCluster(brokers)
+	if err != nil {
+		return err
+	}
+	defer kafka.close()
+	store, err := t.stage.openStore(t.ctx)
+	if err != nil {
+		return err
+	}
+	defer store.close()
+	h, err := t.stage.openHistory(t.ctx, kafka, store, of)
+	if err != nil {
+		return err
+	}
+	defer h.close()
+	return do(h)
+}
+
+// killing is one history with n kills and a quiet point after every few.
+func (t *trials) killing(h *history, n int) error {
+	watch := sample(t.ctx, h.store)
+	defer watch.end(t)
+	if err := h.produce(t.ctx, 1500); err != nil {
+		return err
+	}
+	perQuiet := max(n/10, 1)
+	stop := h.feed(t.ctx, feedRate)
+	feeding := true
+	defer func() {
+		if feeding {
+			_ = stop()
+		}
+	}()
+	for k := 0; k < n; k++ {
+		if err := t.killOnce(h); err != nil {
+			return err
+		}
+		t.done++
+		if (k+1)%perQuiet != 0 && k+1 < n {
+			continue
+		}
+		feeding = false
+		if err := stop(); err != nil {
+			return err
+		}
+		if err := t.quietAfterKill(h); err != nil {
+			return err
+		}
+		if k+1 < n {
+			stop, feeding = h.feed(t.ctx, feedRate), true
+		}
+	}
+	aborted, err := h.uncommitted(t.ctx)
+	if err != nil {
+		return err
+	}
+	if aborted == 0 {
+		t.fail("%s: nothing was aborted in %d kills: nothing was proved", h.namespace, n)
+	}
+	t.count(h, aborted)
+	t.say("%d kills: %v; %d records were aborted", t.done, &h.total, aborted)
+	return nil
+}
+
+// killOnce starts the binary and kills it: at a named place, or at random after
+// it began to commit, or at random from its start.
+func (t *trials) killOnce(h *history) error {
+	points := fault.Points()[:10] // checkpoints have a row of their own
+	how := t.rng.IntN(10)
+	if how < 5 {
+		point := points[(t.done/2)%len(points)]
+		nth := 1
+		if point != fault.Claimed && point != fault.Rebuilt {
+			nth += t.rng.IntN(8)
+		}
+		p, err := h.run(t.ctx, "one", fmt.Sprintf("%s:%d:kill", point, nth))
+		if err != nil {
+			return err
+		}
+		if err := p.wait(t.ctx, time.Minute); err != nil {
+			p.kill()
+			return fmt.Errorf("at %s, pass %d: %w", point, nth, err)
+		}
+		if p.code() != -1 {
+			return fmt.Errorf("at %s: it ended with %d, not by the kill; the last of what it said:\n%s", point, p.code(), p.log)
+		}
+		t.counts["at_"+point]++
+		return nil
+	}
+	p, err := h.run(t.ctx, "one", "")
+	if err != nil {
+		return err
+	}
+	defer p.kill()
+	if how < 8 {
+		before, err := h.kafka.committed(t.ctx, h.group())
+		if err != nil {
+			return err
+		}
+		if err := until(t.ctx, time.Minute, "it commits", func() (bool, error) {
+			now, err := h.kafka.committed(t.ctx, h.group())
+			return now > before, err
+		}, p.process); err != nil {
+			return err
+		}
+		t.counts["while_running"]++
+		pause(t.ctx, time.Duration(t.rng.IntN(150))*time.Millisecond)
+	} else {
+		t.counts["anywhere"]++
+		pause(t.ctx, time.Duration(50+t.rng.IntN(950))*time.Millisecond)
+	}
+	if p.ended() {
+		return &diedError{p.process, "it was killed"}
+	}
+	p.signal(syscall.SIGKILL)
+	return nil
+}
+
+// quietAfterKill lets an instance finish, judges, and ends it by SIGTERM, which
+// is one more way to end.
+func (t *trials) quietAfterKill(h *history) error {
+	p, err := h.run(t.ctx, "one", "")
+	if err != nil {
+		return err
+	}
+	defer p.kill()
+	if err := h.quiesce(t, 90*time.Second, p); err != nil {
+		return err
+	}
+	p.signal(syscall.SIGTERM)
+	if err := p.wait(t.ctx, 15*time.Second); err != nil {
+		return err
+	}
+	if p.code() != 0 {
+		return fmt.Errorf("SIGTERM: exit code %d; the last of what it said:\n%s", p.code(), p.log)
+	}
+	return nil
+}

@@ -1,0 +1,142 @@
+// Command chaos kills, freezes, cuts, wipes and corrupts, and judges what is
+// left. The built binary runs against a real Kafka, a kfake in a process of its
+// own, and Redis servers of its own; after each quiet point every input must be
+// exactly one committed record, dead letter or counted drop, every value must
+// equal the oracle in the order of (batch, seq), and every row its read.
+//
+//	go run ./verify/chaos                      all rows, in their short form
+//	go run ./verify/chaos -form long -row kills
+//	go run ./verify/chaos -row kills -seed 7 -n 20     a finding again
+//
+// Each row prints one line of JSON with n, failures, seed and the upper bound
+// 3/n of the rate of failure (95 %), and leaves it in bin/chaos.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// options are the command line.
+type options struct {
+	form  string
+	rows  string
+	seed  uint64
+	n     int
+	out   string
+	track string
+	list  bool
+}
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == "broker" { // the kfake of its own process
+		if err := serveBroker(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	var o options
+	flag.StringVar(&o.form, "form", "short", "short (what CI runs) or long")
+	flag.StringVar(&o.rows, "row", os.Getenv("ROW"), "rows to run, comma separated (all)")
+	flag.Uint64Var(&o.seed, "seed", 0, "seed of every row (0: a new one for each)")
+	flag.IntVar(&o.n, "n", 0, "trials of each row (0: as the form says)")
+	flag.StringVar(&o.out, "out", "bin/chaos", "folder of results and of what failures leave behind")
+	flag.StringVar(&o.track, "track", "", "file to append each result to, as a line of a table")
+	flag.BoolVar(&o.list, "list", false, "list the rows")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := chaos(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, "chaos:", err)
+		os.Exit(1)
+	}
+}
+
+// chaos runs the rows one after the other and reports each when it is over.
+func chaos(ctx context.Context, o options) error {
+	chosen, err := choose(o.rows)
+	if err != nil {
+		return err
+	}
+	if o.list {
+		for _, r := range chosen {
+			fmt.Printf("%-12s short %6d  long %7d  %s\n", r.name, r.short, r.long, r.what)
+		}
+		return nil
+	}
+	s, err := openStage(ctx, o.out)
+	if err != nil {
+		return err
+	}
+	defer s.close()
+	var failed []string
+	for _, r := range chosen {
+		if n := r.trials(o); n == 0 {
+			continue
+		}
+		result := s.runRow(ctx, r, o)
+		if err := s.publish(result, o); err != nil {
+			return err
+		}
+		if result.Failures > 0 {
+			failed = append(failed, r.name)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	if len(failed) > 0 {
+		return fmt.Errorf("failed: %s", strings.Join(failed, ", "))
+	}
+	return nil
+}
+
+// choose finds rows by name; none named means all.
+func choose(names string) ([]*row, error) {
+	if names == "" {
+		return table(), nil
+	}
+	var chosen []*row
+	for name := range strings.SplitSeq(names, ",") {
+		found := false
+		for _, r := range table() {
+			if r.name == name {
+				chosen, found = append(chosen, r), true
+			}
+		}
+		if !found {
+			return nil, fmt.Errorf("there is no row %s: -list names them", name)
+		}
+	}
+	return chosen, nil
+}
+
+// trials is how many trials a row makes.
+func (r *row) trials(o options) int {
+	switch {
+	case o.n > 0:
+		return o.n
+	case o.form == "long":
+		return r.long
+	}
+	return r.short
+}
+
+// seedOf is the seed of a row's run.
+func seedOf(o options) uint64 {
+	if o.seed != 0 {
+		return o.seed
+	}
+	return uint64(time.Now().UnixNano()) % 1_000_000_007
+}
+
+// errUnfit says that a row could not be run at all, which proves nothing.
+var errUnfit = errors.New("the row could not run")

@@ -1,0 +1,140 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// row is one line of the scorecard.
+type row struct {
+	name  string
+	what  string
+	short int // trials in CI
+	long  int
+	run   func(*trials) error
+}
+
+// trials is one run of a row. A trial is what the row counts: a kill, a freeze,
+// a case.
+type trials struct {
+	ctx      context.Context
+	stage    *stage
+	row      *row
+	n        int
+	seed     uint64
+	rng      *rand.Rand
+	done     int
+	failures []string
+	counts   map[string]int64 // what shows that the row was not too easy
+}
+
+// fail notes a trial that went wrong.
+func (t *trials) fail(format string, args ...any) {
+	t.failures = append(t.failures, fmt.Sprintf(format, args...))
+	fmt.Fprintf(os.Stderr, "%s: FAILED after %d trials: %s\n", t.row.name, t.done, t.failures[len(t.failures)-1])
+}
+
+// say tells who watches how far the row has come.
+func (t *trials) say(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "%s: %s\n", t.row.name, fmt.Sprintf(format, args...))
+}
+
+// result is what a row leaves behind.
+type result struct {
+	Row      string           `json:"row"`
+	N        int              `json:"n"`
+	Failures int              `json:"failures"`
+	Seed     uint64           `json:"seed"`
+	Upper    float64          `json:"upper_bound_95"` // of the rate of failure: 3/n
+	Seconds  float64          `json:"seconds"`
+	Commit   string           `json:"commit"`
+	Form     string           `json:"form"`
+	When     string           `json:"when"`
+	Counts   map[string]int64 `json:"counts,omitempty"`
+	What     []string         `json:"what,omitempty"` // the first failures
+	Replay   string           `json:"replay,omitempty"`
+}
+
+// mostTold bounds what a result spells out.
+const mostTold = 10
+
+// runRow runs a row to its end.
+func (s *stage) runRow(ctx context.Context, r *row, o options) *result {
+	seed := seedOf(o)
+	t := &trials{ctx: ctx, stage: s, row: r, n: r.trials(o), seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), counts: map[string]int64{}}
+	began := time.Now()
+	t.say("%d trials, seed %d", t.n, seed)
+	if err := r.run(t); err != nil {
+		t.fail("%v", err)
+	}
+	out := &result{Row: r.name, N: t.done, Failures: len(t.failures), Seed: seed, Seconds: float64(time.Since(began).Milliseconds()) / 1000,
+		Commit: s.commit, Form: o.form, When: began.UTC().Format(time.RFC3339), Counts: t.counts, What: t.failures[:min(len(t.failures), mostTold)]}
+	if t.done > 0 && len(t.failures) == 0 {
+		out.Upper = 3 / float64(t.done)
+	}
+	if t.done == 0 && len(t.failures) == 0 {
+		out.Failures, out.What = 1, []string{"no trial was made"}
+	}
+	if out.Failures > 0 {
+		out.Replay = fmt.Sprintf("go run ./verify/chaos -row %s -seed %d -n %d   (at %s)", r.name, seed, t.n, s.commit)
+	}
+	return out
+}
+
+// publish prints a result, keeps it, and adds it to the track record.
+func (s *stage) publish(r *result, o options) error {
+	line, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("%s\n", line)
+	if err := os.WriteFile(filepath.Join(s.out, r.Row+".json"), append(line, '\n'), 0o600); err != nil {
+		return err
+	}
+	if o.track == "" {
+		return nil
+	}
+	f, err := os.OpenFile(o.track, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return fmt.Errorf("the track record is a file that exists: %w", err)
+	}
+	upper := "-"
+	if r.Failures == 0 {
+		upper = fmt.Sprintf("%.2g", r.Upper)
+	}
+	_, err = fmt.Fprintf(f, "| %s | %s | %s | %d | %d | %s | %d | %.0f | %s |\n", r.When, r.Commit, r.Row, r.N, r.Failures, upper, r.Seed, r.Seconds, notes(r.Counts))
+	if closing := f.Close(); err == nil {
+		err = closing
+	}
+	return err
+}
+
+// notes are the counts in the order of their names.
+func notes(counts map[string]int64) string {
+	raw, err := json.Marshal(counts) // sorts its keys
+	if err != nil {
+		return ""
+	}
+	return strings.NewReplacer(`"`, "", "{", "", "}", "", ",", ", ", ":", " ").Replace(string(raw))
+}
+
+// commitHash names what was tried; "+" where the folder held more than it.
+func commitHash() string {
+	out, err := exec.Command("git", "rev-parse", "--short", "HEAD").Output()
+	if err != nil {
+		return "unknown"
+	}
+	hash := string(bytes.TrimSpace(out))
+	if dirty, err := exec.Command("git", "status", "--porcelain", "--untracked-files=no").Output(); err != nil || len(dirty) > 0 {
+		hash += "+"
+	}
+	return hash
+}
