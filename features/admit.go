@@ -16,6 +16,9 @@ type sourceState struct {
 	newest     int64  // newest event time of all partitions
 	turn       int    // which log is swept next
 	rejection  event.Rejection
+
+	noting  bool     // a snapshot is being written
+	refused []uint64 // since it began: the places of records that another partition had brought before
 }
 
 // partition is one partition of a source.
@@ -59,13 +62,27 @@ func (e *Engine) Admit(ev *event.Event) *event.Rejection {
 // record's first entity; (b) the same id in the same partition, whose newest
 // event time has moved at most dedup_window since.
 func (e *Engine) duplicate(s *sourceState, p *partition, ev *event.Event) bool {
-	c := &e.current
 	if p != nil {
 		p.ids.expire(p.watermark - s.plan.source.DedupWindow.Milliseconds())
-		if p.ids.has(c.idHash) {
+		if p.ids.has(e.current.idHash) {
 			return true
 		}
 	}
+	if e.replay != nil {
+		if refused, known := e.decided(s, ev); known {
+			return refused
+		}
+	}
+	known := e.applied(s, ev)
+	if known && s.noting {
+		s.refused = append(s.refused, e.current.place)
+	}
+	return known
+}
+
+// applied is S10 (a).
+func (e *Engine) applied(s *sourceState, ev *event.Event) bool {
+	c := &e.current
 	for i, l := range s.plan.logs {
 		if entity := s.plan.entity[i]; c.keys[entity] != "" {
 			return e.logs[l.index].rowOfID(c.hashes[entity], ev.Time, c.idHash) != nil

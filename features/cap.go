@@ -32,7 +32,7 @@ func (l *entityLog) makeRoomFor(e *Engine, h hash128) {
 	if l.share == 0 || g.count < l.share {
 		return
 	}
-	l.findOldest(g, max(1, l.share/evictPart))
+	l.findOldest(g, max(1, l.share/evictPart, g.count-l.share+1)) // a restored one may be more than full
 	for _, a := range l.oldest.all {
 		g.mark = max(g.mark, uint64(a.newest))
 		l.evict(e, a.slot)

@@ -334,6 +334,7 @@ func (l *logPlan) finish() {
 		}
 	}
 	l.scratch = at
+	l.layMentions()
 }
 
 // finishState gives every word of an entity's state its offset.

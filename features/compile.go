@@ -187,7 +187,7 @@ func (c *compiler) cond(sp *sourcePlan, e *spec.Expr) int {
 		return i
 	}
 	known[e.Text] = len(sp.conds)
-	sp.conds = append(sp.conds, c.compileOver(sp, e))
+	sp.conds, sp.condTexts = append(sp.conds, c.compileOver(sp, e)), append(sp.condTexts, e.Text)
 	return len(sp.conds) - 1
 }
 

@@ -49,6 +49,9 @@ type Engine struct {
 	byWord     map[uint64]int // what rank counts in
 	categories []category
 
+	named  named   // while a snapshot is written
+	replay *replay // while records are read again behind a snapshot; nil: they are not
+
 	counts  []viewCounts // by spec.View.Index
 	touched uint64       // keeps warm's loads
 }
@@ -216,6 +219,10 @@ func (e *Engine) Apply(ev *event.Event, out *Vector) {
 			continue
 		}
 		l := e.logs[plan.index]
+		if l.has(c.hashes[sp.entity[i]], ev.Partition, ev.Offset) {
+			c.places, first = append(c.places, placed{}), false
+			continue
+		}
 		p := l.find(e, sp.entity[i], ev, first)
 		l.makeRoom(e, &p)
 		if out != nil && plan.past && p.standing == at {

@@ -278,6 +278,11 @@ type entityLog struct {
 	oldest   oldest   // those that are about to be evicted
 	nobody   []uint64 // a state that has seen nothing
 	supposed []uint64 // the rows that ReadWith sees
+
+	// Of a log that was restored from a snapshot:
+	restored bool
+	covered  Coverage            // when it was written
+	held     *[numGroups][]int64 // by group, while records are read again: below these offsets, by partition, it has them
 }
 
 func newEntityLog(l *logPlan, o Options, c *counting) *entityLog {

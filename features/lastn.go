@@ -72,7 +72,7 @@ func (l *entityLog) knownLast(e *Engine, k *cursorPlan, w []uint64, since int64,
 	if !full {
 		from -= k.gap // the life is known if nothing was so long before it
 	}
-	switch cov := &e.sources[l.plan.source.source.Index].coverage; {
+	switch cov := e.coverageOf(l); {
 	case dropped != 0 && since <= dropped, !full && folded != 0 && from < folded:
 		return Incomplete
 	case born != 0 && (from < born || full && since == born):

@@ -43,6 +43,7 @@ type logPlan struct {
 	censuses   []*censusPlan
 	histograms []*censusPlan
 	handles    []handlePlan  // every block of an entity's state
+	mentions   mentions      // of texts
 	tiling     []*cursorPlan // those with tiles
 	tileWidths []int         // by their lists: words of a tile
 	coarsest   int64         // ms, the longest tile

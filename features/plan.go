@@ -50,8 +50,9 @@ type sourcePlan struct {
 	logs   []*logPlan // of this source, in the order of their entities
 	entity []int      // by logs: the place of its entity in layout.Entities
 
-	conds  []*expr.Program // distinct filters and numerators of its views
-	inputs []inputPlan     // distinct fields and values of its views
+	conds     []*expr.Program // distinct filters and numerators of its views
+	condTexts []string        // as they are written
+	inputs    []inputPlan     // distinct fields and values of its views
 
 	computed []computedPlan // S8: run by the Reader
 	filter   *expr.Program

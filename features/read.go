@@ -333,7 +333,7 @@ func (m *moment) complete(k *cursorPlan, life int64) Status {
 // warming says whether a window reaches behind what was read of its source. A
 // life is known once ttl before its first event was.
 func (e *Engine) warming(k *cursorPlan, m *moment, life int64) Status {
-	cov := &e.sources[m.log.plan.source.source.Index].coverage
+	cov := e.coverageOf(m.log)
 	if cov.FromStart {
 		return Present
 	}

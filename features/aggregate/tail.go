@@ -99,3 +99,12 @@ func (p Part) mergeTail(w, from []uint64) {
 		p.Keep(w, in)
 	}
 }
+
+// TailWordAt is where in the words of the part the word of one of its inputs is.
+func TailWordAt(i int) int { return 1 + i*tailWords + tailWord }
+
+// TailFits reports whether words from outside are such a part: as many inputs as
+// it says it holds, and room for no part of one.
+func TailFits(held uint64, words int) bool {
+	return words > 0 && (words-1)%tailWords == 0 && held <= uint64((words-1)/tailWords)
+}

@@ -1,0 +1,245 @@
+package features
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/freshet-dev/freshet/features/window"
+)
+
+// appendAdmission adds what admits the next record of each source, and what was
+// read for each log.
+func (e *Engine) appendAdmission(dst []byte) []byte {
+	dst = appendHead(dst, admissionPiece, len(e.sources))
+	for _, s := range e.sources {
+		at := len(dst)
+		dst = s.append(append(dst, make([]byte, 8)...))
+		binary.LittleEndian.PutUint64(dst[at:], uint64(len(dst)-at-8))
+	}
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(e.logs)))
+	for _, l := range e.logs {
+		dst = appendCoverage(dst, e.coverageOf(l))
+	}
+	return dst
+}
+
+// coverageWords is the size of a Coverage in a snapshot.
+const coverageWords = 2
+
+func appendCoverage(dst []byte, c Coverage) []byte {
+	fromStart := uint64(0)
+	if c.FromStart {
+		fromStart = 1
+	}
+	return window.AppendWords(dst, []uint64{fromStart, uint64(c.Since)})
+}
+
+func coverageIn(w window.Words) Coverage {
+	return Coverage{FromStart: w.At(0) == 1, Since: int64(w.At(1))}
+}
+
+// append adds the admission of one source.
+func (s *sourceState) append(dst []byte) []byte {
+	dst = append(dst, s.plan.acceptance()...)
+	dst = binary.LittleEndian.AppendUint64(dst, uint64(s.newest))
+	dst = s.orphans.append(dst)
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(s.partitions)))
+	for _, p := range s.partitions {
+		if p == nil {
+			dst = append(dst, 0)
+			continue
+		}
+		dst = append(dst, 1)
+		dst = binary.LittleEndian.AppendUint64(dst, uint64(p.watermark))
+		dst = p.ids.append(dst)
+	}
+	return dst
+}
+
+// append adds the hashes of a set that are not forgotten, in their order.
+func (r *recent) append(dst []byte) []byte {
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(r.queue)-r.head))
+	for _, x := range r.queue[r.head:] {
+		dst = binary.LittleEndian.AppendUint64(dst, x.hash)
+		dst = binary.LittleEndian.AppendUint64(dst, uint64(x.stamp))
+	}
+	return dst
+}
+
+// appendRefused adds the places of the records that were refused because of
+// another partition.
+func (e *Engine) appendRefused(dst []byte) []byte {
+	dst = appendHead(dst, refusedPiece, len(e.sources))
+	for _, s := range e.sources {
+		dst = append(dst, s.plan.acceptance()...)
+		dst = binary.LittleEndian.AppendUint32(dst, uint32(len(s.refused)))
+		dst = window.AppendWords(dst, s.refused)
+	}
+	return dst
+}
+
+// admission is what a snapshot says about the admission of one source.
+type admission struct {
+	acceptance string
+	newest     int64
+	orphans    window.Words // hashes and stamps
+	partitions []admitted
+	refused    window.Words
+}
+
+// admitted is the admission of one partition.
+type admitted struct {
+	any       bool
+	watermark int64
+	ids       window.Words
+}
+
+// hexBytes is the size of an acceptance.
+const hexBytes = 64
+
+// readAdmission reads both pieces that are about the admission of sources, and
+// what was read for each of so many logs.
+func readAdmission(raw, refused []byte, logs int) ([]admission, []Coverage, error) {
+	in := input{rest: raw}
+	sources := in.head(admissionPiece)
+	var all []admission
+	for range sources {
+		part := input{rest: in.bytes(in.u64())}
+		all = append(all, part.admission())
+		if in.bad = in.bad || part.bad || len(part.rest) > 0; in.bad {
+			break
+		}
+	}
+	var covered []Coverage
+	if n := in.u32(); n != uint32(logs) {
+		in.bad = true
+	}
+	for range logs {
+		if w := in.words(coverageWords); w != nil {
+			covered = append(covered, coverageIn(w))
+		}
+	}
+	if in.bad || len(in.rest) > 0 {
+		return nil, nil, fmt.Errorf("the admission of a snapshot is not what was written (format %d, %d bytes): take the checkpoint before it", SnapshotFormat, len(raw))
+	}
+	in = input{rest: refused}
+	if n := in.head(refusedPiece); n != sources {
+		in.bad = true
+	}
+	for i := 0; i < len(all) && !in.bad; i++ {
+		in.bad = string(in.bytes(hexBytes)) != all[i].acceptance
+		all[i].refused = in.words(uint64(in.u32()))
+	}
+	if in.bad || len(in.rest) > 0 {
+		return nil, nil, fmt.Errorf("the refused records of a snapshot are not what was written (format %d, %d bytes): take the checkpoint before it", SnapshotFormat, len(refused))
+	}
+	return all, covered, nil
+}
+
+// admission is the admission of one source.
+func (in *input) admission() admission {
+	a := admission{acceptance: string(in.bytes(hexBytes)), newest: int64(in.u64()), orphans: in.words(2 * uint64(in.u32()))}
+	for range in.u32() {
+		var p admitted
+		switch b := in.bytes(1); {
+		case in.bad || b[0] > 1:
+			in.bad = true
+			return a
+		case b[0] == 1:
+			p = admitted{any: true, watermark: int64(in.u64()), ids: in.words(2 * uint64(in.u32()))}
+		}
+		a.partitions = append(a.partitions, p)
+	}
+	return a
+}
+
+// fill puts the admission of a snapshot into a source that has accepted nothing.
+func (s *sourceState) fill(a *admission) {
+	s.newest = a.newest
+	s.orphans.fill(a.orphans)
+	s.partitions = make([]*partition, len(a.partitions))
+	for i := range a.partitions {
+		if p := &a.partitions[i]; p.any {
+			s.partitions[i] = &partition{watermark: p.watermark}
+			s.partitions[i].ids.fill(p.ids)
+		}
+	}
+}
+
+// fill puts hashes with their stamps into an empty set.
+func (r *recent) fill(w window.Words) {
+	r.stamps, r.queue = make(map[uint64]int64, w.Len()/2), make([]stamped, 0, w.Len()/2)
+	for i := 0; i < w.Len(); i += 2 {
+		r.add(w.At(i), int64(w.At(i+1)))
+	}
+}
+
+// input reads bytes from outside: nothing is used before its length was checked.
+// What is read of a bad one is zero.
+type input struct {
+	rest []byte
+	bad  bool
+}
+
+// bytes are the next n.
+func (in *input) bytes(n uint64) []byte {
+	if in.bad || n > uint64(len(in.rest)) {
+		in.bad = true
+		return nil
+	}
+	b := in.rest[:n:n]
+	in.rest = in.rest[n:]
+	return b
+}
+
+// words are the next n.
+func (in *input) words(n uint64) window.Words {
+	if n > uint64(len(in.rest)) { // no overflow below
+		in.bad = true
+	}
+	return window.Words(in.bytes(8 * n))
+}
+
+func (in *input) u32() uint32 {
+	if b := in.bytes(4); b != nil {
+		return binary.LittleEndian.Uint32(b)
+	}
+	return 0
+}
+
+func (in *input) u64() uint64 {
+	if b := in.bytes(8); b != nil {
+		return binary.LittleEndian.Uint64(b)
+	}
+	return 0
+}
+
+func (in *input) uvarint() uint64 {
+	if in.bad {
+		return 0
+	}
+	if len(in.rest) > 0 && in.rest[0] < 0x80 {
+		n := in.rest[0]
+		in.rest = in.rest[1:]
+		return uint64(n)
+	}
+	n, size := binary.Uvarint(in.rest)
+	if size <= 0 {
+		in.bad = true
+		return 0
+	}
+	in.rest = in.rest[size:]
+	return n
+}
+
+// head reads the beginning of a piece: how many sources or logs follow.
+func (in *input) head(kind piece) uint32 {
+	if in.u32() != uint32(kind) || in.u32() != SnapshotFormat {
+		in.bad = true
+	}
+	n := in.u32()
+	if uint64(n) > uint64(len(in.rest)) {
+		in.bad = true
+	}
+	return n
+}
