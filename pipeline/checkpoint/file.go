@@ -1,0 +1,205 @@
+package checkpoint
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+)
+
+// Format is the layout of files and manifests. A file of another one is
+// refused: there is no guessing. Whatever the number, a header keeps its length,
+// its note and its checksum: a wrong bit is no other format.
+const Format = 1
+
+// A file is
+//
+//	header   headBytes and the note, then the CRC of both
+//	blocks   blockBytes each, the last one shorter; sealed ones have a tag more
+//	table    the CRC of each block as it is stored
+//	trailer  the file's length, the CRC of table and length
+//
+// all numbers little-endian, all CRCs CRC32C. A file that was cut, or grew, or
+// has one wrong bit is found out; the manifest has the CRC of header, table and
+// trailer, which has all others in it, so a file in another's place is too.
+const (
+	magic      = "FRESHET\x00"
+	headBytes  = 72
+	blockBytes = 1 << 20
+	trailBytes = 12
+	maxNote    = 1 << 24
+
+	atFormat   = 8
+	atKind     = 12
+	atSealed   = 13
+	atGroup    = 14
+	atCycle    = 16
+	atOwner    = 24
+	atNote     = 28
+	atLength   = 32
+	atIdentity = 40
+	atSalt     = 56
+)
+
+// Kind is what a file holds.
+type Kind uint8
+
+// The kinds.
+const (
+	GroupFile     Kind = 1
+	AdmissionFile Kind = 2
+	ManifestFile  Kind = 3
+)
+
+// Damaged is the error of a file that is not what was written.
+type Damaged struct{ Name, Why string }
+
+func (d *Damaged) Error() string { return "checkpoint file " + d.Name + " is damaged: " + d.Why }
+
+// UnknownFormat is the error of a file that another build has written.
+type UnknownFormat struct {
+	Name  string
+	Found uint32
+}
+
+func (u *UnknownFormat) Error() string {
+	return fmt.Sprintf("checkpoint file %s has format %d, and this build reads format %d: run the build that wrote it, "+
+		"or give an empty state_dir (the state is then rebuilt from the log)", u.Name, u.Found, Format)
+}
+
+// ErrOtherKey is that files were sealed under another key.
+var ErrOtherKey = errors.New("the checkpoint was sealed under another entity_key_secret: run with the one of before, " +
+	"or give an empty state_dir (the state is then rebuilt from the log)")
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// content is what a file says beside its payload.
+type content struct {
+	kind     Kind
+	group    int
+	cycle    uint64
+	owner    uint32
+	identity [16]byte
+	note     []byte
+}
+
+// encode writes a file and gives its length and sum.
+func encode(w io.Writer, c content, payload []byte, key Key) (size int64, sum uint32, err error) {
+	head := make([]byte, headBytes, headBytes+len(c.note)+4)
+	copy(head, magic)
+	binary.LittleEndian.PutUint32(head[atFormat:], Format)
+	head[atKind] = byte(c.kind)
+	binary.LittleEndian.PutUint16(head[atGroup:], uint16(c.group))
+	binary.LittleEndian.PutUint64(head[atCycle:], c.cycle)
+	binary.LittleEndian.PutUint32(head[atOwner:], c.owner)
+	binary.LittleEndian.PutUint32(head[atNote:], uint32(len(c.note)))
+	binary.LittleEndian.PutUint64(head[atLength:], uint64(len(payload)))
+	copy(head[atIdentity:], c.identity[:])
+	sealed := key.set() && c.kind != ManifestFile
+	if sealed {
+		head[atSealed] = 1
+		_, _ = rand.Read(head[atSalt : atSalt+16]) // never fails: it would end the process
+	}
+	head = append(head, c.note...)
+	head = binary.LittleEndian.AppendUint32(head, crc32.Checksum(head, castagnoli))
+	var seal *sealer
+	if sealed {
+		if seal, err = key.sealer(head); err != nil {
+			return 0, 0, err
+		}
+	}
+	if _, err = w.Write(head); err != nil {
+		return 0, 0, err
+	}
+	size = int64(len(head))
+	var tail []byte
+	for n := 0; len(payload) > 0; n++ {
+		block := payload[:min(blockBytes, len(payload))]
+		payload = payload[len(block):]
+		if sealed {
+			block = seal.seal(n, block)
+		}
+		if _, err = w.Write(block); err != nil {
+			return 0, 0, err
+		}
+		size += int64(len(block))
+		tail = binary.LittleEndian.AppendUint32(tail, crc32.Checksum(block, castagnoli))
+	}
+	size += int64(len(tail)) + trailBytes
+	tail = binary.LittleEndian.AppendUint64(tail, uint64(size))
+	tail = binary.LittleEndian.AppendUint32(tail, crc32.Checksum(tail, castagnoli))
+	if _, err = w.Write(tail); err != nil {
+		return 0, 0, err
+	}
+	return size, crc32.Update(crc32.Checksum(head, castagnoli), castagnoli, tail), nil
+}
+
+// decode takes a file apart. The payload is part of b unless the file is
+// sealed. It allocates nothing that b does not vouch for.
+func decode(name string, b []byte, key Key) (c content, payload []byte, sum uint32, err error) {
+	bad := func(why string) (content, []byte, uint32, error) { return c, nil, 0, &Damaged{name, why} }
+	if len(b) < headBytes || !bytes.Equal(b[:len(magic)], []byte(magic)) {
+		return bad("it does not begin as one")
+	}
+	noted := binary.LittleEndian.Uint32(b[atNote:])
+	if noted > maxNote || uint64(headBytes)+uint64(noted)+4 > uint64(len(b)) {
+		return bad("it ends within its header")
+	}
+	head := b[:headBytes+int(noted)+4]
+	if !checks(head) {
+		return bad("the header's checksum is wrong")
+	}
+	if f := binary.LittleEndian.Uint32(b[atFormat:]); f != Format {
+		return c, nil, 0, &UnknownFormat{name, f}
+	}
+	c = content{kind: Kind(b[atKind]), group: int(binary.LittleEndian.Uint16(b[atGroup:])), cycle: binary.LittleEndian.Uint64(b[atCycle:]),
+		owner: binary.LittleEndian.Uint32(b[atOwner:]), identity: [16]byte(b[atIdentity:]), note: head[headBytes : headBytes+int(noted)]}
+	sealed := b[atSealed] == 1
+	length := binary.LittleEndian.Uint64(b[atLength:])
+	room := uint64(len(b))
+	if length > room {
+		return bad("it is shorter than it says")
+	}
+	each, blocks := uint64(blockBytes), (length+blockBytes-1)/blockBytes
+	stored := length
+	if sealed {
+		each, stored = blockBytes+tagBytes, length+blocks*tagBytes
+	}
+	if uint64(len(head))+stored+4*blocks+trailBytes != room {
+		return bad("it is not as long as it says")
+	}
+	body, tail := b[len(head):len(head)+int(stored)], b[len(head)+int(stored):]
+	if !checks(tail) || binary.LittleEndian.Uint64(tail[4*blocks:]) != room {
+		return bad("the trailer's checksum is wrong")
+	}
+	for n := range blocks {
+		if crc32.Checksum(body[n*each:min((n+1)*each, stored)], castagnoli) != binary.LittleEndian.Uint32(tail[4*n:]) {
+			return bad(fmt.Sprintf("the checksum of block %d is wrong", n))
+		}
+	}
+	sum = crc32.Update(crc32.Checksum(head, castagnoli), castagnoli, tail)
+	if !sealed {
+		return c, body, sum, nil
+	}
+	payload, err = key.open(name, head, body, int(length))
+	return c, payload, sum, err
+}
+
+// checks reports whether b ends with the CRC of what is before.
+func checks(b []byte) bool {
+	n := len(b) - 4
+	return crc32.Checksum(b[:n], castagnoli) == binary.LittleEndian.Uint32(b[n:])
+}
+
+// identityOf is what all files of one run have in common.
+func identityOf(parts ...string) [16]byte {
+	h := sha256.New()
+	for _, p := range parts {
+		_, _ = fmt.Fprintf(h, "%d:%s", len(p), p)
+	}
+	return [16]byte(h.Sum(nil))
+}
