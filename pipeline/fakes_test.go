@@ -99,9 +99,7 @@ func (b *broker) assignLocked(c *fakeConsumer) {
 		for id, p := range b.partitions {
 			c.next[id] = p.start
 		}
-		if c.along != nil {
-			c.next, c.along = c.along, nil
-		}
+		c.along, c.waits = nil, c.follows
 		clear(c.paused)
 	}
 	b.change()
@@ -146,7 +144,8 @@ type fakeConsumer struct {
 	along    map[sources.PartitionID]int64 // where a standby reads along
 	told     int                           // commits that a standby was told of; -1: none yet
 	follows  bool
-	begun    int // calls of Begin
+	waits    bool // for Begin
+	begun    int  // calls of Begin
 }
 
 // follower is a consumer that can read along.
@@ -171,7 +170,7 @@ func (f follower) Begin(from []sources.Position) error {
 	}
 	clear(f.paused)
 	if f.next != nil {
-		f.next = at
+		f.next, f.waits = at, false
 	} else {
 		f.along = at
 	}
@@ -222,7 +221,7 @@ func (c *fakeConsumer) take(max int) (sources.Poll, bool, error) {
 	case c.next == nil && c.follows && c.b.owner != nil && c.told != len(c.b.commits):
 		c.told = len(c.b.commits)
 		return sources.Poll{Standby: true, Standing: c.b.assigned()}, true, nil
-	case c.next == nil && c.along == nil || c.silent:
+	case c.next == nil && c.along == nil || c.silent || c.waits:
 		return sources.Poll{}, false, nil
 	}
 	next := c.next

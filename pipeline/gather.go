@@ -127,7 +127,7 @@ func (r *Runner) take(work context.Context, p sources.Poll) error {
 	case p.Owned != nil:
 		return r.takeOver(work, p.Owned)
 	case p.Standby:
-		return r.follow(p)
+		return r.follow(work, p)
 	case r.own == nil:
 		return nil // records of a session that is over by now
 	case r.own.rebuilding:

@@ -48,6 +48,7 @@ type partition struct {
 	moved                 bool  // since the last commit
 	kept                  int64 // during the rebuild: bytes of records at or above committed that have come and wait
 	held                  bool  // paused for that
+	read                  int64 // during the rebuild: behind what was handed over
 	applied               int64 // behind the last record that is in the state or was refused
 	paused                bool  // ahead of the others while they catch up
 	at                    int64 // running maximum of event time
@@ -95,7 +96,6 @@ func newOwnership(assigned []sources.Assigned, numSources int) (o *ownership, fi
 		p.safe = p.committed
 		o.parts[a.PartitionID] = p
 		o.ids = append(o.ids, a.PartitionID)
-		o.total += p.committed - p.start
 	}
 	slices.SortFunc(o.ids, func(a, b sources.PartitionID) int {
 		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.Partition, b.Partition))
@@ -120,11 +120,14 @@ func (r *Runner) takeOver(work context.Context, assigned []sources.Assigned) err
 	}
 	if !warm {
 		r.forget()
-		if err := r.restore(own, was != nil); err != nil {
+		if err := r.restore(work, own, assigned); err != nil {
 			return err
 		}
 	}
 	fault.At(fault.Claimed)
+	if err := r.begin(own); err != nil {
+		return err
+	}
 	r.own = own
 	r.metrics.held.skip(r.engine.Stats())
 	own.rebuilding = true
@@ -163,22 +166,18 @@ func (r *Runner) drawOwner(work context.Context, own *ownership, first bool) (er
 	return err
 }
 
-// restore gives an ownership the state to begin with, and has delivery begin
-// where that ends: an empty one, and at the earliest record. moved says that
-// delivery stands elsewhere.
-func (r *Runner) restore(own *ownership, moved bool) error {
-	r.engine = r.newEngine()
-	beginner, ok := r.Consumer.(sources.Beginner)
-	if !ok {
-		return nil
-	}
+// begin has delivery begin behind what is in the state, or is kept for it.
+func (r *Runner) begin(own *ownership) error {
 	var from []sources.Position
+	own.total = 0
 	for _, id := range own.ids {
 		p := own.parts[id]
-		from = append(from, sources.Position{PartitionID: id, Next: p.next})
-		moved = moved || p.next != p.start
+		own.total += max(0, p.committed-p.next)
+		p.read = max(p.read, p.next)
+		from = append(from, sources.Position{PartitionID: id, Next: p.read})
 	}
-	if !moved {
+	beginner, ok := r.Consumer.(sources.Beginner)
+	if !ok {
 		return nil
 	}
 	if err := beginner.Begin(from); err != nil {
@@ -206,9 +205,13 @@ func (r *Runner) rebuild(records []sources.Record, passed []sources.Position) (e
 	own, below := r.own, r.ripe()
 	for i := range records {
 		rec := &records[i]
-		if p := own.part(rec); rec.Offset < p.committed {
+		p := own.part(rec)
+		p.read = rec.Offset + 1
+		switch {
+		case rec.Offset < p.next: // in the state that was loaded
+		case rec.Offset < p.committed:
 			below = append(below, *rec)
-		} else {
+		default:
 			r.hold(rec, p)
 		}
 	}
@@ -236,6 +239,11 @@ func (r *Runner) rebuild(records []sources.Record, passed []sources.Position) (e
 	own.done += int64(len(below))
 	r.dog.progressed()
 	r.cur.reset()
+	for _, to := range passed {
+		if p := own.parts[to.PartitionID]; p != nil {
+			p.read = max(p.read, to.Next)
+		}
+	}
 	own.pass(slices.DeleteFunc(passed, r.readAhead))
 	r.rebuilt()
 	return nil

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 
 	"github.com/freshet-dev/freshet/sources"
@@ -18,7 +19,7 @@ import (
 const mostAhead = 64 << 20
 
 // follow takes what a standby is told.
-func (r *Runner) follow(p sources.Poll) error {
+func (r *Runner) follow(work context.Context, p sources.Poll) error {
 	if p.Standing != nil && r.own != nil && r.own.following && !r.heed(p.Standing) {
 		r.drop("the committed offsets went back behind what it has applied")
 	}
@@ -28,7 +29,7 @@ func (r *Runner) follow(p sources.Poll) error {
 	case r.own != nil:
 		return nil // an owner yet, as far as it knows
 	case p.Standing != nil:
-		return r.beginToFollow(p.Standing)
+		return r.beginToFollow(work, p.Standing)
 	}
 	if _, able := r.Consumer.(sources.Beginner); !able {
 		r.Config.Health.phase(standby, "standby: another instance owns the partitions; this one rebuilds its state when it takes over")
@@ -37,11 +38,14 @@ func (r *Runner) follow(p sources.Poll) error {
 }
 
 // beginToFollow loads what a start would load.
-func (r *Runner) beginToFollow(standing []sources.Assigned) error {
+func (r *Runner) beginToFollow(work context.Context, standing []sources.Assigned) error {
 	own, _ := newOwnership(standing, len(r.spec.Sources))
 	own.rebuilding, own.following = true, true
 	r.mark(own, standing)
-	if err := r.restore(own, true); err != nil {
+	if err := r.restore(work, own, standing); err != nil {
+		return err
+	}
+	if err := r.begin(own); err != nil {
 		return err
 	}
 	r.own = own
@@ -162,12 +166,11 @@ func (r *Runner) inherit(own, was *ownership) bool {
 			return false
 		}
 	}
-	own.total, own.done, own.cover, own.ripens = 0, 0, was.cover, true
+	own.cover, own.ripens = was.cover, true
 	for _, id := range own.ids {
 		p, w := own.parts[id], was.parts[id]
-		p.start, p.end, p.next, p.applied, p.kept = w.start, w.end, w.next, w.applied, w.kept
+		p.start, p.end, p.next, p.read, p.applied, p.kept = w.start, w.end, w.next, w.read, w.applied, w.kept
 		p.at, p.first, p.recordTime = w.at, w.first, w.recordTime
-		own.total += max(0, p.committed-p.next)
 	}
 	r.metrics.standbyLag.Set(0)
 	return true

@@ -140,7 +140,7 @@ func TestAStandbyAppliesNothingThatIsNotCommitted(t *testing.T) {
 		}
 		w.broker.assign(standby.consumer.fakeConsumer) // the owner has died: its batch is void, at least once shows it
 		pass(time.Second)
-		if standby.consumer.begun != 1 || !strings.Contains(w.logs.String(), `"warm":true`) {
+		if standby.consumer.begun != 2 || !strings.Contains(w.logs.String(), `"warm":true`) {
 			t.Errorf("begun %d times; log %s", standby.consumer.begun, w.logs)
 		}
 		standby.drain(t)

@@ -78,7 +78,7 @@ type Position struct {
 }
 
 // Assigned is what a consumer knows of a partition when it takes it over.
-// Delivery starts at Start, the earliest retained record, whatever was
+// Delivery starts where a Beginner is told, else at Start, the earliest retained record, whatever was
 // committed: the pipeline replays [Start, Committed) silently (design.md 6).
 type Assigned struct {
 	PartitionID
@@ -152,16 +152,19 @@ type Pauser interface {
 	Resume()
 }
 
-// Beginner is a Consumer that can begin elsewhere than at the earliest record,
-// and read along while another instance owns everything: a standby that does
-// has its state when its turn comes.
+// Beginner is a Consumer that is told where to begin, and can read along while
+// another instance owns everything: a standby that does has its state when its
+// turn comes.
 type Beginner interface {
-	// Begin moves delivery to the positions, and to Start where there is none of
-	// a partition. It is called from Poll's goroutine, before the next Poll, after
-	// one that has brought Owned, or Standing. After Standing it makes the
-	// consumer read along: Polls with Standby bring records from then on,
-	// committed or not, until a Poll has brought Lost or Owned. After that Owned
-	// delivery goes on behind what was handed over.
+	// Begin says where delivery begins; Start where from has nothing of a
+	// partition. It is called from Poll's goroutine.
+	//
+	// After a Poll that has brought Owned it must be called, before the next Poll:
+	// nothing is delivered without.
+	//
+	// After one that has brought Standing it may be: Polls with Standby bring
+	// records from then on, committed or not, until a Poll has brought Lost or
+	// Owned.
 	Begin(from []Position) error
 }
 
