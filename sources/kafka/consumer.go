@@ -32,6 +32,7 @@ const (
 	DefaultFetchMaxWait     = 100 * time.Millisecond
 	DefaultTopicCheck       = 30 * time.Second
 	DefaultLagCheck         = 5 * time.Second
+	DefaultStandingCheck    = 150 * time.Millisecond
 )
 
 // Bounds of the client's memory.
@@ -79,6 +80,8 @@ type Config struct {
 	Transaction Transaction
 	TopicCheck  time.Duration // how often the topics are looked at: deleted, made anew, grown
 	LagCheck    time.Duration // how often the ends of the topics are asked for
+	// StandingCheck is how often a standby asks what the owner has committed.
+	StandingCheck time.Duration
 
 	// Observe is called once per state change (joined, owner, lost, retrying),
 	// from the client's goroutines. nil: nobody is told.
@@ -103,6 +106,7 @@ func (c Config) withDefaults() Config {
 	setDuration(&c.FetchMaxWait, DefaultFetchMaxWait)
 	setDuration(&c.TopicCheck, DefaultTopicCheck)
 	setDuration(&c.LagCheck, DefaultLagCheck)
+	setDuration(&c.StandingCheck, DefaultStandingCheck)
 	if c.FetchMinBytes == 0 {
 		c.FetchMinBytes = 1
 	}
@@ -138,6 +142,11 @@ type Consumer struct {
 	lag     map[sources.PartitionID]*progress
 	fenced  bool // since the partitions were given
 	started bool // the first commit of this ownership is done
+
+	follow   *following         // nil: it does not read along
+	stands   []sources.Assigned // what is committed, for a standby; not yet told
+	told     []sources.Assigned // as told last
+	sessions int                // of reading, as the owner or along
 }
 
 type topic struct {
@@ -153,7 +162,9 @@ type ownership struct {
 	gained  []sources.Assigned // not yet told
 	lost    bool               // not yet told
 	waits   bool               // the group has given everything to another member
-	session int                // number of gains so far
+	session int                // its number among all of this consumer
+	begin   chan struct{}      // closed once Begin was called
+	begun   bool               // it was
 	all     []sources.Assigned // of the current session
 	member  string             // whom the group gave it to
 }
@@ -189,6 +200,7 @@ func NewConsumer(ctx context.Context, config Config) (*Consumer, error) {
 	c.stop = stop
 	c.closing.Go(func() { c.watch(watching) })
 	c.closing.Go(func() { c.measure(watching) })
+	c.closing.Go(func() { c.ask(watching) })
 	return c, nil
 }
 
@@ -238,36 +250,42 @@ func (c *Consumer) options(number int) []kgo.Opt {
 	for _, t := range c.config.Topics {
 		names = append(names, t.Name)
 	}
-	opts := []kgo.Opt{
+	opts := append(c.reading(),
 		kgo.ConsumerGroup(c.config.Group),
 		kgo.ConsumeTopics(names...),
 		kgo.Balancers(oneOwner{func(partitions int) { c.assigned(number, partitions) }}),
 		kgo.DisableAutoCommit(),
-		kgo.MetadataMinAge(metadataMinAge),
 		kgo.BlockRebalanceOnPoll(),
 		kgo.SessionTimeout(c.config.SessionTimeout),
 		kgo.HeartbeatInterval(c.config.Heartbeat),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.KeepControlRecords(), // they move the position: a partition that ends in a marker is read to its end
-		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
-		kgo.FetchMaxBytes(fetchMaxBytes),
-		kgo.FetchMaxPartitionBytes(fetchMaxPartitionBytes),
 		kgo.FetchMinBytes(c.config.FetchMinBytes),
-		kgo.FetchMaxWait(c.config.FetchMaxWait),
-		kgo.MaxDecompressBatchBytes(maxDecompressBytes),
 		kgo.AdjustFetchOffsetsFn(func(ctx context.Context, given map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 			return c.takeOver(ctx, number, given)
 		}),
 		kgo.OnPartitionsAssigned(func(ctx context.Context, _ *kgo.Client, p map[string][]int32) { c.fenceFirst(ctx, number, p) }),
 		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { c.lose(number, p, "revoked") }),
 		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, p map[string][]int32) { c.lose(number, p, "lost") }),
-		kgo.WithHooks(hearing{&c.heard}),
-	}
+	)
 	if c.config.InstanceID != "" {
 		opts = append(opts, kgo.InstanceID(c.config.InstanceID))
 	}
 	return opts
+}
+
+// reading is how records are read, as the owner and along with it.
+func (c *Consumer) reading() []kgo.Opt {
+	return []kgo.Opt{
+		kgo.MetadataMinAge(metadataMinAge),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.KeepControlRecords(), // they move the position: a partition that ends in a marker is read to its end
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
+		kgo.FetchMaxBytes(fetchMaxBytes),
+		kgo.FetchMaxPartitionBytes(fetchMaxPartitionBytes),
+		kgo.FetchMaxWait(c.config.FetchMaxWait),
+		kgo.MaxDecompressBatchBytes(maxDecompressBytes),
+		kgo.WithHooks(hearing{&c.heard}),
+	}
 }
 
 // hearing notes that a broker has answered.
@@ -284,6 +302,9 @@ func (h hearing) OnBrokerRead(_ kgo.BrokerMetadata, _ int16, _ int, _, _ time.Du
 func (c *Consumer) Close(ctx context.Context) error {
 	c.stop()
 	defer c.closing.Wait()
+	c.mu.Lock()
+	c.stopReadingAlong()
+	c.mu.Unlock()
 	client, admin := c.current()
 	if client == nil {
 		return nil

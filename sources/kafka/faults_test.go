@@ -24,6 +24,11 @@ func until(t *testing.T, c *Consumer, want func(sources.Poll) bool) error {
 		if err != nil {
 			return err
 		}
+		if p.Owned != nil {
+			if err := c.Begin(nil); err != nil {
+				return err
+			}
+		}
 		if want(p) {
 			return nil
 		}

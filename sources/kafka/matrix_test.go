@@ -73,7 +73,7 @@ func (p *copier) own(ctx context.Context) error {
 		}
 		if got.Owned != nil {
 			p.next = max(0, got.Owned[0].Committed)
-			return nil
+			return p.c.Begin(nil)
 		}
 	}
 }

@@ -23,14 +23,19 @@ func (c *Consumer) Poll(ctx context.Context, max int) (sources.Poll, error) {
 		if change, changed, err := c.change(); changed || err != nil {
 			return change, err
 		}
-		if batch, passed := c.take(max); len(batch)+len(passed) > 0 {
-			return sources.Poll{Records: batch, Passed: passed}, nil
+		if batch, passed, along := c.take(max); len(batch)+len(passed) > 0 {
+			return sources.Poll{Records: batch, Passed: passed, Standby: along}, nil
 		}
 		if ctx.Err() != nil {
 			return sources.Poll{Standby: c.waits()}, nil
 		}
 		if err := c.unreachable(); err != nil {
 			return sources.Poll{}, err
+		}
+		if some, err := c.takeAlong(); err != nil {
+			return sources.Poll{}, err
+		} else if some {
+			continue
 		}
 		client, _ := c.current()
 		if client == nil {
@@ -58,17 +63,23 @@ func (c *Consumer) change() (sources.Poll, bool, error) {
 		return sources.Poll{Lost: true}, true, nil
 	case c.own.gained != nil:
 		owned := c.own.gained
-		c.own.gained = nil
+		c.own.gained, c.stands = nil, nil
+		c.stopReadingAlong()
+		c.standsAt(owned)
 		return sources.Poll{Owned: owned}, true, nil
+	case c.stands != nil && !c.own.held:
+		c.told, c.stands = c.stands, nil
+		return sources.Poll{Standby: true, Standing: c.told}, true, nil
 	}
 	return sources.Poll{}, false, nil
 }
 
 // take hands over what is queued, unless the session it was read in is over.
-func (c *Consumer) take(max int) ([]sources.Record, []sources.Position) {
+// along says that it was read by a standby.
+func (c *Consumer) take(max int) (records []sources.Record, moved []sources.Position, along bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.own.held || c.of != c.own.session {
+	if c.of != c.session() {
 		c.given = len(c.queue)
 		c.passed = nil
 	}
@@ -81,7 +92,7 @@ func (c *Consumer) take(max int) ([]sources.Record, []sources.Position) {
 			passed = append(passed, sources.Position{PartitionID: id, Next: p.next})
 		}
 	}
-	return batch, passed
+	return batch, passed, c.follow != nil
 }
 
 // read waits for records, a change of ownership, or the time to look whether
@@ -109,7 +120,10 @@ func (c *Consumer) read(ctx context.Context, client *kgo.Client, max int) error 
 	if fatal != nil {
 		return fatal
 	}
-	c.enqueue(fetches)
+	c.mu.Lock()
+	session := c.own.session
+	c.mu.Unlock()
+	c.enqueue(fetches, session)
 	return nil
 }
 
@@ -119,7 +133,7 @@ func (c *Consumer) wakeBy(cancel context.CancelFunc) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.wake = cancel
-	return c.fatal == nil && !c.own.lost && c.own.gained == nil
+	return c.fatal == nil && !c.own.lost && c.own.gained == nil && (c.stands == nil || c.own.held) && (c.follow == nil || c.follow.fetched == nil)
 }
 
 // tell ends the wait of the client; c.mu is held.
@@ -170,16 +184,16 @@ func (c *Consumer) judge(topic string, partition int32, err error) error {
 	return nil
 }
 
-// enqueue turns what was fetched into records. It runs while the group waits,
-// so the session cannot change under it.
-func (c *Consumer) enqueue(fetches kgo.Fetches) {
+// enqueue turns what was fetched in a session into records. An owner's runs
+// while the group waits, so that its session cannot change under it.
+func (c *Consumer) enqueue(fetches kgo.Fetches, session int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.queue, c.given, c.of = c.queue[:0], 0, c.own.session
-	c.headers = c.headers[:0]
-	if !c.own.held {
+	if c.session() != session {
 		return
 	}
+	c.queue, c.given, c.of = c.queue[:0], 0, session
+	c.headers = c.headers[:0]
 	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
 		t := c.topics[p.Topic]
 		if t == nil || len(p.Records) == 0 {
@@ -240,22 +254,26 @@ func (c *Consumer) Lag() map[sources.PartitionID]int64 {
 // Pause implements sources.Pauser. The client drops what it has buffered of the
 // partition and fetches it again later.
 func (c *Consumer) Pause(id sources.PartitionID) {
-	client, _ := c.current()
-	if client == nil {
-		return
-	}
-	for name, t := range c.topics {
-		if t.source == id.Source {
-			client.PauseFetchPartitions(map[string][]int32{name: {id.Partition}})
-		}
+	if client := c.reader(); client != nil {
+		client.PauseFetchPartitions(map[string][]int32{c.name(id.Source): {id.Partition}})
 	}
 }
 
 // Resume implements sources.Pauser.
 func (c *Consumer) Resume() {
-	if client, _ := c.current(); client != nil {
+	if client := c.reader(); client != nil {
 		resume(client)
 	}
+}
+
+// reader is the client that reads; nil where none does.
+func (c *Consumer) reader() *kgo.Client {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.follow != nil {
+		return c.follow.client
+	}
+	return c.client
 }
 
 func resume(client *kgo.Client) {

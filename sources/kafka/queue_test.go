@@ -15,12 +15,12 @@ func TestQueueOfAnotherSessionIsDropped(t *testing.T) {
 	} {
 		c := &Consumer{queue: make([]sources.Record, 5), of: 1, passed: make([]sources.Position, 1)}
 		c.own = ownership{held: true, session: 1}
-		if batch, passed := c.take(2); len(batch) != 2 || len(passed) != 1 {
+		if batch, passed, _ := c.take(2); len(batch) != 2 || len(passed) != 1 {
 			t.Fatalf("%s: %d records, %d positions before", name, len(batch), len(passed))
 		}
 		c.passed = make([]sources.Position, 1)
 		change(&c.own)
-		if batch, passed := c.take(2); len(batch) != 0 || len(passed) != 0 {
+		if batch, passed, _ := c.take(2); len(batch) != 0 || len(passed) != 0 {
 			t.Errorf("%s: %d records, %d positions of the old session", name, len(batch), len(passed))
 		}
 	}

@@ -29,17 +29,20 @@ const unstableWait = 50 * time.Millisecond
 // built from there. It ends when ctx does, which is when the group rebalances.
 func (c *Consumer) takeOver(ctx context.Context, number int, given map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 	c.mu.Lock()
-	held, admin := c.own.held, c.admin
+	held, admin, begin := c.own.held, c.admin, c.own.begin
 	current := c.number == number
 	c.mu.Unlock()
 	if !current {
 		return nil, context.Canceled
 	}
-	if held {
+	short := c.missing(given)
+	switch {
+	case held && short != "":
 		// Everything was ours, and now there is more.
 		return nil, c.fail(errors.New("a topic has more partitions now: start again to take them over"))
-	}
-	if short := c.missing(given); short != "" {
+	case held:
+		return c.begins(ctx, number, begin) // a rebalance has cut off the wait for it
+	case short != "":
 		c.config.Observe("retrying", fmt.Errorf("%s: %w", short, errPartial))
 		return nil, errPartial // the client asks for the topics anew before it joins again
 	}
@@ -54,19 +57,10 @@ func (c *Consumer) takeOver(ctx context.Context, number int, given map[string]ma
 		}
 		return nil, c.fail(err)
 	}
-	begin := make(map[string]map[int32]kgo.Offset, len(given))
-	for name, t := range c.topics {
-		begin[name] = make(map[int32]kgo.Offset, t.partitions)
-		for _, a := range all {
-			if a.Source == t.source {
-				begin[name][a.Partition] = kgo.NewOffset().At(a.Start)
-			}
-		}
-	}
-	if !c.gain(number, all) {
+	if begin = c.gain(number, all); begin == nil {
 		return nil, context.Canceled
 	}
-	return begin, nil
+	return c.begins(ctx, number, begin)
 }
 
 // fence keeps the last owner's producer out, and ends the transaction that it
@@ -114,24 +108,24 @@ func (c *Consumer) missing(given map[string]map[int32]kgo.Offset) string {
 	return ""
 }
 
-func (c *Consumer) gain(number int, all []sources.Assigned) bool {
+// gain is an ownership that begins. The result is closed once the pipeline has
+// said where to begin; nil: another client has joined since.
+func (c *Consumer) gain(number int, all []sources.Assigned) chan struct{} {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.number != number {
-		return false
+		return nil
 	}
 	c.own.held, c.own.gained, c.own.all = true, all, all
-	c.own.session++
+	c.own.begin, c.own.begun = make(chan struct{}), false
+	c.sessions++
+	c.own.session = c.sessions
 	c.own.member, _ = c.client.GroupMetadata()
 	c.started = false
 	resume(c.client) // a pause is the last session's
-	clear(c.lag)
-	for _, a := range all {
-		c.lag[a.PartitionID] = &progress{next: a.Start, end: a.End, tail: -1}
-	}
 	c.tell()
 	c.config.Observe("owner", nil)
-	return true
+	return c.own.begin
 }
 
 // lose is told of every rebalance, mostly with nothing in it.
@@ -190,49 +184,57 @@ var errGap = errors.New("freshet never resets a position by itself")
 // positions asks where every partition starts, ends and was committed, and
 // refuses a committed position outside of the log.
 func (c *Consumer) positions(ctx context.Context, admin *kadm.Client) ([]sources.Assigned, error) {
-	names := make([]string, 0, len(c.topics))
-	for name := range c.topics {
-		names = append(names, name)
-	}
-	slices.Sort(names)
 	committed, err := c.committed(ctx, admin)
 	if err != nil {
 		return nil, err
 	}
+	all, ends, err := c.extent(ctx, admin)
+	if err != nil {
+		return nil, err
+	}
+	for i, a := range all {
+		a = c.withCommitted(a, committed)
+		name := c.name(a.Source)
+		err := inLog(name, c.config.Group, a, ends[name][a.Partition].Offset)
+		if err != nil && c.config.AcceptGap && a.Committed < a.Start {
+			c.config.Observe("a gap is accepted", err)
+			a.Committed, err = a.Start, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		all[i] = a
+	}
+	return all, nil
+}
+
+// extent asks where every partition starts and ends, in order; ends are with
+// what open transactions hold.
+func (c *Consumer) extent(ctx context.Context, admin *kadm.Client) (all []sources.Assigned, ends kadm.ListedOffsets, err error) {
+	names := make([]string, 0, len(c.topics))
+	for name := range c.topics {
+		names = append(names, name)
+	}
 	starts, err := list(ctx, admin.ListStartOffsets, names)
 	if err != nil {
-		return nil, fmt.Errorf("list the earliest offsets: %w", err)
+		return nil, nil, fmt.Errorf("list the earliest offsets: %w", err)
 	}
 	stable, err := list(ctx, admin.ListCommittedOffsets, names)
 	if err != nil {
-		return nil, fmt.Errorf("list the last stable offsets: %w", err)
+		return nil, nil, fmt.Errorf("list the last stable offsets: %w", err)
 	}
-	ends, err := list(ctx, admin.ListEndOffsets, names)
-	if err != nil {
-		return nil, fmt.Errorf("list the latest offsets: %w", err)
+	if ends, err = list(ctx, admin.ListEndOffsets, names); err != nil {
+		return nil, nil, fmt.Errorf("list the latest offsets: %w", err)
 	}
-	var all []sources.Assigned
 	for _, name := range names {
 		t := c.topics[name]
 		for p := range t.partitions {
-			a := sources.Assigned{
+			all = append(all, sources.Assigned{
 				PartitionID: sources.PartitionID{Source: t.source, Partition: p},
 				Start:       starts[name][p].Offset,
 				Committed:   -1,
 				End:         stable[name][p].Offset,
-			}
-			if o, ok := committed.Lookup(name, p); ok && o.At >= 0 {
-				a.Committed, a.Metadata = o.At, o.Metadata
-			}
-			err := inLog(name, c.config.Group, a, ends[name][p].Offset)
-			if err != nil && c.config.AcceptGap && a.Committed < a.Start {
-				c.config.Observe("a gap is accepted", err)
-				a.Committed, err = a.Start, nil
-			}
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, a)
+			})
 		}
 	}
 	slices.SortFunc(all, func(a, b sources.Assigned) int {
@@ -241,7 +243,24 @@ func (c *Consumer) positions(ctx context.Context, admin *kadm.Client) ([]sources
 		}
 		return int(a.Partition - b.Partition)
 	})
-	return all, nil
+	return all, ends, nil
+}
+
+func (c *Consumer) withCommitted(a sources.Assigned, committed kadm.OffsetResponses) sources.Assigned {
+	if o, ok := committed.Lookup(c.name(a.Source), a.Partition); ok && o.At >= 0 {
+		a.Committed, a.Metadata = o.At, o.Metadata
+	}
+	return a
+}
+
+// name is the topic of a source.
+func (c *Consumer) name(source int) string {
+	for name, t := range c.topics {
+		if t.source == source {
+			return name
+		}
+	}
+	return ""
 }
 
 func inLog(topic, group string, a sources.Assigned, end int64) error {

@@ -47,6 +47,9 @@ func testReadCommitted(t *testing.T, client kafkaclient.Config) {
 		}
 		if p.Owned != nil {
 			end = p.Owned[0].End
+			if err := c.Begin(nil); err != nil {
+				t.Fatal(err)
+			}
 		}
 		for _, r := range p.Records {
 			got = append(got, string(r.Value))

@@ -72,6 +72,8 @@ func Test(t *testing.T, s Suite) {
 		t.Run("a commit is found by the next owner", s.commit)
 		t.Run("a first commit covers every partition", s.commitCovers)
 		t.Run("a standby waits and takes over", s.standby)
+		t.Run("a standby reads along", s.readsAlong)
+		t.Run("an owner begins where it is told", s.beginsWhereTold)
 		t.Run("a commit after a loss is refused", s.loss)
 		t.Run("nothing of a lost session is handed over", s.lossDropsRecords)
 	}
@@ -102,12 +104,28 @@ func next(t *testing.T, c sources.Consumer, max int) sources.Poll {
 		if err != nil {
 			t.Fatalf("poll: %v", err)
 		}
+		if p.Owned != nil {
+			begin(t, c)
+		}
 		if len(p.Records) > 0 || p.Owned != nil || p.Lost || p.Ended {
 			return p
 		}
 	}
 	t.Fatalf("nothing came within %s", patience)
 	return sources.Poll{}
+}
+
+// begin tells a consumer where to begin, if it wants to be told: everywhere at
+// the start, but for the positions.
+func begin(t *testing.T, c sources.Consumer, from ...sources.Position) {
+	t.Helper()
+	beginner, ok := c.(sources.Beginner)
+	if !ok {
+		return
+	}
+	if err := beginner.Begin(from); err != nil {
+		t.Fatalf("begin: %v", err)
+	}
 }
 
 // owned polls until this instance is the owner.
