@@ -19,7 +19,18 @@ import (
 // leave, a batch may close, or the inputs or ctx have ended. It deals with
 // changes of ownership on the way.
 func (r *Runner) gather(ctx, work context.Context) error {
-	for ctx.Err() == nil && !r.ended && !r.ready() {
+	for ctx.Err() == nil && !r.ended {
+		if r.flight != nil && r.flight.landed() {
+			if err := r.land(); err != nil {
+				return err
+			}
+		}
+		if r.ready() {
+			return nil
+		}
+		if r.rest(ctx) {
+			continue
+		}
 		r.askTables()
 		if len(r.cur.in.slots)+len(r.open) == 0 {
 			r.swapTables()
@@ -55,13 +66,10 @@ func (r *Runner) room() int {
 
 // ready reports whether there is something to do but to poll.
 func (r *Runner) ready() bool {
-	if r.flight != nil && r.flight.landed() {
-		return true
-	}
 	if r.own == nil || r.own.rebuilding {
 		return false
 	}
-	return r.room() <= 0 || r.flight == nil && (r.leaves() <= 0 || r.due() <= 0 || r.healDue() <= 0)
+	return r.room() <= 0 || r.leaving() && !r.stale()
 }
 
 // working reports whether anything waits to be committed, as far as is known.
@@ -91,7 +99,13 @@ func (r *Runner) due() time.Duration {
 
 // patience is how long a poll may wait for records.
 func (r *Runner) patience() time.Duration {
-	if r.flight != nil || r.own == nil || r.own.rebuilding {
+	if r.own == nil || r.own.rebuilding {
+		return tick
+	}
+	if r.paces() && (r.look.again || r.leaving()) {
+		return lookWait
+	}
+	if r.flight != nil {
 		return tick
 	}
 	return min(tick, r.leaves(), r.due(), r.healDue())
@@ -114,7 +128,10 @@ func (r *Runner) poll(ctx context.Context, wait time.Duration) (sources.Poll, er
 		r.flight.wakes(cancel)
 		defer r.flight.wakes(func() {})
 	}
-	return r.Consumer.Poll(ctx, room)
+	began := time.Now()
+	p, err := r.Consumer.Poll(ctx, room)
+	r.look.note(began, time.Now(), len(p.Records), r.few())
+	return p, err
 }
 
 // take puts a poll where it belongs: a change of ownership, a rebuild, or the

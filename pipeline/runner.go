@@ -56,6 +56,7 @@ type Runner struct {
 	behind  behind
 	dog     watchdog
 	lagging bool // records lay ahead when it was asked last
+	look    look
 	out     output
 	vectors []*features.Vector // by source
 	metrics *metrics
@@ -189,7 +190,7 @@ func (r *Runner) turn(work context.Context, last bool) error {
 	if err := r.land(); err != nil || r.own == nil || r.own.rebuilding {
 		return err
 	}
-	commit := len(r.open) > 0 && (last || r.Limits.CommitInterval == 0 || r.own.records >= r.Limits.BatchRecords || r.due() <= 0)
+	commit := len(r.open) > 0 && (last || r.Limits.CommitInterval == 0 || r.own.records >= r.Limits.BatchRecords || r.due() <= commitSlack)
 	healing := r.heal()
 	if left < len(r.open) || commit || healing != nil {
 		r.launch(work, left, commit, healing)
