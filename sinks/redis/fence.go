@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -34,8 +35,9 @@ const armTries = 64
 
 // exec does the commands in one transaction, all or none: none where another
 // owner has raised the fence. Replies of the server are the commands' own
-// errors; the result is one of those, or why there are none.
-func (l *lane) exec(ctx context.Context, commands []goredis.Cmder) error {
+// errors; the result is one of those, or why there are none. batch is that of the
+// rows.
+func (l *lane) exec(ctx context.Context, commands []goredis.Cmder, batch uint64) error {
 	for range armTries {
 		if !l.armed {
 			if err := l.arm(ctx); err != nil {
@@ -45,11 +47,32 @@ func (l *lane) exec(ctx context.Context, commands []goredis.Cmder) error {
 		if _, lost := l.store.beats.missing(); lost && l.withheld {
 			return sinks.ErrRowsLost
 		}
-		if done, err := l.try(ctx, commands); done || err != nil {
+		// The number of a heartbeat is drawn under the watch: whoever drew a later
+		// one meanwhile has touched the fence, so this one is not stored.
+		beat, more := l.beat(ctx, batch)
+		done, err := l.try(ctx, append(commands, more...))
+		if done && err == nil {
+			l.store.beats.stored(beat)
+		}
+		if done || err != nil {
 			return err
 		}
 	}
 	return fmt.Errorf("%s was touched %d times in a row while nobody else owned it", l.store.keys.fence(), armTries)
+}
+
+// beat is what a transaction of rows says in the heartbeat; a sign of life says
+// something there only where the last word was that rows are missing.
+func (l *lane) beat(ctx context.Context, batch uint64) (beat string, commands []goredis.Cmder) {
+	s := l.store
+	if s.owner == 0 || l.withheld && !s.beats.gloomy() {
+		return "", nil
+	}
+	beat = s.beats.next(s.owner, batch, false)
+	if l.withheld { // a transaction of rows that is on its way has an older number
+		commands = append(commands, goredis.NewCmd(ctx, "set", s.keys.fence(), s.claimed()))
+	}
+	return beat, append(commands, goredis.NewCmd(ctx, "set", s.keys.heartbeat(), beat))
 }
 
 // try sends one transaction, and the watch for the next one behind it.
@@ -70,8 +93,8 @@ func (l *lane) try(ctx context.Context, commands []goredis.Cmder) (done bool, er
 		l.drop()
 		return false, errors.Join(firstError(commands), exec.Err(), get.Err())
 	}
-	owner, err := ownerOf(get)
-	l.armed = watch.Err() == nil && err == nil && owner == l.store.owner
+	owner, word, err := claimOf(get)
+	l.armed = watch.Err() == nil && err == nil && owner == l.store.owner && (owner == 0 || word == l.store.word)
 	switch {
 	case errors.Is(exec.Err(), goredis.Nil):
 		return false, nil // refused: the fence was touched
@@ -121,12 +144,12 @@ func (l *lane) arm(ctx context.Context) error {
 			l.drop()
 			return err
 		}
-		owner, err := ownerOf(get)
+		owner, word, err := claimOf(get)
 		found, _ := textOf(beat)
 		switch {
 		case err != nil:
 			return &sinks.Fatal{Err: fmt.Errorf("%s is no owner's number: was it edited by hand? %w", s.keys.fence(), err)}
-		case owner > s.owner:
+		case owner > s.owner, owner == s.owner && owner > 0 && word != s.word:
 			return &sinks.Fatal{Err: fmt.Errorf("%s is %d, and we are owner %d: %w; if that was no hand-over, two runs write namespace %s: give one another namespace or database",
 				s.keys.fence(), owner, s.owner, sinks.ErrLost, s.keys.namespace)}
 		case s.owner == 0:
@@ -154,7 +177,7 @@ func (l *lane) claim(ctx context.Context, lost, begins bool, drawn, run uint64) 
 	beat := ""
 	pipeline := l.conn.Pipeline()
 	pipeline.Do(ctx, "multi")
-	pipeline.Do(ctx, "set", s.keys.fence(), s.owner)
+	pipeline.Do(ctx, "set", s.keys.fence(), s.claimed())
 	if lost || begins {
 		beat = s.beats.next(s.owner, 0, lost)
 		pipeline.Do(ctx, "set", s.keys.heartbeat(), beat)
@@ -186,17 +209,20 @@ func (l *lane) drop() {
 	}
 }
 
-// ownerOf reads the fence: 0 where there is none.
-func ownerOf(get *goredis.StringCmd) (uint32, error) {
-	text, err := get.Result()
-	if errors.Is(err, goredis.Nil) {
-		return 0, nil
+// claimed is what the fence says while it is ours: the owner's number and a word
+// of this process. A server that lost the drawing of a number gives it out again;
+// of two that have it the one who finds the other's word ends.
+func (s *Store) claimed() string { return strconv.FormatUint(uint64(s.owner), 10) + " " + s.word }
+
+// claimOf reads the fence: 0 where there is none.
+func claimOf(get *goredis.StringCmd) (owner uint32, word string, err error) {
+	text, err := textOf(get)
+	if err != nil || text == "" {
+		return 0, "", err
 	}
-	if err != nil {
-		return 0, err
-	}
+	text, word, _ = strings.Cut(text, " ")
 	n, err := strconv.ParseUint(text, 10, 32)
-	return uint32(n), err
+	return uint32(n), word, err
 }
 
 // numberOf reads a counter of meta: 0 where there is none.

@@ -84,8 +84,8 @@ func TestALostFenceIsRaisedAgain(t *testing.T) {
 	zombie, owner := owning(t, o), owning(t, o)
 	for i, fault := range []func() error{
 		func() error { return owner.client.Del(ctx, owner.keys.fence()).Err() },
-		func() error { return owner.client.Set(ctx, owner.keys.fence(), zombie.owner, 0).Err() },
-		func() error { return owner.client.Set(ctx, owner.keys.fence(), owner.owner, 0).Err() }, // touched, the same
+		func() error { return owner.client.Set(ctx, owner.keys.fence(), zombie.claimed(), 0).Err() },
+		func() error { return owner.client.Set(ctx, owner.keys.fence(), owner.claimed(), 0).Err() }, // touched, the same
 		func() error { // the zombie is the first to find it gone
 			if err := owner.client.Del(ctx, owner.keys.fence()).Err(); err != nil {
 				return err
@@ -99,8 +99,8 @@ func TestALostFenceIsRaisedAgain(t *testing.T) {
 		if err := owner.Write(ctx, cardRows(10, uint64(10+i))); err != nil {
 			t.Errorf("case %d: %v", i, err)
 		}
-		if got := owner.client.Get(ctx, owner.keys.fence()).Val(); got != fmt.Sprint(owner.owner) {
-			t.Errorf("case %d: fence %s, want %d", i, got, owner.owner)
+		if got := owner.client.Get(ctx, owner.keys.fence()).Val(); got != owner.claimed() {
+			t.Errorf("case %d: fence %s, want %s", i, got, owner.claimed())
 		}
 		wantLost(t, fmt.Sprint("case ", i, ": zombie"), zombie.Write(ctx, cardRows(1, 1)))
 	}

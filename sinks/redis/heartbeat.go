@@ -28,6 +28,7 @@ type beats struct {
 	first  bool   // the run starts without committed offsets: nothing is needed
 	losses uint64
 	whole  uint64 // the last loss that was repaired
+	gloom  bool   // the heartbeat may say that rows are missing
 }
 
 const (
@@ -52,6 +53,7 @@ func (b *beats) next(owner uint32, batch uint64, lost bool) string {
 	text := fmt.Sprintf("%08x%016x batch=%d", owner, b.n, b.batch)
 	if lost || b.losses != b.whole {
 		text += beatRewriting
+		b.gloom = true
 	}
 	return text
 }
@@ -61,6 +63,17 @@ func (b *beats) stored(text string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.acked = max(b.acked, placeOf(text))
+	if text != "" && !strings.HasSuffix(text, beatRewriting) {
+		b.gloom = false
+	}
+}
+
+// gloomy reports whether the heartbeat says that rows are missing although they
+// are all there again.
+func (b *beats) gloomy() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.gloom && b.losses == b.whole
 }
 
 // claimed notes that the fence was set, and that rows were found lost.

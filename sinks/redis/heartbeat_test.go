@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os/exec"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -318,5 +319,113 @@ func waitUntil(t *testing.T, what func() bool) {
 		case <-deadline.C:
 			t.Fatal("it did not come")
 		}
+	}
+}
+
+// A quiet stream says that its rows are whole again: with the first sign of life
+// after the repair, not with the next row.
+func TestTheHeartbeatSaysThatRowsAreWholeAgain(t *testing.T) {
+	o := realOptions(t)
+	ctx := context.Background()
+	s := first(t, o)
+	if err := s.Write(ctx, cardRows(10, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.client.Del(ctx, s.keys.fence(), s.keys.heartbeat()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Write(ctx, cardRows(10, 2)); err != nil {
+		t.Fatal(err)
+	}
+	wantLosses(t, s, 1)
+	says := func() string { return s.client.Get(ctx, s.keys.heartbeat()).Val() }
+	if got := says(); !strings.HasSuffix(got, beatRewriting) {
+		t.Fatalf("heartbeat %q while rows are missing", got)
+	}
+	s.Whole(1)
+	if err := s.Alive(ctx, 1); err != nil {
+		t.Fatal(err)
+	}
+	if got := says(); strings.HasSuffix(got, beatRewriting) || placeOf(got) != s.Proof() {
+		t.Errorf("heartbeat %q after the repair, the proof is %q", got, s.Proof())
+	}
+	before := says()
+	if err := s.Alive(ctx, 2); err != nil || says() != before {
+		t.Errorf("a sign of life moved the heartbeat to %q: %v", says(), err)
+	}
+	if err := s.Write(ctx, cardRows(10, 3)); err != nil {
+		t.Fatal(err)
+	}
+	if n, lost := s.Lost(); lost || n != 1 {
+		t.Errorf("%d losses, lost %t: our own heartbeat was taken for an older one", n, lost)
+	}
+	wantLosses(t, heir(t, o, s.Proof()), 0)
+}
+
+// heir is a store that has taken over, with what proves the rows.
+func heir(t *testing.T, o Options, proof string) *Store {
+	t.Helper()
+	s := openStore(t, o)
+	if _, _, err := s.TakeOver(context.Background(), sinks.Writer{Proof: proof}); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// The sign of life finds a loss while a write is on its way: that write, done
+// again, is not taken for a heartbeat that went back.
+func TestALossThatTheSignOfLifeFindsIsCountedOnce(t *testing.T) {
+	o := realOptions(t)
+	ctx := context.Background()
+	s := first(t, o)
+	for batch := range uint64(20) {
+		for _, err := range []error{s.Write(ctx, cardRows(300, batch+1)), s.Alive(ctx, 1)} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.client.Del(ctx, s.keys.fence(), s.keys.heartbeat()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		done := make(chan error)
+		go func() { done <- s.Alive(ctx, 2) }()
+		if err := s.Write(ctx, cardRows(300, batch+1)); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-done; err != nil && !errors.Is(err, sinks.ErrRowsLost) {
+			t.Fatal(err)
+		}
+		s.writes.drop() // the next one looks at the heartbeat
+		if err := s.Write(ctx, cardRows(1, batch+1)); err != nil {
+			t.Fatal(err)
+		}
+		if n, _ := s.Lost(); n != batch+1 {
+			t.Fatalf("%d losses counted after %d", n, batch+1)
+		}
+		s.Whole(batch + 1)
+	}
+}
+
+// A failover that loses the drawing of an owner number gives it out again. Of two
+// writers with one number the one who finds the other's word ends; the rows are
+// one writer's.
+func TestOneNumberIsOneOwners(t *testing.T) {
+	o := realOptions(t)
+	ctx := context.Background()
+	zombie := first(t, o)
+	if err := zombie.Write(ctx, cardRows(3, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := zombie.client.Del(ctx, zombie.keys.fence(), zombie.keys.meta()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	owner := heir(t, o, zombie.Proof())
+	if owner.owner != zombie.owner {
+		t.Fatalf("owner %d beside %d: the number was not given out again, so nothing is tried", owner.owner, zombie.owner)
+	}
+	wantLost(t, "a write of the one before", zombie.Write(ctx, cardRows(3, 1)))
+	wantLost(t, "its sign of life", zombie.Alive(ctx, 1))
+	if err := owner.Write(ctx, cardRows(3, 2)); err != nil {
+		t.Errorf("the owner: %v", err)
 	}
 }

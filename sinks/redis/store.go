@@ -2,6 +2,8 @@ package redis
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
@@ -29,6 +31,7 @@ type Store struct {
 	rows        encoder
 	owner       uint32 // ours; 0: nobody has taken over by this store
 	incarnation uint32
+	word        string // of this store alone, in the fence beside owner
 	writes      lane // of Write
 	signs       lane // of Alive, which may come beside
 
@@ -47,9 +50,16 @@ func Open(o Options) (*Store, error) {
 		return nil, err
 	}
 	k := keys{namespace: o.Namespace, tokens: o.Tokens}
-	s := &Store{client: client, address: client.Options().Addr, keys: k, rows: newEncoder(k), personal: o.Personal}
+	s := &Store{client: client, address: client.Options().Addr, keys: k, rows: newEncoder(k), personal: o.Personal, word: newWord()}
 	s.writes.store, s.signs.store, s.signs.withheld = s, s, true
 	return s, nil
+}
+
+// newWord is a word that no other store has.
+func newWord() string {
+	var random [8]byte
+	_, _ = rand.Read(random[:]) // never fails: it would end the process
+	return hex.EncodeToString(random[:])
 }
 
 // Close ends the connections.
@@ -82,7 +92,7 @@ func (s *Store) TakeOver(ctx context.Context, w sinks.Writer) (owner, incarnatio
 	if err != nil {
 		return 0, 0, s.failed("read "+meta, err)
 	}
-	fence, err := ownerOf(s.client.Get(ctx, s.keys.fence())) // meta may have been lost without it
+	fence, _, err := claimOf(s.client.Get(ctx, s.keys.fence())) // meta may have been lost without it
 	if err != nil {
 		return 0, 0, s.failed("read "+s.keys.fence(), err)
 	}
@@ -141,17 +151,10 @@ func (s *Store) Write(ctx context.Context, rows []sinks.VersionedRow) error {
 
 func (s *Store) writePipeline(ctx context.Context, rows []sinks.VersionedRow) error {
 	commands := s.rows.encode(ctx, rows)
-	beat := ""
-	if s.owner > 0 {
-		_, lost := s.beats.missing()
-		beat = s.beats.next(s.owner, rows[0].Version.Batch, lost)
-		commands = append(commands, goredis.NewCmd(ctx, "set", s.keys.heartbeat(), beat))
-	}
-	err := s.writes.exec(ctx, commands)
+	err := s.writes.exec(ctx, commands, rows[0].Version.Batch)
 	var fatal *sinks.Fatal
 	switch {
 	case err == nil:
-		s.beats.stored(beat)
 		return nil
 	case errors.As(err, &fatal):
 		return s.failed("write rows", err)
@@ -182,10 +185,11 @@ func (s *Store) pipelineFailed(commands []goredis.Cmder, rows int, err error) er
 	return fmt.Errorf("%d of %d commands for %d rows failed: %w", failed, len(commands), rows, told)
 }
 
-// Alive writes the stream's time, for five seconds.
+// Alive writes the stream's time, for five seconds. The first one after a repair
+// says so in the heartbeat too: no row may come for long.
 func (s *Store) Alive(ctx context.Context, ms int64) error {
 	set := goredis.NewCmd(ctx, "set", s.keys.alive(), strconv.FormatInt(ms, 10), "px", aliveFor.Milliseconds())
-	if err := s.signs.exec(ctx, []goredis.Cmder{set}); err != nil {
+	if err := s.signs.exec(ctx, []goredis.Cmder{set}, 0); err != nil {
 		return s.failed("write "+s.keys.alive(), err)
 	}
 	return nil

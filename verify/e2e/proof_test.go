@@ -145,7 +145,7 @@ func (p *proof) run(t *testing.T, kill func(*testing.T, *process)) *checks.Verdi
 	produced.Add(1)
 	go func() {
 		defer produced.Done()
-		srv.produce(t, s, p.events)
+		srv.produce(t, s, generate.New(proofTraffic()), p.events)
 	}()
 	first := start(t, "the first run", binary, env, "run", path)
 	first.until(t, 3*time.Minute, "a quarter was committed", func() bool { return srv.committed(t, group) > proofEvents/4 })
@@ -189,14 +189,13 @@ func (p *proof) run(t *testing.T, kill func(*testing.T, *process)) *checks.Verdi
 	return verdict
 }
 
-// produce writes the generator's events with four writers side by side, so
+// produce writes the generator's next events with four writers side by side, so
 // that they interleave as they come.
-func (s *servers) produce(t *testing.T, sp *spec.Spec, events int) {
+func (s *servers) produce(t *testing.T, sp *spec.Spec, gen *generate.Generator, events int) {
 	topicOf := map[string]string{}
 	for _, src := range sp.Sources {
 		topicOf[src.Name] = src.Topic
 	}
-	gen := generate.New(proofTraffic())
 	feeds := make([]chan *kgo.Record, writers)
 	var wg, flushed sync.WaitGroup
 	for w := range feeds {
