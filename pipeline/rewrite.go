@@ -56,6 +56,9 @@ func (r *Runner) owe() {
 
 func (r *Runner) beginRewrite(loss uint64, why string) {
 	w := &r.behind.rewriting
+	if r.behind.count.Load() == 0 && !w.owed.Load() {
+		r.behind.since = time.Now()
+	}
 	w.loss, w.at, w.next, w.last, w.rows, w.since = loss, features.Every{}, features.Every{}, false, 0, time.Now()
 	w.owed.Store(true)
 	r.metrics.losses.WithLabelValues(r.Backend).Inc()

@@ -41,7 +41,7 @@ func Start(ctx context.Context, args ...string) (*Server, error) {
 	if err != nil {
 		return nil, ErrNoServer
 	}
-	port, err := freePort()
+	port, err := FreePort()
 	if err != nil {
 		return nil, err
 	}
@@ -164,7 +164,8 @@ func (s *Server) until(ctx context.Context, limit time.Duration, what string, is
 	return nil
 }
 
-func freePort() (int, error) {
+// FreePort is a port of loopback that nobody listens on at the moment.
+func FreePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return 0, err
