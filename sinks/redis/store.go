@@ -32,8 +32,8 @@ type Store struct {
 	owner       uint32 // ours; 0: nobody has taken over by this store
 	incarnation uint32
 	word        string // of this store alone, in the fence beside owner
-	writes      lane // of Write
-	signs       lane // of Alive, which may come beside
+	writes      lane   // of Write
+	signs       lane   // of Alive, which may come beside
 
 	beats    beats
 	meta     []any // what describe wrote
