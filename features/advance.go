@@ -14,8 +14,9 @@ func (l *entityLog) advance(w []uint64, t int64) {
 	}
 	w[atNow] = uint64(t)
 	if t >= int64(w[atDue]) {
-		rows, due := l.rows.All(w[atRows:]), uint64(never)
-		for _, k := range l.plan.sliding {
+		due := l.leaveSpans(w, t)
+		for _, k := range l.plan.delayed {
+			rows := l.rows.All(w[atRows:])
 			if t >= int64(w[k.at+1]) {
 				w[k.at] = l.move(k, rows, w, w[k.at], t, true)
 				w[k.at+1] = l.due(k, rows, w[k.at])
@@ -34,53 +35,39 @@ func (l *entityLog) advance(w []uint64, t int64) {
 // never is the due time of a window that nothing will enter or leave.
 const never = 1<<63 - 1
 
-// due is when the next row enters a window at its head or leaves it at its
-// tail.
+// due is when the next row enters a delayed window at its head or leaves it at
+// its tail.
 func (l *entityLog) due(k *cursorPlan, rows []uint64, cursor uint64) uint64 {
 	at, n := uint64(never), l.plan.len(rows)
 	if tail := int(uint32(cursor)); tail < n {
 		at = uint64(l.plan.timeAt(rows, tail) + k.delay + k.length)
 	}
-	if head := int(cursor >> 32); k.delay > 0 && head < n {
+	if head := int(cursor >> 32); head < n {
 		at = min(at, uint64(l.plan.timeAt(rows, head)+k.delay))
 	}
 	return at
 }
 
-// move moves a sliding window on to t: rows enter it at the head, where it has
-// a delay, and leave it at the tail. The parts are in words: the entity's state
-// (own) or a copy. The new tail and head are returned.
+// move moves a delayed window on to t: rows enter it at the head and leave it at
+// the tail. The parts are in words: the entity's state (own) or a copy. The new
+// tail and head are returned.
 func (l *entityLog) move(k *cursorPlan, rows, words []uint64, cursor uint64, t int64, own bool) uint64 {
-	tail, n := int(uint32(cursor)), l.plan.len(rows)
-	head, entered := n, 0
-	if k.delay > 0 {
-		head = int(cursor >> 32)
-		for head < n && l.plan.timeAt(rows, head) <= t-k.delay {
-			row := l.plan.row(rows, head)
-			l.plan.add(k, row, words)
-			if own {
-				l.joinCounts(k, words, row)
-			}
-			head++
+	tail, head, n := int(uint32(cursor)), int(cursor>>32), l.plan.len(rows)
+	for head < n && l.plan.timeAt(rows, head) <= t-k.delay {
+		row := l.plan.row(rows, head)
+		l.plan.add(k, row, words)
+		if own {
+			l.joinCounts(k, words, row)
 		}
-		entered = head
+		head++
 	}
 	for from := t - k.delay - k.length; tail < head && l.plan.timeAt(rows, tail) <= from; tail++ {
-		row := l.plan.row(rows, tail)
-		l.plan.remove(k, row, words)
-		if !own {
-			continue
-		}
-		for _, p := range k.beside {
-			if l.plan.has(row, p.bit) {
-				l.leave(p, rows, tail, words)
-			}
-		}
-		if len(k.longest) > 0 {
-			l.forget(k, row, words)
+		l.plan.remove(k, l.plan.row(rows, tail), words)
+		if own {
+			l.leaveMore(k, rows, tail, words)
 		}
 	}
-	return uint64(entered)<<32 | uint64(tail)
+	return uint64(head)<<32 | uint64(tail)
 }
 
 // forget takes the values whose newest occurrence leaves their longest window

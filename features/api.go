@@ -113,6 +113,9 @@ type Coverage struct {
 	Since     int64 // else: the event time in ms from which on all of it was read
 }
 
+// reaches reports whether all that came behind a time was read.
+func (c Coverage) reaches(from int64) bool { return c.FromStart || c.Since <= from }
+
 // Unavailable is the error of Compile for a valid spec that this build cannot
 // run: what is missing, and where it was asked for.
 type Unavailable struct{ Items []Missing }

@@ -23,7 +23,7 @@ func (l *entityLog) join(k *cursorPlan, p *partPlan, w []uint64, i int) {
 		return
 	}
 	var prev uint64
-	for j := i - 1; j >= int(uint32(w[k.at])) && prev == 0; j-- {
+	for j := i - 1; j >= k.tail(w) && prev == 0; j-- {
 		if other := l.plan.row(rows, j); l.plan.has(other, p.bit) {
 			prev = uint64(l.plan.time(other))
 		}

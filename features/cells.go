@@ -327,13 +327,19 @@ func (l *logPlan) finish() {
 	at := l.finishState()
 	for _, k := range l.cursors {
 		for _, p := range k.parts {
-			if (k.scanned || !p.runs(k)) && !p.part.Walks() {
+			if (k.scanned || !p.runs(k) || p.narrow || p.implied) && !p.part.Walks() {
 				p.at = at
 				at += p.size()
 			}
 		}
 	}
 	l.scratch = at
+	for _, k := range l.cursors {
+		for _, p := range k.running {
+			l.addOp(k, p)
+		}
+	}
+	l.laySpans()
 	l.layMentions()
 }
 
@@ -352,16 +358,20 @@ func (l *logPlan) finishState() int {
 	l.forgetting()
 	l.layTiles()
 	l.atTiles, l.atFolded, l.atFolds = handle(tilesHandle), take(1), take(1)
-	for _, k := range l.cursors {
-		if !k.scanned && k.life == nil {
-			k.at = take(2)
-			l.sliding = append(l.sliding, k)
+	for _, v := range l.views {
+		v.state = take(viewWords)
+		if l.retracts {
+			take(1)
 		}
+	}
+	if slices.ContainsFunc(l.cursors, (*cursorPlan).sums) {
+		l.atWide = handle(wordsHandle)
+	}
+	for _, k := range l.cursors {
+		l.takeCursor(k, take)
 		for _, p := range k.parts {
 			if !k.scanned && p.runs(k) {
-				k.running = append(k.running, p)
-				p.at = take(p.size())
-				l.addOp(k, p)
+				l.takePart(k, p, take)
 			}
 			if k.life != nil {
 				if p.part.Walks() {
@@ -370,12 +380,6 @@ func (l *logPlan) finishState() int {
 					p.base = take(p.size())
 				}
 			}
-		}
-	}
-	for _, v := range l.views {
-		v.state = take(viewWords)
-		if l.retracts {
-			take(1)
 		}
 	}
 	for _, c := range l.chains {
@@ -397,9 +401,36 @@ func (l *logPlan) finishState() int {
 	for _, x := range l.histograms {
 		x.at = handle(histogramHandle)
 	}
-	l.words = at
-	l.laySpans()
+	l.words, l.largest = at, largestOf(l.budget)
 	return at
+}
+
+// takeCursor gives a sliding window with a running state its own words.
+func (l *logPlan) takeCursor(k *cursorPlan, take func(int) int) {
+	switch {
+	case k.scanned || k.life != nil:
+		return
+	case k.delay == 0:
+		k.at = take(1)
+	default:
+		k.at = take(2)
+	}
+	l.sliding = append(l.sliding, k)
+}
+
+// takePart gives a running part its words.
+func (l *logPlan) takePart(k *cursorPlan, p *partPlan, take func(int) int) {
+	k.running = append(k.running, p)
+	size := p.size()
+	if k.isSpan() {
+		size = l.keep(p)
+	}
+	p.run = take(size)
+	p.at = p.run
+	if p.narrow {
+		l.narrows = append(l.narrows, p)
+	}
+	k.lifted = k.lifted || p.narrow || p.implied
 }
 
 // addOp notes what a row does to a running part. A life counts its values by
@@ -413,7 +444,7 @@ func (l *logPlan) addOp(k *cursorPlan, p *partPlan) {
 		return
 	}
 	word, shift := l.bitAt(p.unique)
-	o := op{part: p.part, number: p.number, shift: shift, flags: uint16(word), at: int32(p.at), half: p.half}
+	o := op{part: p.part, number: p.number, shift: shift, flags: uint16(word), at: int32(p.at), half: p.half, of: p}
 	if p.lane >= 0 {
 		o.lane = uint16(l.lanesAt + p.lane)
 	}

@@ -22,6 +22,7 @@ type Engine struct {
 	alone    identity // of an event that was not staged
 	stage    stage
 	scratch  []uint64         // what a scan fills: the words of one cursor's parts
+	few      []plainSums      // of an entity without running state
 	wide     []uint64         // the same with what was folded
 	memory   []uint64         // the registers of a window that is read once
 	times    []int64          // of a table that is thinned

@@ -44,7 +44,7 @@ func (l *entityLog) account(e *Engine, w []uint64, i int) {
 			l.occur(e, x, w, i)
 		}
 	}
-	l.plan.addSpans(row, w, first)
+	l.addSpans(row, w, first)
 	for _, k := range l.plan.delayed {
 		if t > now-k.delay-k.length && t <= now-k.delay {
 			l.plan.add(k, row, w)
@@ -120,8 +120,8 @@ func (l *entityLog) occur(e *Engine, x *tablePlan, w []uint64, i int) {
 		default:
 			l.plan.clearBit(l.plan.row(rows, j), x.unique)
 			for _, c := range x.counts {
-				if j >= int(uint32(w[c.cursor.at])) {
-					w[c.part.at]--
+				if j >= c.cursor.tail(w) {
+					w[c.part.run]--
 				}
 			}
 		}
@@ -185,6 +185,9 @@ func (l *entityLog) trim(e *Engine, w []uint64) int {
 		if k.delay > 0 {
 			w[k.at] -= uint64(n) << 32
 		}
+	}
+	if l.plan.fulls > 0 && l.isWide(w) {
+		l.narrowAgain(w)
 	}
 	return n
 }

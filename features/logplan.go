@@ -33,10 +33,14 @@ type logPlan struct {
 	lasts      []*cursorPlan // those of the last n events
 	chains     []*chainPlan
 	sliding    []*cursorPlan // those with a running state over a sliding window
-	spans      []*cursorPlan // those of them without delay, ascending
+	spans      []span        // those of them without delay, ascending
 	delayed    []*cursorPlan // and those with one
 	beside     []*cursorPlan // spans with parts that are more than the sum of their rows
 	columns    []spanColumn
+	narrows    []*partPlan // sums of spans that are one word each
+	fulls      int         // words of them in full
+	atWide     int         // the handle of those
+	largest    uint64      // an integer beyond it may not fit into a narrow sum
 	newests    []*newestPlan
 	stacks     []*stackPlan
 	tables     []*tablePlan
@@ -142,9 +146,11 @@ type cursorPlan struct {
 	ops     []op         // what a row does to them
 	beside  []*partPlan  // those that are more than the sum of their rows
 	longest []*tablePlan // the tables that forget what leaves this window
-	// at is the offset of a sliding window's words: tail (low half) and head
-	// (high half), and the time at which it changes next without an event.
+	// at is the offset of a sliding window's words. With a delay: tail (low half)
+	// and head (high half), and the time at which it changes next without an event;
+	// of a span see spans.go.
 	at      int
+	lifted  bool // some of its parts are kept in another way than formulas want them
 	walks   bool // a part of it walks
 	sets    int  // how many parts with a set it has
 	buckets int  // how many Buckets parts
@@ -156,27 +162,31 @@ type cursorPlan struct {
 
 // partPlan is one accumulator of one cursor.
 type partPlan struct {
-	part   aggregate.Part // 0: the count of a bit
-	bit    int            // of the rows that a scan adds
-	unique int            // of the rows that the running state adds
-	lane   int            // -1: none
-	number aggregate.Number
-	half   float64 // ms, of a decayed part
-	limit  int     // of a part that keeps so many inputs
-	q      float64 // of Buckets: the quantile
-	within int     // of Run: the bit of the rows that break it
-	order  int     // of Best: 1 + the lane of order_by
-	orders aggregate.Number
-	at     int            // offset in the state, and in what a scan fills
-	tile   int            // of what folds: offset in a tile
-	base   int            // of a life: offset in the state of the same over the events that have left the log
-	set    int            // of Distinct and Counts: which of the scan's sets
-	census *censusPlan    // of Counts of a life
-	counts [2]*censusPlan // of Counts of a window: how often each value occurs, and how many values so often
-	newest *newestPlan
-	stack  *stackPlan
-	table  *tablePlan
-	nth    int // which of the table's counts it is
+	part    aggregate.Part // 0: the count of a bit
+	bit     int            // of the rows that a scan adds
+	unique  int            // of the rows that the running state adds
+	lane    int            // -1: none
+	number  aggregate.Number
+	half    float64 // ms, of a decayed part
+	limit   int     // of a part that keeps so many inputs
+	q       float64 // of Buckets: the quantile
+	within  int     // of Run: the bit of the rows that break it
+	order   int     // of Best: 1 + the lane of order_by
+	orders  aggregate.Number
+	at      int            // offset in the words that a formula gets: the state's, or what lift or a scan fills
+	run     int            // offset in the state, of a part that runs
+	narrow  bool           // it is one word of the state, or in full in a block
+	full    int            // its offset there
+	implied bool           // it has no word: it counts every row
+	tile    int            // of what folds: offset in a tile
+	base    int            // of a life: offset in the state of the same over the events that have left the log
+	set     int            // of Distinct and Counts: which of the scan's sets
+	census  *censusPlan    // of Counts of a life
+	counts  [2]*censusPlan // of Counts of a window: how often each value occurs, and how many values so often
+	newest  *newestPlan
+	stack   *stackPlan
+	table   *tablePlan
+	nth     int // which of the table's counts it is
 }
 
 func (p *partPlan) size() int {
@@ -207,8 +217,9 @@ type op struct {
 	lane   uint16 // the word of the row with the value; 0: none
 	order  uint16 // the word of the row with order_by; 0: none
 	orders aggregate.Number
-	at     int32 // offset in the state
+	at     int32 // offset in the words
 	half   float64
+	of     *partPlan
 }
 
 // newestPlan is the newest event with a bit: its time, place and lane.

@@ -18,49 +18,64 @@ import (
 
 // plainReading is the plain cells of a view.
 type plainReading struct {
+	windows []plainWindow // ascending
+	longest int64         // ms
+	columns []plainColumn
+}
+
+// plainWindow is the plain cells of one window.
+type plainWindow struct {
+	length  int64 // ms
+	cursor  int   // its offset in the state
 	moments []plainMoments
-	cells   []plainCell // the others
-	longest *cursorPlan
-	columns []plainColumn // what the cells need of an entity without running state
-	lengths []int64       // ms, of their windows, ascending
+	ratios  []plainShare
 }
 
-// plainCell is a cell as flat as the hot path wants it. The offsets are those
-// in the entity's state, and in what gather fills.
-type plainCell struct {
-	kind        plain
-	out         int32
-	count, a, b int32
-	least       int64 // the smallest n that the formula holds for
-	divisor     float64
-	slow        *cellOut
-}
-
-// plainMoments is count, sum, mean and deviation over one window, or some of
-// them: they share what they are made of.
+// plainMoments is count, sum, mean and deviation of the same input over one
+// window, or some of them.
 type plainMoments struct {
-	count, a, b int32
-	outs        [plainDev + 1]int32 // by kind, -1: not asked for
-	divisor     float64
-	slow        [plainDev + 1]*cellOut
+	of      plainInput
+	divisor float64
+	simple  bool                // no cell asks for more than one event
+	outs    [plainDev + 1]int32 // by kind, -1: not asked for
+	least   [plainDev + 1]int64
+	cells   [plainDev + 1]*cell
 }
 
-// plainColumn is one part over all windows.
+// plainShare is a ratio over one window.
+type plainShare struct {
+	of, hits plainInput
+	out      int32
+	least    int64
+	cell     *cell
+}
+
+// plainInput is where the words of an input are in an entity's state, -1: it has
+// none; and of which rows it is.
+type plainInput struct {
+	count, sum, squares int32
+	rows                plainColumn
+	column              int32 // the place of rows in plainReading.columns
+}
+
+// plainColumn is an input over the rows with a bit.
 type plainColumn struct {
-	part  aggregate.Part
-	shift uint8
-	flags uint16
-	lane  uint16
-	size  uint8
-	at    []int32 // by length: the offset; -1: no cell needs it
+	certain bool // every row has it
+	shift   uint8
+	flags   uint16
+	lane    uint16 // the word of the row; 0: rows are counted alone
+}
+
+// plainSums is what an input comes to over some rows.
+type plainSums struct {
+	n, sum  int64
+	squares uint64
 }
 
 // flatten finds the plain cells of a reading, once all offsets are known, and
 // the rest of its cells.
 func (r *viewReading) flatten() {
 	r.plain, r.rest = plainReading{}, nil
-	p := &r.plain
-	var cursors []*cursorPlan
 	for i := range r.groups {
 		g := &r.groups[i]
 		rest := cellGroup{cursor: g.cursor, before: g.before}
@@ -68,64 +83,96 @@ func (r *viewReading) flatten() {
 			r.view.log.past = true
 		}
 		for j := range g.after {
-			x := &g.after[j]
-			if x.plain == notPlain || !g.cursor.isSpan() {
+			if x := &g.after[j]; x.plain == notPlain || !g.cursor.isSpan() {
 				rest.after = append(rest.after, *x)
-				continue
-			}
-			p.add(x)
-			if p.longest == nil || p.longest.length < g.cursor.length {
-				p.longest = g.cursor
-			}
-			if !slices.Contains(cursors, g.cursor) {
-				cursors = append(cursors, g.cursor)
+			} else {
+				r.plain.add(r.view.log, x)
 			}
 		}
 		if len(rest.before)+len(rest.after) > 0 {
 			r.rest = append(r.rest, rest)
 		}
 	}
-	slices.SortFunc(cursors, func(a, b *cursorPlan) int { return cmp.Compare(a.length, b.length) })
-	for s, k := range cursors {
-		p.lengths = append(p.lengths, k.length)
-		for i := range r.groups {
-			for _, x := range r.groups[i].after {
-				if x.cursor == k && x.plain != notPlain {
-					p.column(r.view.log, x.cell.count, s, len(cursors))
-					for _, part := range x.parts {
-						p.column(r.view.log, part, s, len(cursors))
-					}
-				}
-			}
-		}
+	r.plain.finish()
+}
+
+// add adds a cell to those of its window, with which it shares what it can.
+func (p *plainReading) add(l *logPlan, x *cellOut) {
+	at := slices.IndexFunc(p.windows, func(w plainWindow) bool { return w.cursor == x.cursor.at })
+	if at < 0 {
+		at = len(p.windows)
+		p.windows = append(p.windows, plainWindow{length: x.cursor.length, cursor: x.cursor.at})
+	}
+	w := &p.windows[at]
+	if x.plain == plainRatio {
+		w.ratios = append(w.ratios, plainShare{of: l.plainInput(x.cell.count, nil), hits: l.plainInput(x.parts[0], nil),
+			out: int32(x.out), least: x.least, cell: x.cell})
+		return
+	}
+	of := l.plainInput(x.cell.count, x.parts)
+	at = slices.IndexFunc(w.moments, func(y plainMoments) bool { return y.outs[x.plain] < 0 && y.of.goesWith(&of) })
+	if at < 0 {
+		at = len(w.moments)
+		w.moments = append(w.moments, plainMoments{of: of, divisor: 1, simple: true, outs: [...]int32{-1, -1, -1, -1, -1}})
+	}
+	y := &w.moments[at]
+	if y.of.sum < 0 {
+		y.of = of
+	}
+	y.of.squares = max(y.of.squares, of.squares)
+	y.outs[x.plain], y.least[x.plain], y.cells[x.plain] = int32(x.out), x.least, x.cell
+	y.simple = y.simple && x.minCount <= 1
+	if x.plain > plainCount {
+		y.divisor = float64(x.divisor)
 	}
 }
 
-// add adds a cell: to the others of its window where it can share with them.
-func (p *plainReading) add(x *cellOut) {
-	if x.plain > plainDev || x.minCount > 1 {
-		p.cells = append(p.cells, plainCell{kind: x.plain, out: int32(x.out), count: int32(x.count), a: int32(x.a), b: int32(x.b),
-			least: x.least, divisor: float64(x.divisor), slow: x})
-		return
+// plainInput is what a formula reads: how many rows have the bit of a count, and
+// the parts beside it.
+func (l *logPlan) plainInput(count *partPlan, parts []*partPlan) plainInput {
+	word, shift := l.bitAt(count.unique)
+	in := plainInput{count: int32(count.run), sum: -1, squares: -1,
+		rows: plainColumn{certain: l.certain(count.unique), flags: uint16(word), shift: shift}}
+	if count.implied {
+		in.count = -1
 	}
-	var w *plainMoments
-	for i := range p.moments {
-		y := &p.moments[i]
-		if int(y.count) == x.count && y.outs[x.plain] < 0 && (x.plain == plainCount || y.a == 0 || int(y.a) == x.a) {
-			w = y
-			break
+	if len(parts) > 0 {
+		in.sum, in.rows.lane = int32(parts[0].run), uint16(l.lanesAt+parts[0].lane)
+	}
+	if len(parts) > 1 {
+		in.squares = int32(parts[1].run)
+	}
+	return in
+}
+
+// goesWith reports whether two inputs of a window are one, or one of them is the
+// count of the other.
+func (in *plainInput) goesWith(x *plainInput) bool {
+	return in.rows.flags == x.rows.flags && in.rows.shift == x.rows.shift && (in.sum < 0 || x.sum < 0 || in.sum == x.sum)
+}
+
+// finish orders the windows, and finds the columns that are needed where there
+// is no running state.
+func (p *plainReading) finish() {
+	slices.SortFunc(p.windows, func(a, b plainWindow) int { return cmp.Compare(a.length, b.length) })
+	place := func(in *plainInput) {
+		at := slices.Index(p.columns, in.rows)
+		if at < 0 {
+			at = len(p.columns)
+			p.columns = append(p.columns, in.rows)
 		}
+		in.column = int32(at)
 	}
-	if w == nil {
-		p.moments = append(p.moments, plainMoments{count: int32(x.count), outs: [...]int32{-1, -1, -1, -1, -1}, divisor: 1})
-		w = &p.moments[len(p.moments)-1]
-	}
-	w.outs[x.plain], w.slow[x.plain] = int32(x.out), x
-	if x.plain > plainCount {
-		w.a, w.divisor = int32(x.a), float64(x.divisor)
-	}
-	if x.plain == plainDev {
-		w.b = int32(x.b)
+	for i := range p.windows {
+		w := &p.windows[i]
+		for j := range w.moments {
+			place(&w.moments[j].of)
+		}
+		for j := range w.ratios {
+			place(&w.ratios[j].of)
+			place(&w.ratios[j].hits)
+		}
+		p.longest = w.length
 	}
 }
 
@@ -135,60 +182,163 @@ func (k *cursorPlan) isSpan() bool {
 	return k.length > 0 && k.delay == 0 && !k.scanned && k.life == nil
 }
 
-// column notes that a part is needed over the window s of n.
-func (p *plainReading) column(l *logPlan, part *partPlan, s, n int) {
-	word, shift := l.bitAt(part.bit)
-	c := plainColumn{part: part.part, shift: shift, flags: uint16(word), size: uint8(part.size())}
-	if part.lane >= 0 {
-		c.lane = uint16(l.lanesAt + part.lane)
+// readOwn evaluates the plain cells of a reading for the event at hand. It
+// reports false where the event is not the newest of its entity, or something
+// special may have to be said.
+func (e *Engine) readOwn(r *viewReading, f *frame) bool {
+	if len(r.plain.windows) == 0 {
+		return false
 	}
-	for i := range p.columns {
-		if x := &p.columns[i]; x.part == c.part && x.shift == c.shift && x.flags == c.flags && x.lane == c.lane {
-			x.at[s] = int32(part.at)
-			return
+	l, p, t := e.logs[r.view.log.index], &e.current.places[r.view.log.order], e.current.ev.Time
+	w := p.state
+	if w == nil || p.lost || p.instead {
+		return false
+	}
+	if p.slot.isLarge() {
+		newest := int64(w[r.view.state+viewNewest])
+		if p.standing != at || newest == 0 || t-newest >= r.view.ttl || !e.knows(l, w, t-r.plain.longest) {
+			return false
+		}
+		return e.settleState(&r.plain, l, w, f)
+	}
+	end := p.index
+	if p.in {
+		end++
+	}
+	rows := l.plan.upTo(l.rows.All(w[atRows:]), end)
+	newest := l.newestOf(r.view, rows)
+	return newest != 0 && t-newest < r.view.ttl && e.knows(l, w, t-r.plain.longest) && e.settleFew(&r.plain, l, rows, t, f)
+}
+
+// knows reports whether all is known of an entity that came behind a time:
+// nothing of it has left the log, and its source was read.
+func (e *Engine) knows(l *entityLog, w []uint64, from int64) bool {
+	if dropped := int64(w[atDropped]); dropped != 0 && from < dropped {
+		return false
+	}
+	if born, _ := bornAt(w); born != 0 && from < born {
+		return false
+	}
+	if len(w) > atFirst {
+		if folded := l.foldedAt(w); folded != 0 && from < folded {
+			return false
 		}
 	}
-	c.at = slices.Repeat([]int32{-1}, n)
-	c.at[s] = int32(part.at)
-	p.columns = append(p.columns, c)
+	return e.coverageOf(l).reaches(from)
+}
+
+// newestOf is when the newest of some rows was that entered a view; 0: none did.
+func (l *entityLog) newestOf(v *viewPlan, rows []uint64) int64 {
+	for i := l.plan.len(rows) - 1; i >= 0; i-- {
+		if row := l.plan.row(rows, i); l.plan.has(row, v.entered) {
+			return l.plan.time(row)
+		}
+	}
+	return 0
 }
 
 // readPlain evaluates the plain cells of a reading of a row that exists. It
 // reports false where something special may have to be said.
-func (e *Engine) readPlain(r *viewReading, m *moment, f frame) bool {
-	p := &r.plain
-	if p.longest == nil || m.complete(p.longest, 0) != Present || e.warming(p.longest, m, 0) != Present {
-		return false
-	}
-	words := m.state
+func (e *Engine) readPlain(r *viewReading, m *moment, f *frame) bool {
 	switch {
+	case len(r.plain.windows) == 0 || !e.knows(m.log, m.state, m.t-r.plain.longest):
+		return false
 	case m.small:
-		words = e.scratch
-		m.log.gather(p, m, words)
+		return e.settleFew(&r.plain, m.log, m.rows, m.t, f)
 	case m.standing == behind, m.standing == forward && m.t >= int64(m.state[atDue]):
 		return false
 	}
-	for i := range p.moments {
-		if x := &p.moments[i]; !x.settle(words, f) {
-			for _, slow := range x.slow {
-				if slow != nil {
-					e.finish(slow, m, words, f, Present)
-				}
+	return e.settleState(&r.plain, m.log, m.state, f)
+}
+
+// settleState evaluates plain cells from the running state of an entity. It
+// reports false where sums are not in one word.
+func (e *Engine) settleState(p *plainReading, l *entityLog, w []uint64, f *frame) bool {
+	if l.plan.fulls > 0 && l.isWide(w) {
+		return false
+	}
+	rows := l.rows.Len(w[atRows:])
+	for i := range p.windows {
+		x := &p.windows[i]
+		behind := int64(rows - int(w[x.cursor]&tailMask))
+		for j := range x.moments {
+			y := &x.moments[j]
+			s := plainSums{n: y.of.counted(w, behind)}
+			if y.of.sum >= 0 {
+				s.sum = int64(w[y.of.sum])
 			}
+			if y.of.squares >= 0 {
+				s.squares = w[y.of.squares]
+			}
+			y.settle(&s, f)
+		}
+		for j := range x.ratios {
+			y := &x.ratios[j]
+			y.settle(y.of.counted(w, behind), y.hits.counted(w, behind), f)
 		}
 	}
-	for i := range p.cells {
-		x := &p.cells[i]
-		n := int64(words[x.count])
-		v, ok := 0.0, n >= x.least
-		if ok {
-			v, ok = x.value(n, words)
+	return true
+}
+
+// counted is how many rows there are of an input, of those behind a window's
+// tail.
+func (in *plainInput) counted(w []uint64, behind int64) int64 {
+	if in.count < 0 {
+		return behind
+	}
+	return int64(w[in.count])
+}
+
+// settleFew evaluates plain cells from the few rows of an entity without running
+// state: one walk back, in which the windows end one after the other. It reports
+// false where a sum may not fit into a word.
+func (e *Engine) settleFew(p *plainReading, l *entityLog, rows []uint64, t int64, f *frame) bool {
+	if len(e.few) < len(p.columns) {
+		e.few = make([]plainSums, len(p.columns))
+	}
+	sums, i := e.few[:len(p.columns)], l.plan.len(rows)
+	clear(sums)
+	for k := range p.windows {
+		x := &p.windows[k]
+		for from := t - x.length; i > 0 && l.plan.timeAt(rows, i-1) > from; i-- {
+			if !l.plan.gather(p.columns, sums, l.plan.row(rows, i-1)) {
+				return false
+			}
 		}
-		if !ok {
-			e.finish(x.slow, m, words, f, Present)
+		for j := range x.moments {
+			x.moments[j].settle(&sums[x.moments[j].of.column], f)
+		}
+		for j := range x.ratios {
+			y := &x.ratios[j]
+			y.settle(sums[y.of.column].n, sums[y.hits.column].n, f)
+		}
+	}
+	return true
+}
+
+// gather puts a row into the sums of columns. It reports false where one may not
+// fit.
+func (l *logPlan) gather(columns []plainColumn, sums []plainSums, row []uint64) bool {
+	for j := range columns {
+		c, s := &columns[j], &sums[j]
+		if !c.certain && row[c.flags]>>c.shift&1 == 0 {
 			continue
 		}
-		f.set(x.out, v)
+		s.n++
+		if c.lane == 0 {
+			continue
+		}
+		word := row[c.lane]
+		size := word
+		if int64(word) < 0 {
+			size = -word
+		}
+		hi, lo := bits.Mul64(size, size)
+		squares, carry := bits.Add64(s.squares, lo, 0)
+		if size > l.largest || hi|carry != 0 {
+			return false
+		}
+		s.sum, s.squares = s.sum+int64(word), squares
 	}
 	return true
 }
@@ -196,38 +346,73 @@ func (e *Engine) readPlain(r *viewReading, m *moment, f frame) bool {
 // exact is up to where every int64 is a double.
 const exact = 1 << 53
 
-// settle evaluates the formulas. It reports false where there is more to say.
-func (x *plainMoments) settle(words []uint64, f frame) bool {
-	n := int64(words[x.count])
-	if n < 1 {
-		return false
+// settle evaluates the formulas.
+func (x *plainMoments) settle(s *plainSums, f *frame) {
+	if !x.simple || s.n < 1 {
+		x.settleEach(s, f)
+		return
 	}
-	if x.a == 0 {
-		f.set(x.outs[plainCount], float64(n))
-		return true
-	}
-	sum := words[x.a : x.a+2]
-	a := int64(sum[0])
-	if sum[1] != uint64(a>>63) || a > exact || a < -exact {
-		return false
-	}
+	n := float64(s.n)
 	if out := x.outs[plainCount]; out >= 0 {
-		f.set(out, float64(n))
+		f.set(out, n)
 	}
 	if out := x.outs[plainSum]; out >= 0 {
-		f.set(out, float64(a)/x.divisor)
+		f.set(out, x.sum(s))
 	}
 	if out := x.outs[plainMean]; out >= 0 {
-		f.set(out, float64(a)/(float64(n)*x.divisor))
+		f.set(out, float64(s.sum)/(n*x.divisor))
 	}
 	if out := x.outs[plainDev]; out >= 0 {
-		if n < 2 {
-			f.values[out], f.statuses[out] = x.slow[plainDev].defawlt, Default
-			return true
+		if s.n < 2 {
+			x.cells[plainDev].lacking(s.n, out, f)
+			return
 		}
-		f.set(out, deviation(n, sum, words[x.b:x.b+3], x.divisor))
+		f.set(out, deviation(s, x.divisor))
 	}
-	return true
+}
+
+// settleEach evaluates formulas that may ask for more events than there are.
+func (x *plainMoments) settleEach(s *plainSums, f *frame) {
+	for kind, out := range x.outs {
+		switch {
+		case out < 0:
+		case s.n < x.least[kind]:
+			x.cells[kind].lacking(s.n, out, f)
+		case plain(kind) == plainCount:
+			f.set(out, float64(s.n))
+		case plain(kind) == plainSum:
+			f.set(out, x.sum(s))
+		case plain(kind) == plainMean:
+			f.set(out, float64(s.sum)/(float64(s.n)*x.divisor))
+		default:
+			f.set(out, deviation(s, x.divisor))
+		}
+	}
+}
+
+func (x *plainMoments) sum(s *plainSums) float64 {
+	if s.sum > exact || s.sum < -exact {
+		return aggregate.Major(s.sum, int64(x.divisor))
+	}
+	return float64(s.sum) / x.divisor
+}
+
+func (x *plainShare) settle(n, hits int64, f *frame) {
+	if n < x.least {
+		x.cell.lacking(n, x.out, f)
+		return
+	}
+	f.set(x.out, float64(hits)/float64(n))
+}
+
+// lacking is the value of a plain cell with fewer events than its formula asks
+// for (S18).
+func (x *cell) lacking(n int64, out int32, f *frame) {
+	if n == 0 && x.minCount <= 0 && !x.hasDef && x.agg.ZeroWhenEmpty {
+		f.set(out, 0)
+		return
+	}
+	f.values[out], f.statuses[out] = x.defawlt, Default
 }
 
 // set puts a number that nothing special is to be said of.
@@ -237,74 +422,13 @@ func (f *frame) set(out int32, v float64) {
 }
 
 // deviation is aggregate.DeviationOfInts, short where one word is enough.
-func deviation(n int64, sum, squares []uint64, divisor float64) float64 {
-	a := int64(sum[0])
-	hi, lo := bits.Mul64(uint64(n), squares[0])
-	if squares[1]|squares[2]|hi != 0 || a >= 1<<32 || a <= -1<<32 {
-		return aggregate.DeviationOfInts(n, sum, squares, int64(divisor))
+func deviation(s *plainSums, divisor float64) float64 {
+	hi, lo := bits.Mul64(uint64(s.n), s.squares)
+	if hi != 0 || s.sum >= 1<<32 || s.sum <= -1<<32 {
+		sum, squares := [2]uint64{uint64(s.sum), uint64(s.sum >> 63)}, [3]uint64{s.squares}
+		return aggregate.DeviationOfInts(s.n, sum[:], squares[:], int64(divisor))
 	}
-	spread := float64(lo - uint64(a*a))
-	return math.Sqrt(spread/float64(n)/float64(n-1)) / divisor
-}
-
-// value is the formula. It reports false where there is more to say.
-func (x *plainCell) value(n int64, words []uint64) (float64, bool) {
-	if x.kind == plainCount {
-		return float64(n), true
-	}
-	a := int64(words[x.a])
-	if x.kind == plainRatio {
-		return float64(a) / float64(n), true
-	}
-	if words[x.a+1] != uint64(a>>63) || a > exact || a < -exact {
-		return 0, false
-	}
-	switch x.kind {
-	case plainSum:
-		return float64(a) / x.divisor, true
-	case plainMean:
-		return float64(a) / (float64(n) * x.divisor), true
-	}
-	return deviation(n, words[x.a:x.a+2], words[x.b:x.b+3], x.divisor), true
-}
-
-// gather puts the parts of plain cells together from the few rows of an entity
-// without running state: one walk back, in which the windows end one after the
-// other.
-func (l *entityLog) gather(p *plainReading, m *moment, words []uint64) {
-	const widest, most = 3, 16
-	if len(p.columns) > most {
-		for from := 0; from < len(p.columns); from += most {
-			part := *p
-			part.columns = p.columns[from:min(from+most, len(p.columns))]
-			l.gather(&part, m, words)
-		}
-		return
-	}
-	var sums [most][widest]uint64
-	i := l.plan.len(m.rows)
-	for s, length := range p.lengths {
-		for from := m.t - length; i > 0 && l.plan.timeAt(m.rows, i-1) > from; i-- {
-			row := l.plan.row(m.rows, i-1)
-			for j := range p.columns {
-				c := &p.columns[j]
-				if row[c.flags]>>c.shift&1 == 0 {
-					continue
-				}
-				switch c.part {
-				case aggregate.Sum:
-					aggregate.AddInt(sums[j][:], row[c.lane])
-				case aggregate.Squares:
-					aggregate.AddSquare(sums[j][:], row[c.lane])
-				default:
-					sums[j][0]++
-				}
-			}
-		}
-		for j := range p.columns {
-			if c := &p.columns[j]; c.at[s] >= 0 {
-				copy(words[c.at[s]:c.at[s]+int32(c.size)], sums[j][:])
-			}
-		}
-	}
+	spread := float64(lo - uint64(s.sum*s.sum))
+	n := float64(s.n)
+	return math.Sqrt(spread/n/(n-1)) / divisor
 }

@@ -43,8 +43,12 @@ func (e *Engine) enrich(sp *sourcePlan, ev *event.Event, out *Vector) {
 			}
 			continue
 		}
+		done := r.own && e.readOwn(r, &f)
+		if done && r.simple() {
+			continue
+		}
 		m := e.momentOf(r, c.hashes[r.entity], ev)
-		e.read(r, &m, f, ev)
+		e.read(r, &m, f, ev, done)
 	}
 	env := &e.env
 	*env = expr.Env{Fields: ev.Values, Features: f.values}
@@ -148,7 +152,11 @@ func (e *Engine) readBefore(sp *sourcePlan, l *entityLog, p *placed, ev *event.E
 				if g.cursor.walks {
 					e.stretch = m.running(g.cursor, m.life(g.cursor))
 				}
-				e.finishAll(g.before, g.cursor, &m, m.state, f, Present)
+				words := m.state
+				if g.cursor.isSpan() {
+					words = e.lift(l, g.cursor, m.state)
+				}
+				e.finishAll(g.before, g.cursor, &m, words, f, Present)
 			}
 		}
 	}
@@ -161,15 +169,18 @@ func (r *viewReading) fillAll(f frame, s Status) {
 	}
 }
 
-// read evaluates the columns of one view at a moment. ev is nil without an
-// event.
-func (e *Engine) read(r *viewReading, m *moment, f frame, ev *event.Event) {
+// simple reports whether all columns of a view are plain cells.
+func (r *viewReading) simple() bool { return len(r.rest)+len(r.bound)+len(r.derived) == 0 }
+
+// read evaluates the columns of one view at a moment, the plain cells aside where
+// they are done. ev is nil without an event.
+func (e *Engine) read(r *viewReading, m *moment, f frame, ev *event.Event, done bool) {
 	if m.log.plan.retracts {
 		m.rows = e.standing(m)
 	}
 	row := e.found(r.view, m)
 	groups := r.groups
-	if row == Present && e.readPlain(r, m, f) {
+	if done || row == Present && e.readPlain(r, m, &f) {
 		groups = r.rest
 	}
 	for i := range groups {
@@ -233,10 +244,10 @@ func (e *Engine) readGroup(v *viewPlan, g *cellGroup, m *moment, f frame, row St
 		if life = int64(m.state[k.life.state+chainLife]); m.t-m.newest >= k.life.gap {
 			words, life = l.nobody, 0
 		}
-	case m.standing == forward && m.t >= int64(m.state[k.at+1]):
+	case m.isDue(k):
 		e.carry(l, k, m)
 	default:
-		words = m.state
+		words = e.lift(l, k, m.state)
 	}
 	if len(g.after) > 0 && k.walks && !k.scanned && m.standing != behind {
 		e.stretch = m.running(k, life)
@@ -280,22 +291,6 @@ func (e *Engine) scanGroup(g *cellGroup, m *moment, f frame) int64 {
 	return life
 }
 
-// carry makes the parts of a sliding window at a time after the state's, in
-// e.scratch: by moving a copy of the running parts on, or by a scan, whichever
-// has fewer rows to look at.
-func (e *Engine) carry(l *entityLog, k *cursorPlan, m *moment) {
-	tail := int(uint32(m.state[k.at]))
-	c := l.cutAt(k, m.state, m.rows, m.t)
-	if len(k.beside) > 0 || (k.delay == 0 && c.to-c.from < c.from-tail) {
-		e.scan(l, k, m.state, m.rows, c)
-		return
-	}
-	for _, p := range k.running {
-		copy(e.scratch[p.at:p.at+p.size()], m.state[p.at:])
-	}
-	l.move(k, m.rows, e.scratch, m.state[k.at], m.t, false)
-}
-
 // complete says whether the log still holds all of a window. Of a life, what
 // has left the log is in the base, but the base cannot be read as of a time
 // before that; and an entity that was forgotten or evicted and came again has no
@@ -334,9 +329,6 @@ func (m *moment) complete(k *cursorPlan, life int64) Status {
 // life is known once ttl before its first event was.
 func (e *Engine) warming(k *cursorPlan, m *moment, life int64) Status {
 	cov := e.coverageOf(m.log)
-	if cov.FromStart {
-		return Present
-	}
 	from := m.t - k.delay - k.length
 	if k.life != nil {
 		if from = m.t; life != 0 {
@@ -344,7 +336,7 @@ func (e *Engine) warming(k *cursorPlan, m *moment, life int64) Status {
 		}
 		from -= k.life.gap
 	}
-	if cov.Since > from {
+	if !cov.reaches(from) {
 		return Warming
 	}
 	return Present

@@ -65,6 +65,43 @@ func (e *Engine) scan(l *entityLog, k *cursorPlan, w, rows []uint64, c cut) {
 	e.tally(l.plan, k)
 }
 
+// isDue reports whether a window with a running state changes between the time
+// of the state and that of a reading behind it.
+func (m *moment) isDue(k *cursorPlan) bool {
+	switch {
+	case m.standing != forward:
+		return false
+	case k.delay > 0:
+		return m.t >= int64(m.state[k.at+1])
+	}
+	return k.isDue(m.state, m.t)
+}
+
+// carry makes the parts of a sliding window at a time after the state's, in
+// e.scratch: by moving a copy of the running parts on, or by a scan, whichever
+// has fewer rows to look at.
+func (e *Engine) carry(l *entityLog, k *cursorPlan, m *moment) {
+	c := l.cutAt(k, m.state, m.rows, m.t)
+	switch {
+	case len(k.beside) > 0, k.delay == 0 && c.to-c.from < c.from-k.tail(m.state):
+		e.scan(l, k, m.state, m.rows, c)
+		return
+	case k.lifted:
+		e.lift(l, k, m.state)
+	default:
+		for _, p := range k.running {
+			copy(e.scratch[p.at:p.at+p.size()], m.state[p.run:])
+		}
+	}
+	if k.delay > 0 {
+		l.move(k, m.rows, e.scratch, m.state[k.at], m.t, false)
+		return
+	}
+	for tail := k.tail(m.state); tail < c.from; tail++ {
+		l.plan.remove(k, l.plan.row(m.rows, tail), e.scratch)
+	}
+}
+
 // scanBase begins a part with what has left the log.
 func (e *Engine) scanBase(l *entityLog, p *partPlan, w, words []uint64) {
 	switch p.part {

@@ -222,7 +222,10 @@ func (s *section) checkLarge(x *written) string {
 	for _, k := range l.plan.sliding {
 		cursor := x.state.At(k.at - atFirst)
 		tail, head := int(uint32(cursor)), int(cursor>>32)
-		if tail > x.n || k.delay > 0 && (head > x.n || head < tail) || k.delay == 0 && head != 0 {
+		if k.delay == 0 {
+			tail, head = int(cursor&tailMask), x.n
+		}
+		if tail > head || head > x.n {
 			return "a window lies outside of the rows"
 		}
 	}

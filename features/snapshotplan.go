@@ -120,7 +120,7 @@ func (l *logPlan) describeCursor(d description, k *cursorPlan) {
 	for _, p := range k.parts {
 		d.put("part", p.part, p.bit, p.unique, p.lane, p.number, p.half, p.limit, p.q, p.within, p.order, p.orders, p.tile, p.base, p.nth)
 		if !k.scanned && p.runs(k) {
-			d.put("runs", p.at)
+			d.put("runs", p.run, p.narrow, p.full, p.implied)
 		}
 		for _, x := range []*censusPlan{p.census, p.counts[0], p.counts[1]} {
 			if x != nil {

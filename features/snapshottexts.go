@@ -54,6 +54,9 @@ func (m *mentions) any() bool {
 func (l *logPlan) layMentions() {
 	m := &l.mentions
 	m.blocks = make([]blockPlan, len(l.handles))
+	if l.atWide > 0 {
+		l.blockAt(l.atWide).size = l.fulls
+	}
 	for _, x := range l.newests {
 		if x.text {
 			m.words = append(m.words, mention{at: x.at, holder: true})
@@ -98,14 +101,14 @@ func (l *logPlan) mentionsOf(k *cursorPlan, p *partPlan) {
 	switch {
 	case p.part.Points():
 		if runs {
-			m.words = append(m.words, mention{at: p.at})
+			m.words = append(m.words, mention{at: p.run})
 		}
 		if k.life != nil {
 			m.words = append(m.words, mention{at: p.base, holder: true})
 		}
 	case p.part == aggregate.Mode:
 		if runs {
-			m.words = append(m.words, mention{at: p.at, mode: true})
+			m.words = append(m.words, mention{at: p.run, mode: true})
 			l.blockAt(p.counts[0].at).texts = keyTexts
 		}
 		if p.census != nil {

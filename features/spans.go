@@ -5,58 +5,148 @@ import (
 	"slices"
 
 	"github.com/freshet-dev/freshet/features/aggregate"
+	"github.com/freshet-dev/freshet/features/window"
 )
 
 // A span is a sliding window without delay that has a running state. Spans end
 // at the same time and are nested: an event that is in one is in all longer
 // ones. So a row is put into all of them at once, part by part.
+//
+// The cursor of a span is one word: its tail, how many rows have left it (low
+// bits), and a time at or before which it does not change without an event (high
+// bits, in steps of dueStep).
+const (
+	tailBits = 25 // more than any event budget
+	tailMask = 1<<tailBits - 1
+	dueShift = 3 // 8 ms
+	dueNever = 1<<(64-tailBits) - 1
+)
+
+// tail is how many rows have left a span.
+func (k *cursorPlan) tail(w []uint64) int { return int(w[k.at] & tailMask) }
+
+// dueAt is the time of a change as a cursor has it.
+func dueAt(t int64) uint64 { return min(uint64(t)>>dueShift, dueNever) }
+
+// isDue reports whether a span may change at t without an event.
+func (k *cursorPlan) isDue(w []uint64, t int64) bool { return uint64(t)>>dueShift >= w[k.at]>>tailBits }
+
+// span is what a row that leaves a window without delay does to it, as flat as
+// the hot path wants it.
+type span struct {
+	length int64 // ms
+	at     int   // the offset of its cursor
+	ops    []spanOp
+	more   bool // what leaves it does more than its ops
+	cursor *cursorPlan
+}
+
+// spanOp is what a row does to a running part of a span.
+type spanOp struct {
+	kind    opKind
+	certain bool   // every row has the bit
+	shift   uint8  // of the bit in its word
+	flags   uint16 // the word of the row with the bit
+	lane    uint16 // the word of the row with the value
+	place   spanPlace
+	op      *op // of opOther
+}
+
+// spanPlace is where a part is in the state, and in the block of sums in full
+// (narrow.go). Of opMoments, the squares are apart.
+type spanPlace struct{ at, squares, full, fullSquares int32 }
+
+// opKind tells apart what rows do to parts. Sums are of integers.
+type opKind uint8
+
+const (
+	opCount opKind = iota
+	opSum
+	opMoments // the sum, and that of the squares
+	opOther
+)
 
 // spanColumn is one part over the spans that keep it.
 type spanColumn struct {
-	op
-	at    []int32  // by span that keeps it, ascending: the offset in the state
-	first []uint16 // by span: how many of those are shorter
+	spanOp
+	places []spanPlace // by span that keeps it, ascending
+	first  []uint16    // by span: how many of those are shorter
 }
 
 // laySpans finds the spans and what a row does to them, once all offsets are
 // known.
 func (l *logPlan) laySpans() {
+	var list []*cursorPlan
 	for _, k := range l.sliding {
 		if k.delay == 0 {
-			l.spans = append(l.spans, k)
+			list = append(list, k)
 		} else {
 			l.delayed = append(l.delayed, k)
 		}
 	}
-	slices.SortFunc(l.spans, func(a, b *cursorPlan) int { return cmp.Compare(a.length, b.length) })
-	for s, k := range l.spans {
+	slices.SortFunc(list, func(a, b *cursorPlan) int { return cmp.Compare(a.length, b.length) })
+	for s, k := range list {
 		if len(k.beside) > 0 {
 			l.beside = append(l.beside, k)
 		}
-		for i := range k.ops {
-			c := l.spanColumn(&k.ops[i])
+		x := span{length: k.length, at: k.at, cursor: k, more: len(k.beside)+len(k.longest) > 0, ops: l.spanOps(k)}
+		for i := range x.ops {
+			c := l.spanColumn(&x.ops[i])
 			for len(c.first) <= s {
-				c.first = append(c.first, uint16(len(c.at)))
+				c.first = append(c.first, uint16(len(c.places)))
 			}
-			c.at = append(c.at, k.ops[i].at)
+			c.places = append(c.places, x.ops[i].place)
 		}
+		l.spans = append(l.spans, x)
 	}
 	for i := range l.columns {
 		c := &l.columns[i]
 		for len(c.first) < len(l.spans) {
-			c.first = append(c.first, uint16(len(c.at)))
+			c.first = append(c.first, uint16(len(c.places)))
 		}
 	}
 }
 
-func (l *logPlan) spanColumn(o *op) *spanColumn {
+// spanOps is what a row does to the running parts of a span. Squares go with the
+// sum of their input, which all formulas of them need too.
+func (l *logPlan) spanOps(k *cursorPlan) []spanOp {
+	var ops []spanOp
+	for i := range k.ops {
+		o := &k.ops[i]
+		p := o.of
+		if p.implied {
+			continue
+		}
+		x := spanOp{kind: opOther, certain: l.certain(p.unique), shift: o.shift, flags: o.flags, lane: o.lane, op: o,
+			place: spanPlace{at: int32(p.run), full: int32(p.full)}}
+		switch o.part {
+		case 0, aggregate.Matches, aggregate.Distinct:
+			x.kind = opCount
+		case aggregate.Sum:
+			x.kind = opSum
+		case aggregate.Squares:
+			sum := &ops[slices.IndexFunc(ops, func(y spanOp) bool { return y.kind == opSum && y.sameRows(&x) })]
+			sum.kind, sum.place.squares, sum.place.fullSquares = opMoments, x.place.at, x.place.full
+			continue
+		}
+		ops = append(ops, x)
+	}
+	return ops
+}
+
+// sameRows reports whether two ops are of the same input of the same rows.
+func (o *spanOp) sameRows(x *spanOp) bool {
+	return o.flags == x.flags && o.shift == x.shift && o.lane == x.lane
+}
+
+func (l *logPlan) spanColumn(o *spanOp) *spanColumn {
 	for i := range l.columns {
 		c := &l.columns[i]
-		if c.part == o.part && c.flags == o.flags && c.shift == o.shift && c.lane == o.lane && c.order == o.order {
+		if c.kind == o.kind && c.sameRows(o) && c.op.part == o.op.part && c.op.order == o.op.order {
 			return c
 		}
 	}
-	l.columns = append(l.columns, spanColumn{op: *o})
+	l.columns = append(l.columns, spanColumn{spanOp: *o})
 	return &l.columns[len(l.columns)-1]
 }
 
@@ -69,11 +159,12 @@ func (l *logPlan) enterSpans(w []uint64, t, now int64) int {
 		first++
 	}
 	due := w[atDue]
-	for _, k := range l.spans[first:] {
-		leaves := uint64(t + k.length)
-		if w[k.at+1] > leaves {
-			w[k.at+1] = leaves
-			due = min(due, leaves)
+	for i := range l.spans[first:] {
+		x := &l.spans[first+i]
+		leaves := dueAt(t + x.length)
+		if cursor := &w[x.at]; *cursor>>tailBits > leaves {
+			*cursor = leaves<<tailBits | *cursor&tailMask
+			due = min(due, leaves<<dueShift)
 		}
 	}
 	w[atDue] = due
@@ -81,36 +172,120 @@ func (l *logPlan) enterSpans(w []uint64, t, now int64) int {
 }
 
 // addSpans puts a row into the running parts of the spans from the first on.
-func (l *logPlan) addSpans(row, w []uint64, first int) {
-	if first == len(l.spans) {
+func (l *entityLog) addSpans(row, w []uint64, first int) {
+	if first == len(l.plan.spans) {
 		return
 	}
-	for i := range l.columns {
-		c := &l.columns[i]
-		if row[c.flags]>>c.shift&1 == 0 {
+	for i := range l.plan.columns {
+		c := &l.plan.columns[i]
+		if !c.certain && row[c.flags]>>c.shift&1 == 0 {
 			continue
 		}
-		ats := c.at[c.first[first]:]
-		switch c.part {
-		case 0, aggregate.Matches, aggregate.Distinct:
-			for _, at := range ats {
-				w[at]++
+		places := c.places[c.first[first]:]
+		switch c.kind {
+		case opCount:
+			for _, p := range places {
+				w[p.at]++
 			}
-		case aggregate.Sum:
-			word := row[c.lane]
-			for _, at := range ats {
-				aggregate.AddInt(w[at:at+2], word)
-			}
-		case aggregate.Squares:
-			square := aggregate.SquareOf(row[c.lane])
-			for _, at := range ats {
-				square.AddTo(w[at : at+3])
+		case opOther:
+			in := l.plan.seen(c.op, row)
+			for _, p := range places {
+				c.op.part.Add(w[p.at:int(p.at)+c.op.part.Words()], in, c.op.number)
 			}
 		default:
-			in := l.seen(&c.op, row)
-			for _, at := range ats {
-				c.part.Add(w[at:int(at)+c.part.Words()], in, c.number)
+			if len(places) > 0 {
+				l.addInts(c, places, w, row[c.lane])
 			}
 		}
+	}
+}
+
+// addInts puts an integer into the narrow parts of a column.
+func (l *entityLog) addInts(c *spanColumn, places []spanPlace, w []uint64, word uint64) {
+	if !l.staysNarrow(c, &places[len(places)-1], w, word) {
+		for i := range places {
+			l.addWide(c.kind, &places[i], w, word)
+		}
+		return
+	}
+	if c.kind == opSum {
+		for i := range places {
+			w[places[i].at] += word
+		}
+		return
+	}
+	for i := range places {
+		p := &places[i]
+		w[p.at] += word
+		w[p.squares] += word * word
+	}
+}
+
+// leaveSpans moves the spans that are due on to t, and returns when one is due
+// next.
+func (l *entityLog) leaveSpans(w []uint64, t int64) uint64 {
+	rows, width, next := l.rows.All(w[atRows:]), l.plan.width, uint64(never)
+	for i := range l.plan.spans {
+		x := &l.plan.spans[i]
+		cursor := w[x.at]
+		if uint64(t)>>dueShift >= cursor>>tailBits {
+			tail, due := int(cursor&tailMask), uint64(dueNever)
+			for at := tail * width; at < len(rows); at += width {
+				row := rows[at : at+width : at+width]
+				if left := window.Time(row) + x.length; t < left {
+					due = dueAt(left)
+					break
+				}
+				l.leaveSpan(x, row, w)
+				if x.more {
+					l.leaveMore(x.cursor, rows, tail, w)
+				}
+				tail++
+			}
+			cursor = due<<tailBits | uint64(tail)
+			w[x.at] = cursor
+		}
+		if due := cursor >> tailBits << dueShift; due < next {
+			next = due
+		}
+	}
+	return next
+}
+
+// leaveSpan takes a row out of the running parts of a span.
+func (l *entityLog) leaveSpan(x *span, row, w []uint64) {
+	for i := range x.ops {
+		o := &x.ops[i]
+		if !o.certain && row[o.flags]>>o.shift&1 == 0 {
+			continue
+		}
+		switch {
+		case o.kind == opCount:
+			w[o.place.at]--
+		case o.kind == opOther:
+			in := aggregate.Input{Time: window.Time(row), Word: row[o.lane]}
+			o.op.part.Remove(w[o.place.at:int(o.place.at)+o.op.part.Words()], in, o.op.number)
+		case l.isWide(w):
+			l.subWide(o.kind, &o.place, w, row[o.lane])
+		case o.kind == opSum:
+			w[o.place.at] -= row[o.lane]
+		default:
+			word := row[o.lane]
+			w[o.place.at] -= word
+			w[o.place.squares] -= word * word
+		}
+	}
+}
+
+// leaveMore does what else a row does that leaves a span.
+func (l *entityLog) leaveMore(k *cursorPlan, rows []uint64, i int, w []uint64) {
+	row := l.plan.row(rows, i)
+	for _, p := range k.beside {
+		if l.plan.has(row, p.bit) {
+			l.leave(p, rows, i, w)
+		}
+	}
+	if len(k.longest) > 0 {
+		l.forget(k, row, w)
 	}
 }

@@ -83,9 +83,9 @@ func (l *entityLog) nearRows(w []uint64, t int64) uint64 {
 	if len(w) == atFirst || t < int64(w[atDue]) {
 		return sum
 	}
-	for _, k := range l.plan.spans {
-		if t >= int64(w[k.at+1]) {
-			sum += l.rows.TimeOf(w[atRows:], int(uint32(w[k.at])))
+	for i := range l.plan.spans {
+		if k := l.plan.spans[i].cursor; k.isDue(w, t) {
+			sum += l.rows.TimeOf(w[atRows:], k.tail(w))
 		}
 	}
 	return sum

@@ -91,17 +91,7 @@ func (l *entityLog) foldOldest(e *Engine, w []uint64) {
 	if l.plan.retracts {
 		l.leaveTaken(w, row)
 	}
-	for _, k := range l.plan.sliding {
-		switch tail, head := uint32(w[k.at]), w[k.at]>>32; {
-		case tail > 0:
-			w[k.at]--
-		case k.delay == 0 || head > 0:
-			l.depart(k, rows, 0, w)
-		}
-		if k.delay > 0 && w[k.at]>>32 > 0 {
-			w[k.at] -= 1 << 32
-		}
-	}
+	l.departAll(rows, w)
 	w[l.plan.atFolded] = max(w[l.plan.atFolded], uint64(t))
 	w[l.plan.atFolds]++
 	l.folds++
@@ -120,13 +110,37 @@ func (l *entityLog) foldOldest(e *Engine, w []uint64) {
 	l.rows.DropFront(w[atRows:], 1)
 }
 
-// depart takes a row out of the running parts of a window that it leaves.
-func (l *entityLog) depart(k *cursorPlan, rows []uint64, i int, w []uint64) {
-	row := l.plan.row(rows, i)
-	l.plan.remove(k, row, w)
+// departAll takes the oldest row out of the running parts of the windows that it
+// has not left, and moves the cursors as it leaves the log.
+func (l *entityLog) departAll(rows, w []uint64) {
+	row := l.plan.row(rows, 0)
+	for i := range l.plan.spans {
+		x := &l.plan.spans[i]
+		if x.cursor.tail(w) > 0 {
+			w[x.at]--
+			continue
+		}
+		l.leaveSpan(x, row, w)
+		l.departBeside(x.cursor, rows, w)
+	}
+	for _, k := range l.plan.delayed {
+		switch tail, head := uint32(w[k.at]), w[k.at]>>32; {
+		case tail > 0:
+			w[k.at]--
+		case head > 0:
+			l.plan.remove(k, row, w)
+			l.departBeside(k, rows, w)
+		}
+		if w[k.at]>>32 > 0 {
+			w[k.at] -= 1 << 32
+		}
+	}
+}
+
+func (l *entityLog) departBeside(k *cursorPlan, rows, w []uint64) {
 	for _, p := range k.beside {
-		if l.plan.has(row, p.bit) {
-			l.leave(p, rows, i, w)
+		if l.plan.has(l.plan.row(rows, 0), p.bit) {
+			l.leave(p, rows, 0, w)
 		}
 	}
 }

@@ -14,9 +14,21 @@ type mutant struct {
 var table = []mutant{
 	{
 		name: "left window edge: the event exactly w old stays",
+		file: "features/spans.go",
+		old:  "if left := window.Time(row) + x.length; t < left {",
+		new:  "if left := window.Time(row) + x.length; t <= left {",
+	},
+	{
+		name: "left edge of a delayed window: the event exactly as old stays", more: true,
 		file: "features/advance.go",
 		old:  "tail < head && l.plan.timeAt(rows, tail) <= from; tail++",
 		new:  "tail < head && l.plan.timeAt(rows, tail) < from; tail++",
+	},
+	{
+		name: "a sum of squares outgrows its word", more: true,
+		file: "features/narrow.go",
+		old:  "if !fits {\n",
+		new:  "if false {\n",
 	},
 	{
 		name: "right window edge: an event exactly the delay old does not count",
@@ -99,8 +111,8 @@ var table = []mutant{
 	{
 		name: "a value that comes again is counted twice while its first is the oldest of the window", more: true,
 		file: "features/insert.go",
-		old:  "if j >= int(uint32(w[c.cursor.at])) {",
-		new:  "if j > int(uint32(w[c.cursor.at])) {",
+		old:  "if j >= c.cursor.tail(w) {",
+		new:  "if j > c.cursor.tail(w) {",
 	},
 	{
 		name: "an extreme outlives its window by a millisecond", more: true,

@@ -1,0 +1,75 @@
+package features_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+)
+
+const narrowed = `
+  v:
+    version: 1
+    source: pay
+    entity: card
+    ttl: 2h
+    features:
+      n:    {aggregation: count, windows: [5s, 1m, 10m]}
+      many: {aggregation: count, field: qty, windows: [1m], min_count: 3}
+      sum:  {aggregation: sum, field: qty, windows: [5s, 1m, 10m]}
+      mean: {aggregation: mean, field: qty, windows: [1m, 10m]}
+      dev:  {aggregation: stddev, field: qty, windows: [5s, 1m, 10m]}
+      paid: {aggregation: stddev, field: amt, windows: [1m], filter: 'ok == true'}
+      good: {aggregation: ratio, numerator: 'ok == true', windows: [1m]}
+      z:    {aggregation: zscore, field: qty, windows: [10m]}
+      was:  {aggregation: sum, field: qty, windows: [1m], exclude_current: true}
+`
+
+// What is kept of a window in one word each is what its rows come to, whether
+// or not sums outgrow the word, come back into it, or come late.
+func TestS13SumsThatOutgrowAWord(t *testing.T) {
+	names := []string{"n_5s", "n_1m", "n_10m", "many_1m", "sum_5s", "sum_1m", "sum_10m", "mean_1m", "mean_10m", "dev_5s", "dev_1m", "dev_10m",
+		"paid_1m", "good_1m", "z_10m", "was_1m"}
+	rng := rand.New(rand.NewPCG(3, 3))
+	running, rows := newRunOf(t, specOf(narrowed), 1), newRunOf(t, specOf(narrowed), 1<<20)
+	at, top := 0, 0
+	for i := range 6000 {
+		bits := []int{8, 8, 26, 31, 32, 53}[i/100%6] // a while of each
+		qty := rng.Int64N(1<<bits) - rng.Int64N(1<<bits)
+		if at = top - rng.IntN(3)*rng.IntN(30_000); at >= top {
+			at += rng.IntN(20_000)
+			top = at
+		}
+		fields := fmt.Sprintf(`"card":"a","amt":%d.25,"ok":%v`, rng.IntN(1<<min(bits, 40)), rng.IntN(3) > 0)
+		if rng.IntN(9) > 0 {
+			fields += fmt.Sprintf(`,"qty":%d`, qty)
+		}
+		for _, r := range []*run{running, rows} {
+			r.pay(fmt.Sprintf("%dms", max(0, at)), fields)
+		}
+		read := fmt.Sprintf("%dms", top+rng.IntN(100_000))
+		for _, name := range names {
+			if got, want := running.get("v."+name), rows.get("v."+name); got != want {
+				t.Fatalf("event %d: %s is %s, want %s", i, name, got, want)
+			}
+			if name == "was_1m" || name == "z_10m" {
+				continue
+			}
+			if got, want := running.read("v."+name, "a", read), rows.read("v."+name, "a", read); got != want {
+				t.Fatalf("event %d: a read of %s is %s, want %s", i, name, got, want)
+			}
+		}
+	}
+}
+
+func TestS13ASumWithoutSquaresBeyondAWord(t *testing.T) {
+	bothWays(t, specOf(`
+  v: {version: 1, source: pay, entity: card, ttl: 1h, features: {sum: {aggregation: sum, field: amt, windows: [10s]}}}
+`), func(r *run) {
+		for i, want := range []string{"9e+16", "null ERROR", "null ERROR", "null ERROR"} {
+			r.pay(fmt.Sprintf("%ds", i), `"card":"a","amt":90000000000000000`)
+			r.want("v.sum_10s", want)
+		}
+		r.pay("12s", `"card":"a","amt":-90000000000000000`)
+		r.want("v.sum_10s", "0")
+	})
+}
