@@ -127,6 +127,7 @@ const (
 	stepsOfBatch = 4                      // a batch that is full has left in as many steps at least
 	stepPace     = 4 * time.Millisecond   // between two steps, so that each is worth its requests
 	commitSlack  = stepPace / 2           // a step that leaves so shortly before the batch may close takes the commit with it
+	sendAtOnce   = 256                    // so many records of a transaction do not wait for its commit
 	chunkRecords = 256                    // fewer records are not worth a goroutine
 )
 

@@ -15,16 +15,15 @@ import (
 	"github.com/freshet-dev/freshet/sources"
 )
 
-// deliver writes the rows, the records and the dead letters of a step side by
-// side and returns once all are acknowledged. What may pass is tried again for
-// as long as it takes: the input waits in its log, nothing is lost.
-func (r *Runner) deliver(work context.Context, s *step) error {
+// deliver writes the rows and the dead letters of the flight's next step, and the
+// records that are to go with it, side by side, and returns once all are
+// acknowledged. What may pass is tried again for as long as it takes: the input
+// waits in its log, nothing is lost.
+func (r *Runner) deliver(work context.Context, f *flight) error {
 	began := time.Now()
+	s := f.steps[f.left]
 	group, ctx := errgroup.WithContext(work)
-	var refused []int // records that the output log refused for their size
-	if r.behind.any() {
-		r.stamp(&s.out)
-	}
+	records := r.outgoing(f)
 	var away error // the store's; it does not cut off the others
 	if r.Store != nil && len(s.out.rows) > 0 {
 		group.Go(func() error {
@@ -36,30 +35,85 @@ func (r *Runner) deliver(work context.Context, s *step) error {
 			return err
 		})
 	}
-	if len(s.out.records) > 0 {
-		group.Go(func() (err error) {
-			refused, err = r.produce(ctx, outputLog, r.Output, s.out.records)
-			fault.At(fault.Sent)
-			return err
-		})
+	if len(records) > 0 {
+		group.Go(func() error { return r.send(ctx, records) })
 	}
 	if len(s.out.dead) > 0 {
-		group.Go(func() error { return r.produceDead(ctx, s.out.dead) })
+		dead := s.out.dead // sending may add the letters of what is refused
+		group.Go(func() error { return r.produceDead(ctx, dead) })
 	}
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	if len(refused) > 0 {
-		if err := r.replaceTooLarge(work, s, refused); err != nil {
-			return err
-		}
-	}
 	s.counts.emit += time.Since(began)
 	fault.At(fault.Left)
-	if _, again := r.Output.(sinks.Transaction); again {
+	if r.held() {
 		return away
 	}
 	return nil // what has left without the header is there: at least once cannot take it back
+}
+
+// held reports whether records are read by nobody before the commit.
+func (r *Runner) held() bool {
+	_, held := r.Output.(sinks.Transaction)
+	return held
+}
+
+// outgoing are the steps whose records go now. In a transaction nobody reads
+// them before the commit, so they wait for it and go in one request, unless
+// they are many: then they go beside the rows. Where the store lacks rows they
+// say so from here on.
+func (r *Runner) outgoing(f *flight) (steps []*step) {
+	records, end := 0, min(f.left+1, len(f.steps))
+	for _, s := range f.steps[:end] {
+		if !s.sent {
+			steps, records = append(steps, s), records+len(s.out.records)
+		}
+	}
+	closes := f.commit && end == len(f.steps)
+	if r.held() && !closes && records < sendAtOnce {
+		return nil
+	}
+	if r.behind.any() {
+		for _, s := range steps {
+			r.stamp(&s.out)
+		}
+	}
+	return steps
+}
+
+// send appends the records of steps to the output log. Those that it refuses for
+// their size go to the dead letters.
+func (r *Runner) send(work context.Context, steps []*step) error {
+	records := r.sending[:0]
+	for _, s := range steps {
+		records = append(records, s.out.records...)
+	}
+	r.sending = records
+	defer clear(records) // they alias the steps' memory
+	if len(records) > 0 {
+		refused, err := r.produce(work, outputLog, r.Output, records)
+		fault.At(fault.Sent)
+		if err != nil {
+			return err
+		}
+		slices.Sort(refused)
+		for _, s := range steps {
+			n := len(s.out.records)
+			mine, _ := slices.BinarySearch(refused, n)
+			if err := r.replaceTooLarge(work, s, refused[:mine]); err != nil {
+				return err
+			}
+			refused = refused[mine:]
+			for i := range refused {
+				refused[i] -= n // they count from the next step's first
+			}
+		}
+	}
+	for _, s := range steps {
+		s.sent = true
+	}
+	return nil
 }
 
 func (r *Runner) writeRows(ctx context.Context, rows []sinks.VersionedRow) error {
@@ -117,10 +171,13 @@ func (r *Runner) produceDead(ctx context.Context, dead []sinks.Record) error {
 	return err
 }
 
-// replaceTooLarge sends the inputs of refused records to the dead letters,
+// replaceTooLarge sends the inputs of refused records, in order, to the dead letters,
 // without features: each input has one outcome. The features stay applied. What
 // was refused is no record of the batch from then on, should it be sent again.
 func (r *Runner) replaceTooLarge(work context.Context, s *step, refused []int) error {
+	if len(refused) == 0 {
+		return nil
+	}
 	out := &s.out
 	first := len(out.dead)
 	for _, i := range refused {
@@ -135,7 +192,6 @@ func (r *Runner) replaceTooLarge(work context.Context, s *step, refused []int) e
 				"err", ref.slot.refusal.Detail, "err_kind", "record", "of_this_reason_since_last_line", n)
 		}
 	}
-	slices.Sort(refused)
 	for _, i := range slices.Backward(refused) {
 		out.refs = slices.Delete(out.refs, i, i+1)
 		out.records = slices.Delete(out.records, i, i+1)

@@ -133,8 +133,8 @@ func TestAbortsChangeNothing(t *testing.T) {
 	}
 }
 
-// Rows and records leave while the batch is open, and nothing of the next batch
-// leaves before it has ended.
+// Rows leave while the batch is open, its records with the commit in one piece,
+// and nothing of the next batch leaves before it has ended.
 func TestABatchLeavesInSteps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
@@ -166,8 +166,11 @@ func TestABatchLeavesInSteps(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}
-		if slices.Max(x.sizes) < 5 {
-			t.Errorf("steps of the batches: %v", x.sizes)
+		if slices.Max(x.sizes) != 1 {
+			t.Errorf("appends of the batches: %v", x.sizes)
+		}
+		if steps := len(order) - len(x.sizes); steps < 5*len(x.sizes) {
+			t.Errorf("%d steps of %d batches", steps, len(x.sizes))
 		}
 		batch := "1"
 		for i, what := range order {
@@ -181,6 +184,39 @@ func TestABatchLeavesInSteps(t *testing.T) {
 			if what != batch {
 				t.Fatalf("rows of batch %s leave while %s is open: %v", what, batch, order[:i+1])
 			}
+		}
+	})
+}
+
+// Many records do not wait for the commit: it would have them all to itself.
+func TestManyRecordsDoNotWaitForTheCommit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		x := &transaction{}
+		c := w.broker.consumer()
+		w.broker.assign(c)
+		for i := range 8 * sendAtOnce {
+			w.broker.append(transactions, 0, clock0, txn(fmt.Sprint("t", i), "c1", i/100, "1.00"))
+		}
+		c.perPoll = sendAtOnce / 2
+		w.store.writeFault = func([]sinks.VersionedRow) error { pass(time.Millisecond); return nil }
+		r := w.runner(c, func(cfg *Config) {
+			cfg.Consumer, cfg.Output, cfg.DeadLetters = paired{c, x}, x, x
+			cfg.Limits.BatchRecords, cfg.Limits.CommitInterval = 2*sendAtOnce, time.Hour
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- r.Run(ctx) }()
+		pass(5 * time.Second)
+		cancel()
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		if len(x.kept) != 8*sendAtOnce {
+			t.Errorf("%d records are committed", len(x.kept))
+		}
+		if slices.Max(x.sizes) != 2 {
+			t.Errorf("appends of the batches: %v, want those of %d records", x.sizes, sendAtOnce)
 		}
 	})
 }

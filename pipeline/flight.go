@@ -116,13 +116,13 @@ func (r *Runner) settle(work context.Context, f *flight) error {
 		f.healed = r.writeMissing(work, f.heal.out.rows)
 	}
 	return r.retry(work, commits, "commit the batch", func(ctx context.Context) (err error) {
-		for ; f.left < len(f.steps) && err == nil; f.left++ {
-			if err = r.deliver(ctx, f.steps[f.left]); err != nil {
+		for ; f.left < len(f.steps); f.left++ {
+			if err = r.deliver(ctx, f); err != nil {
 				break
 			}
 		}
 		if err == nil && f.commit {
-			err = r.commit(ctx, f)
+			err = r.conclude(ctx, f)
 		}
 		switch {
 		case err == nil:
@@ -133,11 +133,25 @@ func (r *Runner) settle(work context.Context, f *flight) error {
 		case aborted(err), errors.Is(err, errBehind):
 			r.void(ctx)
 			f.left = 0
+			for _, s := range f.steps {
+				s.sent = false
+			}
 			r.metrics.transactions.WithLabelValues("aborted").Inc()
 			return err
 		}
 		return &final{err}
 	})
+}
+
+// conclude ends the batch: what is still held leaves, and the positions are
+// stored.
+func (r *Runner) conclude(ctx context.Context, f *flight) error {
+	if records := r.outgoing(f); len(records) > 0 {
+		if err := r.send(ctx, records); err != nil {
+			return err
+		}
+	}
+	return r.commit(ctx, f)
 }
 
 // void voids what was sent since the last commit. A write that failed has done

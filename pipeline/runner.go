@@ -49,9 +49,10 @@ type Runner struct {
 	own     *ownership
 	pending []sources.Record // read ahead during a rebuild, with their own bytes
 
-	cur     *step   // being read, and then applied
-	open    []*step // applied, of the batch that is not committed
-	flight  *flight // what is leaving; nil: nothing
+	cur     *step          // being read, and then applied
+	open    []*step        // applied, of the batch that is not committed
+	flight  *flight        // what is leaving; nil: nothing
+	sending []sinks.Record // of the flight: what it appends at once
 	spare   []*step
 	behind  behind
 	dog     watchdog

@@ -15,6 +15,7 @@ import (
 type step struct {
 	in     batch
 	out    parcel
+	sent   bool // its records are in the output log, as far as the open transaction goes
 	counts batchCounts
 }
 
@@ -68,6 +69,7 @@ const spareSteps = 8
 func (s *step) reset() {
 	s.in.reset()
 	s.out.reset()
+	s.sent = false
 	s.counts.reset()
 }
 
