@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -47,6 +48,15 @@ func TestS11TheClockIsCheckedAtTheStart(t *testing.T) {
 			answers, err := f.admin.AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Name: timestampAfter, Value: &unbounded}}, f.topics[0].Name)
 			if err != nil || answers[0].Err != nil {
 				t.Fatal(err, answers)
+			}
+			for { // a broker shows it a little later
+				configs, err := f.admin.DescribeTopicConfigs(t.Context(), f.topics[0].Name)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if slices.ContainsFunc(configs[0].Configs, func(c kadm.Config) bool { return c.Key == timestampAfter && c.MaybeValue() == unbounded }) {
+					break
+				}
 			}
 			config := f.config()
 			config.Topics[0].MaxAhead, config.Topics[0].Lateness = 10*time.Minute, 24*time.Hour
