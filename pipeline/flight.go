@@ -130,6 +130,7 @@ func (r *Runner) settle(work context.Context, f *flight) error {
 				fault.At(fault.Committed)
 			}
 			return nil
+		case errors.Is(err, sources.ErrLost): // an abort too, but one that sending again does not mend
 		case aborted(err), errors.Is(err, errBehind):
 			r.void(ctx)
 			f.left = 0

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -170,6 +171,36 @@ func TestDrainEndsInTimeWithoutTheStore(t *testing.T) {
 		}
 		if len(w.broker.commits) != 0 || !strings.Contains(w.logs.String(), "not committed") {
 			t.Errorf("%d commits, log %s", len(w.broker.commits), w.logs)
+		}
+	})
+}
+
+// A zombie that wakes while its batch is leaving is told so by the output
+// itself: it stops sending, though its steps are full and nothing is polled.
+func TestAnOutputThatIsAnothersDropsTheState(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		m := w.join(func(c *Config) { c.Limits.BatchRecords = 4 })
+		w.broker.assign(m.consumer.fakeConsumer)
+		asleep := make(chan struct{})
+		w.output.fault = func([]sinks.Record) error {
+			<-asleep
+			return fmt.Errorf("%w: begin a transaction: %w", sinks.ErrAborted, sources.ErrLost)
+		}
+		for i := range 40 {
+			w.broker.append(transactions, 0, clock0, txn(fmt.Sprint("t", i), "c1", i, "1.00"))
+		}
+		pass(time.Second)
+		w.broker.assign(w.broker.consumer())
+		close(asleep)
+		pass(time.Second)
+		if ready, why := m.runner.Health().Ready(); !ready || why != "standby: caught up with the owner" {
+			t.Errorf("ready %v, %s", ready, why)
+		}
+		w.output.fault = nil
+		m.drain(t)
+		if n := len(w.output.all()); n != 0 {
+			t.Errorf("%d records of a zombie", n)
 		}
 	})
 }
