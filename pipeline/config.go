@@ -104,6 +104,9 @@ type Limits struct {
 	WatchdogAfter time.Duration
 	// StallAfter is how long the loop may stand still and be called alive.
 	StallAfter time.Duration
+	// StandbyAhead bounds the bytes that a standby keeps of records that the owner
+	// has not committed: more than one that keeps up leaves.
+	StandbyAhead int64
 }
 
 // The defaults of Limits.
@@ -117,6 +120,7 @@ const (
 	DefaultStoreWait      = 2 * time.Second // below a transaction's 8 s, and those below the group's session of 10 s
 	DefaultWatchdogAfter  = 90 * time.Second
 	DefaultStallAfter     = 30 * time.Second
+	DefaultStandbyAhead   = 64 << 20
 
 	closeBudget  = 2 * time.Second        // to leave the group and close the sinks
 	retryMin     = 50 * time.Millisecond  // first pause between two tries
@@ -134,6 +138,9 @@ const (
 func (l Limits) withDefaults() Limits {
 	if l.BatchRecords <= 0 {
 		l.BatchRecords = DefaultBatchRecords
+	}
+	if l.StandbyAhead <= 0 {
+		l.StandbyAhead = DefaultStandbyAhead
 	}
 	if l.Workers <= 0 {
 		l.Workers = min(maxWorkers, runtime.GOMAXPROCS(0))

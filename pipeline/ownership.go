@@ -256,7 +256,7 @@ func (r *Runner) rebuild(records []sources.Record, passed []sources.Position) (e
 func (r *Runner) hold(rec *sources.Record, p *partition) {
 	r.pending = append(r.pending, keep(rec))
 	p.kept += weight(rec)
-	if pauser, ok := r.Consumer.(sources.Pauser); ok && !p.held && p.kept > r.own.mostKept() {
+	if pauser, ok := r.Consumer.(sources.Pauser); ok && !p.held && p.kept > r.mostKept() {
 		p.held = true
 		pauser.Pause(sources.PartitionID{Source: rec.Source, Partition: rec.Partition})
 	}

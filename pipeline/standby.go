@@ -14,10 +14,6 @@ import (
 // on. What was read ahead is kept, so a take-over has little to do: the rest
 // below the last commit is applied, and what was kept is the first live work.
 
-// mostAhead bounds the bytes that a standby keeps of records that are not
-// committed: more than an owner that keeps up leaves, for one that does not.
-const mostAhead = 64 << 20
-
 // follow takes what a standby is told.
 func (r *Runner) follow(work context.Context, p sources.Poll) error {
 	if p.Standing != nil && r.own != nil && r.own.following && !r.heed(p.Standing) {
@@ -109,25 +105,25 @@ func (r *Runner) letGoOn() {
 	}
 	waiting := false
 	for _, p := range own.parts {
-		waiting = waiting || p.held && p.kept <= own.mostKept()/2
+		waiting = waiting || p.held && p.kept <= r.mostKept()/2
 	}
 	if !waiting {
 		return
 	}
 	pauser.Resume() // all of them
 	for id, p := range own.parts {
-		if p.held = p.held && p.kept > own.mostKept()/2; p.held {
+		if p.held = p.held && p.kept > r.mostKept()/2; p.held {
 			pauser.Pause(id)
 		}
 	}
 }
 
 // mostKept is how many bytes a partition may have kept before it is paused.
-func (o *ownership) mostKept() int64 {
-	if !o.following {
+func (r *Runner) mostKept() int64 {
+	if !r.own.following {
 		return 0
 	}
-	return mostAhead / int64(len(o.parts))
+	return r.Limits.StandbyAhead / int64(len(r.own.parts))
 }
 
 // weight is about what a record costs in memory that is kept.

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -306,3 +307,149 @@ func (p pairedFollower) Poll(ctx context.Context, most int) (sources.Poll, error
 	}
 	return poll, err
 }
+
+// Positions that were set back by hand would have the new owner send again what
+// the standby has applied: it forgets, and begins anew.
+func TestAStandbyWhoseOwnersOffsetsGoBackBeginsAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		active, standby := w.join(nil), w.join(func(c *Config) { c.Metrics = w.metrics })
+		w.broker.assign(active.consumer.fakeConsumer)
+		for i := range 10 {
+			w.broker.append(transactions, 0, clock0, txn(fmt.Sprint("t", i), "c1", i, "1.00"))
+		}
+		pass(time.Second)
+		active.drain(t)
+		w.broker.reset(sources.PartitionID{}, 4)
+		w.broker.assign(w.broker.consumer()) // someone else is the owner
+		pass(time.Second)
+		if n := w.counter("freshet_standby_restarts_total"); n != 1 {
+			t.Errorf("it began anew %v times", n)
+		}
+		if p := standby.runner.own.parts[sources.PartitionID{}]; p.applied != 4 {
+			t.Errorf("applied up to %d, committed is 4", p.applied)
+		}
+		before := len(w.output.all())
+		w.broker.assign(standby.consumer.fakeConsumer)
+		pass(time.Second)
+		standby.drain(t)
+		after := w.decoded()[before:]
+		if len(after) != 6 || after[0].Features["card_velocity.txn_count_1h"] != 5.0 {
+			t.Errorf("%d records after it, the first with %v", len(after), after[0].Features)
+		}
+	})
+}
+
+// reset sets a committed position by hand.
+func (b *broker) reset(id sources.PartitionID, to int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.partitions[id].committed = to
+	b.commits = append(b.commits, commitEntry{})
+	b.change()
+}
+
+// Records that were removed before a standby has read them are missing in its
+// state for good: the take-over builds it anew from what is retained.
+func TestAStandbyThatLostRecordsToRetentionBeginsAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		active, standby := w.join(nil), w.join(nil)
+		standby.consumer.silent = true
+		w.broker.assign(active.consumer.fakeConsumer)
+		for i := range 10 {
+			w.broker.append(transactions, 0, clock0, txn(fmt.Sprint("t", i), "c1", i, "1.00"))
+		}
+		pass(time.Second + standbyGrace)
+		if ready, why := standby.runner.Health().Ready(); ready || !strings.HasPrefix(why, "standby: applies") {
+			t.Errorf("it has read nothing: ready %v, %s", ready, why)
+		}
+		active.drain(t)
+		w.broker.retain(sources.PartitionID{}, 6)
+		standby.consumer.silent = false
+		w.broker.assign(standby.consumer.fakeConsumer)
+		w.broker.append(transactions, 0, clock0, txn("t10", "c1", 10, "1.00"))
+		pass(time.Second)
+		standby.drain(t)
+		last := w.decoded()[10]
+		if last.Features["card_velocity.txn_count_1h"] != 5.0 || last.Statuses["card_velocity.txn_count_1h"] != "WARMING" {
+			t.Errorf("%v %v", last.Features, last.Statuses)
+		}
+		if !strings.Contains(w.logs.String(), `"warm":false`) || !strings.Contains(w.logs.String(), "begins anew") {
+			t.Errorf("log %s", w.logs)
+		}
+	})
+}
+
+// retain removes what is below an offset.
+func (b *broker) retain(id sources.PartitionID, from int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	p := b.partitions[id]
+	p.start, p.records = from, p.records[from-p.start:]
+}
+
+// What an owner that is far behind has not committed yet does not fill a
+// standby's memory, and holds back no other partition.
+func TestAStandbyKeepsABoundedNumberOfRecords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		id := sources.PartitionID{}
+		for i := range 1000 {
+			w.broker.append(transactions, 0, clock0, txn(fmt.Sprint("t", i), "c1", i, "1.00"))
+			w.broker.append(transactions, 1, clock0, txn(fmt.Sprint("u", i), "c2", i, "1.00"))
+		}
+		w.broker.reset(id, 10)
+		w.broker.reset(sources.PartitionID{Source: transactions, Partition: 1}, 1000)
+		standby := w.join(func(c *Config) { c.Limits.StandbyAhead = 30_000 })
+		standby.consumer.perPoll = 5
+		w.broker.assign(w.broker.consumer())
+		at := func() (applied, other int64) {
+			pass(time.Second)
+			parts := standby.runner.own.parts
+			return parts[id].applied, parts[sources.PartitionID{Source: transactions, Partition: 1}].applied
+		}
+		if applied, other := at(); applied != 10 || other != 1000 {
+			t.Errorf("applied %d of 10, and %d of 1000", applied, other)
+		}
+		for _, to := range []int64{15, 300, 1000} {
+			if n := len(standby.runner.pending); n < 20 || n > 50 {
+				t.Errorf("%d records are kept", n)
+			}
+			w.broker.reset(id, to)
+			if applied, _ := at(); applied != to {
+				t.Errorf("applied %d of %d", applied, to)
+			}
+		}
+		if ready, why := standby.runner.Health().Ready(); !ready {
+			t.Error(why)
+		}
+		standby.drain(t)
+	})
+}
+
+// A panic of a standby ends it, and leaves no mark: it owns no offsets.
+func TestAStandbyThatPanicsCommitsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		active := w.join(nil)
+		w.broker.assign(active.consumer.fakeConsumer)
+		w.broker.append(transactions, 0, clock0, txn("t0", "c1", 0, "1.00"))
+		pass(time.Second)
+		standby := w.join(nil)
+		standby.runner.newEngine = func() engine { return &panicking{engine: features.NewEngine(w.plan, features.Options{})} }
+		commits := len(w.broker.commits)
+		var panicked *PanicError
+		if err := <-standby.done; !errors.As(err, &panicked) {
+			t.Errorf("ended with %v", err)
+		}
+		if len(w.broker.commits) != commits {
+			t.Error("it has committed")
+		}
+		active.drain(t)
+	})
+}
+
+type panicking struct{ engine }
+
+func (p *panicking) Apply(*eventEvent, *features.Vector) { panic("a bug") }
