@@ -69,6 +69,7 @@ type instance struct {
 	State       string             `json:"state"`
 	Startup     string             `json:"startup"`
 	Active      bool               `json:"active"`
+	StandbyLag  float64            `json:"standby_lag_records"`
 	Namespace   string             `json:"namespace"`
 	Spec        string             `json:"spec"`
 	Version     string             `json:"version"`
@@ -165,6 +166,7 @@ func (s *instance) fill(f families) {
 	f.each("freshet_build_info", func(l labels, _ float64) { s.Version, s.Commit = l["version"], l["commit"] })
 	f.each("freshet_spec_info", func(l labels, _ float64) { s.Namespace, s.Spec = l["namespace"], l["spec"] })
 	f.each("freshet_active", func(_ labels, v float64) { s.Active = v == 1 })
+	f.each("freshet_standby_lag_records", func(_ labels, v float64) { s.StandbyLag = v })
 	f.each("freshet_restore_progress_ratio", func(_ labels, v float64) { s.Restored = v })
 	f.each("freshet_online_write_errors_total", func(_ labels, v float64) { s.StoreErrors += v })
 	f.each("freshet_transactions_total", func(l labels, v float64) {
@@ -291,6 +293,8 @@ func (s *instance) write(w io.Writer, ink ink) error {
 	role := "standby"
 	if s.Active {
 		role = "active"
+	} else if s.StandbyLag > 0 {
+		role = fmt.Sprintf("standby, %s records behind the owner's commits", thousands(fmt.Sprintf("%.0f", s.StandbyLag)))
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s  %s  %s  (%s)\n", ink.bold(s.Namespace), state, role, s.State, s.Address)
