@@ -59,6 +59,13 @@ func (i *instance) get(path string) string {
 
 func (i *instance) active() bool { return strings.HasPrefix(i.get("/readyz"), "active") }
 
+// works waits until more is committed than is now.
+func (i *instance) works(t *testing.T, p *proof) {
+	t.Helper()
+	before := p.srv.committed(t, p.group)
+	i.until(t, time.Minute, "it committed something", func() bool { return p.srv.committed(t, p.group) > before })
+}
+
 func (i *instance) caughtUp() bool {
 	return strings.HasPrefix(i.get("/readyz"), "standby: caught up")
 }
@@ -82,10 +89,12 @@ func TestStandby(t *testing.T) {
 		t.Errorf("a standby says it is active, or not ready")
 	}
 
+	a.works(t, p)
 	began := time.Now()
 	a.signal(t, syscall.SIGTERM)
 	b.until(t, 10*time.Second, "it took over from one that was drained", b.active)
 	drained := time.Since(began)
+	b.works(t, p)
 	if code := a.wait(t, 10*time.Second); code != 0 {
 		t.Errorf("SIGTERM: exit code %d, want 0", code)
 	}
@@ -96,6 +105,7 @@ func TestStandby(t *testing.T) {
 	b.signal(t, syscall.SIGKILL)
 	c.until(t, 30*time.Second, "it took over from one that was killed", c.active)
 	killed := time.Since(began)
+	c.works(t, p)
 
 	d := p.instance(t, "instance d", binary)
 	d.until(t, time.Minute, "it had caught up", d.caughtUp)
@@ -103,7 +113,8 @@ func TestStandby(t *testing.T) {
 	c.signal(t, syscall.SIGSTOP)
 	d.until(t, 30*time.Second, "it took over from one that was frozen", d.active)
 	frozen := time.Since(began)
-	<-time.After(max(0, zombieSleep-frozen))
+	d.works(t, p)
+	<-time.After(max(0, zombieSleep-time.Since(began)))
 	c.signal(t, syscall.SIGCONT)
 	zombie := c.becomes(t)
 
