@@ -53,8 +53,8 @@ func TestEngineEqualsOracle(t *testing.T) {
 	}
 	t.Attr("counted", fmt.Sprintf("%d triples (spec, history, query) equal the oracle's: %d specs, %d histories, %d records, %d values",
 		c.queries(), (cases+historiesPerSpec-1)/historiesPerSpec, cases, c.records, c.values))
-	t.Logf("%d enriched events, %d asked about, %d rows, %d reads; %d refused, %d values of lagging readers INCOMPLETE, %d past a budget DEGRADED, %d rules at a threshold decided otherwise, %d histories cut; %s",
-		c.enriched, c.asked, c.rows, c.reads, c.refused, c.lagging, c.degraded, c.teetering, c.cut, time.Since(start).Round(time.Second))
+	t.Logf("%d enriched events, %d asked about, %d rows, %d reads; %d refused, %d values of lagging readers INCOMPLETE, %d past a budget DEGRADED, %d rules at a threshold decided otherwise, %d histories cut, %d engines lost and restored; %s",
+		c.enriched, c.asked, c.rows, c.reads, c.refused, c.lagging, c.degraded, c.teetering, c.cut, c.restored, time.Since(start).Round(time.Second))
 	t.Logf("reasons %v, statuses %v", c.reasons, c.statuses)
 	t.Logf("present values by aggregation %v, by window %v", c.present, c.kinds)
 	if cases >= manyCases && c.queries() < manyTriples {
@@ -156,7 +156,8 @@ func runSpec(dir string, seed, histories int, c *counts) *failure {
 	if f.err = err; err != nil {
 		return f
 	}
-	for _, h := range d.histories {
+	for i, h := range d.histories {
+		h.crash = crashOf(seed, i, len(h.steps))
 		if err := newDuel(plan, c, d.spec, h.few).run(h); err != nil {
 			f.history, f.err, f.loads = h, err, true
 			return f
@@ -209,7 +210,7 @@ func shrink(dir string, g *genSpec, what features.What, h history, failure error
 	for again := true; again && time.Now().Before(deadline); {
 		again = false
 		for i := len(h.steps) - 1; i >= 0; i-- {
-			fewer := history{slices.Delete(slices.Clone(h.steps), i, i+1), h.since, h.few}
+			fewer := history{slices.Delete(slices.Clone(h.steps), i, i+1), h.since, h.few, h.crash}
 			if err := fails(g, fewer); err != nil {
 				h, failure, again = fewer, err, true
 			}
@@ -271,6 +272,9 @@ func transcript(h history) string {
 	var b strings.Builder
 	if h.since != 0 {
 		fmt.Fprintf(&b, "all sources read since %d\n", h.since)
+	}
+	if h.crash != nil {
+		fmt.Fprintf(&b, "a snapshot: %+v\n", *h.crash)
 	}
 	for i, s := range h.steps {
 		r := s.record

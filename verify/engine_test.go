@@ -30,6 +30,7 @@ type duel struct {
 	// mayTouch are the rows that a retracting event carries the key of.
 	mayTouch map[oracle.Row]bool
 	budgeted map[int]bool // sources with small event budgets
+	seed     [16]byte
 	counts   *counts
 }
 
@@ -40,8 +41,8 @@ var errCut = errors.New("a duplicate from behind what is kept")
 
 // counts are what a run of duels has compared.
 type counts struct {
-	records, refused, enriched, asked, values, rows, reads, lagging, degraded, teetering, cut int
-	statuses, reasons                                                                         map[string]int
+	records, refused, enriched, asked, values, rows, reads, lagging, degraded, teetering, cut, restored int
+	statuses, reasons                                                                                   map[string]int
 	// present is how often each aggregation had a value that was none of its
 	// defaults: what was put to the test, and not only drawn.
 	present map[string]int
@@ -79,6 +80,7 @@ func (c *counts) add(o *counts) {
 	c.degraded += o.degraded
 	c.teetering += o.teetering
 	c.cut += o.cut
+	c.restored += o.restored
 	for _, m := range [][2]map[string]int{{c.statuses, o.statuses}, {c.reasons, o.reasons}, {c.present, o.present}, {c.kinds, o.kinds}} {
 		for k, n := range m[1] {
 			m[0][k] += n
@@ -93,7 +95,8 @@ func newDuel(plan *features.Plan, c *counts, g *genSpec, few int) *duel {
 	for _, v := range s.Views {
 		d.budgeted[v.Source.Index] = d.budgeted[v.Source.Index] || v.EventBudget < longestHistory
 	}
-	d.engine = features.NewEngine(plan, features.Options{Seed: [16]byte{1, 2, 3}, Few: few})
+	d.seed = [16]byte{1, 2, 3}
+	d.engine = features.NewEngine(plan, features.Options{Seed: d.seed, Few: few})
 	tables := d.tables(g)
 	for i := range s.Sources {
 		d.readers = append(d.readers, plan.NewReader(i))
@@ -128,10 +131,14 @@ func (d *duel) run(h history) (err error) {
 		}
 	}()
 	for i := range d.spec.Sources {
-		d.engine.SetCoverage(i, features.Coverage{FromStart: h.since == 0, Since: h.since})
+		d.cover(i, h.since)
 		if h.since != 0 {
 			d.oracle.ReadSince(i, h.since)
 		}
+	}
+	var snap *snapshot
+	if h.crash != nil && h.crash.at < len(h.steps) {
+		snap = &snapshot{crash: h.crash}
 	}
 	for i, s := range h.steps {
 		at = i
@@ -155,6 +162,11 @@ func (d *duel) run(h history) (err error) {
 				return fmt.Errorf("step %d: rows: %w", i, err)
 			}
 		}
+		if snap != nil {
+			if err := d.follow(snap, h, i); err != nil {
+				return fmt.Errorf("step %d: %w", i, err)
+			}
+		}
 		for _, r := range s.reads {
 			if err := d.read(r); err != nil {
 				return fmt.Errorf("step %d: read: %w", i, err)
@@ -162,6 +174,11 @@ func (d *duel) run(h history) (err error) {
 		}
 	}
 	return d.rows()
+}
+
+// cover tells the engine since when a source is read; 0: from its start.
+func (d *duel) cover(source int, since int64) {
+	d.engine.SetCoverage(source, features.Coverage{FromStart: since == 0, Since: since})
 }
 
 func (d *duel) apply(r oracle.Record) error {

@@ -25,6 +25,7 @@ type history struct {
 	steps []step
 	since int64
 	few   int // events of an entity without a running state: changes no value
+	crash *crash
 }
 
 // read is a read of now of a view's row, later than its newest event by after.
