@@ -157,7 +157,9 @@ func runSpec(dir string, seed, histories int, c *counts) *failure {
 		return f
 	}
 	for i, h := range d.histories {
-		h.crash = crashOf(seed, i, len(h.steps))
+		if h.crash = crashOf(seed, i, len(h.steps)); h.crash != nil && h.crash.groups%8 != 0 {
+			h.few = 1 // states that run have more to restore
+		}
 		if err := newDuel(plan, c, d.spec, h.few).run(h); err != nil {
 			f.history, f.err, f.loads = h, err, true
 			return f
