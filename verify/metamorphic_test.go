@@ -25,6 +25,7 @@ type way struct {
 	few    int
 	rows   int // touched rows are read after so many records: a batch
 	seed   byte
+	lost   bool // half way, and restored from what it had written
 }
 
 // world is a set of records that every way of arrival leaves accepted: each
@@ -130,6 +131,8 @@ func drawWays(t *rapid.T, n int) []way {
 		{name: "shuffled, each twice", order: shuffled(), rows: 2, few: 1, twice: true},
 		{name: "shuffled, a rebuild, another key", order: shuffled(), silent: true, seed: 7},
 		{name: "shuffled, another key", order: shuffled(), rows: 5, few: 2, seed: 9},
+		{name: "backwards, lost half way", order: slices.Clone(backwards), rows: 3, few: 1, lost: true},
+		{name: "as drawn, lost half way", order: slices.Clone(inOrder), rows: 2, few: 1, lost: true, seed: 3},
 	}
 }
 
@@ -151,8 +154,16 @@ type item struct {
 
 func (w *world) readAll(how way) (*reading, error) {
 	d := newDuel(w.plan, newCounts(), w.spec, how.few)
-	d.engine = features.NewEngine(w.plan, features.Options{Seed: [16]byte{how.seed, 1}, Few: how.few})
+	options := features.Options{Seed: [16]byte{how.seed, 1}, Few: how.few}
+	d.engine = features.NewEngine(w.plan, options)
 	for i, at := range how.order {
+		if how.lost && i == len(how.order)/2 {
+			engine, err := reborn(w.plan, d.engine, options)
+			if err != nil {
+				return nil, err
+			}
+			d.engine = engine
+		}
 		if got := d.feed(w.records[at], how.silent); got != oracle.Accepted {
 			return nil, fmt.Errorf("record %d is %s: %s", at, got, w.records[at].Value)
 		}

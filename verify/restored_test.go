@@ -147,3 +147,22 @@ func (s *snapshot) fromStart(d *duel, source int) bool {
 	ids := d.plan.LogIDs()
 	return s.rebuilt >= 0 && s.rebuilt < len(ids) && ids[s.rebuilt].Source == d.spec.Sources[source].Name
 }
+
+// reborn is another engine with the state of one, as its snapshot says it.
+func reborn(plan *features.Plan, e *features.Engine, o features.Options) (*features.Engine, error) {
+	other := features.NewEngine(plan, o)
+	r := features.NewRestore(other, plan.LogIDs())
+	admission := e.BeginSnapshot(nil)
+	for i := range features.NumGroups {
+		g, err := r.Check(i, e.AppendGroup(nil, i))
+		if err != nil {
+			return nil, err
+		}
+		r.Attach(g, nil)
+	}
+	if err := r.Admission(admission, e.EndSnapshot(nil), nil, nil); err != nil {
+		return nil, err
+	}
+	other.EndReplay()
+	return other, nil
+}
