@@ -67,6 +67,7 @@ func (l *entityLog) move(k *cursorPlan, rows, words []uint64, cursor uint64, t i
 			l.leaveMore(k, rows, tail, words)
 		}
 	}
+	l.steps += int64(tail - int(uint32(cursor)) + head - int(cursor>>32))
 	return uint64(head)<<32 | uint64(tail)
 }
 

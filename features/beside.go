@@ -24,6 +24,7 @@ func (l *entityLog) join(k *cursorPlan, p *partPlan, w []uint64, i int) {
 	}
 	var prev uint64
 	for j := i - 1; j >= k.tail(w) && prev == 0; j-- {
+		l.steps++
 		if other := l.plan.row(rows, j); l.plan.has(other, p.bit) {
 			prev = uint64(l.plan.time(other))
 		}
@@ -43,6 +44,7 @@ func (l *entityLog) leave(p *partPlan, rows []uint64, i int, w []uint64) {
 // nextWith is the time of the first row behind i with a bit; 0: there is none.
 func (l *entityLog) nextWith(bit int, rows []uint64, i int) uint64 {
 	for i++; i < l.plan.len(rows); i++ {
+		l.steps++
 		if row := l.plan.row(rows, i); l.plan.has(row, bit) {
 			return uint64(l.plan.time(row))
 		}

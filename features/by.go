@@ -79,6 +79,7 @@ func (e *Engine) readByOf(k *cursorPlan, cells []cellOut, m *moment, rows []uint
 // readCategories evaluates one column that is divided by category.
 func (e *Engine) readCategories(x *cellOut, m *moment, rows []uint64, c cut, f frame, status Status) {
 	all := e.rank(x, m.log.plan, rows, c)
+	m.log.steps += int64(c.to - c.from)
 	top := all[:min(len(all), x.by.top)]
 	of := func(words []category, others bool) (event.Value, Status) {
 		e.pick = &pick{x.by.lane, words, others}

@@ -266,6 +266,7 @@ type entityLog struct {
 	few      int       // rows of an entity with a small state; 0: none has one
 	touched  []slot    // with a row to be written, in order of first touch; some that are free or come twice
 	folds    int64     // events that were folded
+	steps    int64     // rows, values and tiles that were looked at, one by one
 	waits    []waiting // oldest at awaited
 	awaited  int
 	unknowns int64    // those that waited in vain

@@ -3,5 +3,13 @@ package features
 // Group is the group of the index that a key is in.
 func (e *Engine) Group(key string) int { return int(e.hash.key(key).hi >> 56) }
 
+// Steps is how many rows, values and tiles were looked at one by one.
+func (e *Engine) Steps() (n int64) {
+	for _, l := range e.logs {
+		n += l.steps
+	}
+	return n
+}
+
 // Texts is how many texts are held.
 func (e *Engine) Texts() int { return len(e.texts.numbers) }

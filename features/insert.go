@@ -166,6 +166,7 @@ func (l *entityLog) trim(e *Engine, w []uint64) int {
 	if n = l.spare(rows, newest, n); n == 0 {
 		return 0
 	}
+	l.steps += int64(n)
 	for i := range n {
 		row := l.plan.row(rows, i)
 		if l.plan.retracts {

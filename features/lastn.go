@@ -44,6 +44,7 @@ func (l *entityLog) cutLast(k *cursorPlan, rows []uint64, t int64) (c cut, since
 	}
 	c.from, since = c.to, t
 	for i, left := n-1, k.last; i >= 0; i-- {
+		l.steps++
 		if !l.plan.has(l.plan.row(rows, i), k.view.entered) {
 			continue
 		}
@@ -93,6 +94,7 @@ func (l *entityLog) spare(rows []uint64, newest int64, n int) int {
 			left = math.MaxInt
 		}
 		for i := l.rows.FirstAfter(rows, next-1) - 1; i >= 0 && left > 0; i-- {
+			l.steps++
 			if !l.plan.has(l.plan.row(rows, i), k.view.entered) {
 				continue
 			}

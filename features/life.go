@@ -112,6 +112,7 @@ func (l *entityLog) rebuildLife(c *chainPlan, w []uint64) {
 			}
 			l.recountBase(k, w)
 		}
+		l.steps += int64(l.plan.len(rows) - begin)
 		for i := begin; i < l.plan.len(rows); i++ {
 			row := l.plan.row(rows, i)
 			l.plan.add(k, row, w)
@@ -141,6 +142,7 @@ func (l *entityLog) lifeAt(c *chainPlan, w, rows []uint64, t int64) (begin int, 
 	n := l.plan.len(rows)
 	begin, next := n, t
 	for i := n - 1; i >= 0; i-- {
+		l.steps++
 		row := l.plan.row(rows, i)
 		if !l.plan.has(row, c.view.entered) {
 			continue

@@ -44,6 +44,7 @@ func (e *Engine) oldestOf(k *cursorPlan, p *partPlan, m *moment) []uint64 {
 func (e *Engine) firstOf(k *cursorPlan, p *partPlan, m *moment) ([]uint64, bool) {
 	l := m.log.plan
 	for i := m.log.rows.FirstAfter(m.rows, m.t-k.length); i < l.len(m.rows); i++ {
+		m.log.steps++
 		if row := l.row(m.rows, i); l.has(row, p.bit) {
 			in := l.input(row, p)
 			e.oldest = [3]uint64{uint64(in.Time), in.Place, in.Word}
@@ -57,6 +58,9 @@ func (e *Engine) firstOf(k *cursorPlan, p *partPlan, m *moment) ([]uint64, bool)
 // is_new asks, before the event is counted.
 func (e *Engine) seen(x *cellOut, m *moment, words []uint64) bool {
 	p, word := x.parts[0], e.current.words[x.inputAt]
+	if m.shifted {
+		return e.seenBehind(x, m, word)
+	}
 	if m.standing == behind || x.cursor.scanned {
 		return e.sets[p.set].Has(word)
 	}

@@ -27,6 +27,8 @@ type moment struct {
 	lost     bool  // it is before events that were folded
 	whole    bool  // all parts are in the words at hand
 	current  bool  // the last row that is seen is the event at hand
+	apart    bool  // the rows are not the log's
+	shifted  bool  // the parts at hand are the state's, moved back
 	newest   int64 // when the view's newest event was; 0: never
 }
 
@@ -88,7 +90,7 @@ func (e *Engine) momentOf(r *viewReading, key hash128, ev *event.Event) moment {
 		return m
 	}
 	if p.instead {
-		m.rows, m.current = p.rows, p.in
+		m.rows, m.current, m.apart = p.rows, p.in, p.made
 		return m
 	}
 	if p.state == nil {
@@ -226,6 +228,7 @@ func (e *Engine) found(v *viewPlan, m *moment) Status {
 // readGroup evaluates the columns of one window.
 func (e *Engine) readGroup(v *viewPlan, g *cellGroup, m *moment, f frame, row Status) {
 	k, l := g.cursor, m.log
+	m.shifted = false
 	if k.by {
 		e.readBy(g, m, f, row)
 		return
@@ -278,6 +281,10 @@ func (e *Engine) scanGroup(g *cellGroup, m *moment, f frame) int64 {
 		life = l.lifeSince(k.life, m.state, m.rows, c.from, c.base)
 	}
 	seesCurrent := m.current && k.delay == 0 && c.from < c.to
+	if s, ok := l.shiftOf(k, m, c); ok {
+		e.shiftGroup(g, m, &s, seesCurrent, f)
+		return 0
+	}
 	if seesCurrent {
 		c.to--
 	}

@@ -84,6 +84,7 @@ func (l *entityLog) settle(rows []uint64, i int) uint64 {
 		}
 		from := l.rows.FirstAfter(rows, l.plan.time(row)-l.plan.lateness-1)
 		for j := from; j < l.plan.len(rows); j++ {
+			l.steps++
 			if other := l.plan.row(rows, j); l.plan.has(other, l.plan.taking) && l.plan.names(other, row) {
 				l.plan.take(row, other)
 			}
@@ -96,6 +97,7 @@ func (l *entityLog) settle(rows []uint64, i int) uint64 {
 		to = l.rows.FirstAfter(rows, since)
 	}
 	for j := to - 1; j >= 0 && l.plan.timeAt(rows, j) >= since; j-- {
+		l.steps++
 		if other := l.plan.row(rows, j); l.plan.names(row, other) {
 			l.plan.take(other, row)
 			for _, v := range l.plan.views {
@@ -132,6 +134,7 @@ func (e *Engine) standing(m *moment) []uint64 {
 	if first == n {
 		return m.rows
 	}
+	m.log.steps += int64(n)
 	e.stood = append(e.stood[:0], m.rows...)
 	for i := first; i < n; i++ {
 		if row := l.row(e.stood, i); l.takenBy(row, m.t, m.place) {
@@ -172,6 +175,7 @@ func (l *entityLog) asOf(v *viewPlan, w []uint64) int64 {
 		return t
 	}
 	rows := l.rows.All(w[atRows:])
+	l.steps += int64(l.plan.len(rows))
 	for i := range l.plan.len(rows) {
 		row := l.plan.row(rows, i)
 		if l.plan.has(row, v.entered) && l.plan.takenBy(row, math.MaxInt64, math.MaxUint64) {

@@ -33,6 +33,7 @@ func (l *entityLog) cutAt(k *cursorPlan, w, rows []uint64, t int64) cut {
 // among what has left the log; 0: none.
 func (l *entityLog) newestAt(v *viewPlan, w, rows []uint64) int64 {
 	for i := l.plan.len(rows) - 1; i >= 0; i-- {
+		l.steps++
 		if row := l.plan.row(rows, i); l.plan.has(row, v.entered) {
 			return max(l.plan.time(row), int64(w[v.state+viewFolded]))
 		}
@@ -62,6 +63,7 @@ func (e *Engine) scan(l *entityLog, k *cursorPlan, w, rows []uint64, c cut) {
 	for i := c.from; i < c.to; i++ {
 		e.scanRow(l, k, l.plan.row(rows, i))
 	}
+	l.steps += int64(c.to - c.from)
 	e.tally(l.plan, k)
 }
 
@@ -77,26 +79,32 @@ func (m *moment) isDue(k *cursorPlan) bool {
 	return k.isDue(m.state, m.t)
 }
 
+// copyRunning is the running parts of a window in e.scratch.
+func (e *Engine) copyRunning(l *entityLog, k *cursorPlan, w []uint64) {
+	if k.lifted {
+		e.lift(l, k, w)
+		return
+	}
+	for _, p := range k.running {
+		copy(e.scratch[p.at:p.at+p.size()], w[p.run:])
+	}
+}
+
 // carry makes the parts of a sliding window at a time after the state's, in
 // e.scratch: by moving a copy of the running parts on, or by a scan, whichever
 // has fewer rows to look at.
 func (e *Engine) carry(l *entityLog, k *cursorPlan, m *moment) {
 	c := l.cutAt(k, m.state, m.rows, m.t)
-	switch {
-	case len(k.beside) > 0, k.delay == 0 && c.to-c.from < c.from-k.tail(m.state):
+	if len(k.beside) > 0 || k.delay == 0 && c.to-c.from < c.from-k.tail(m.state) {
 		e.scan(l, k, m.state, m.rows, c)
 		return
-	case k.lifted:
-		e.lift(l, k, m.state)
-	default:
-		for _, p := range k.running {
-			copy(e.scratch[p.at:p.at+p.size()], m.state[p.run:])
-		}
 	}
+	e.copyRunning(l, k, m.state)
 	if k.delay > 0 {
 		l.move(k, m.rows, e.scratch, m.state[k.at], m.t, false)
 		return
 	}
+	l.steps += int64(c.from - k.tail(m.state))
 	for tail := k.tail(m.state); tail < c.from; tail++ {
 		l.plan.remove(k, l.plan.row(m.rows, tail), e.scratch)
 	}

@@ -242,6 +242,7 @@ func (l *entityLog) leaveSpans(w []uint64, t int64) uint64 {
 				}
 				tail++
 			}
+			l.steps += int64(tail - int(cursor&tailMask))
 			cursor = due<<tailBits | uint64(tail)
 			w[x.at] = cursor
 		}

@@ -174,6 +174,7 @@ func (e *Engine) counted(l *entityLog, p *partPlan, w []uint64) []uint64 {
 	times, words := w[p.counts[0].at:], w[p.at:p.at+p.size()]
 	if words[aggregate.ModeState] == aggregate.ModeStale {
 		clear(words)
+		l.steps += int64(l.tables.Len(times))
 		l.tables.Each(times, func(key uint64, n window.Note) { e.counting.vote(l.plan, p, words, key, uint64(n)) })
 	}
 	e.voted[aggregate.ModeTimes] = words[aggregate.ModeTimes]

@@ -284,6 +284,7 @@ func (e *Engine) widen(k *cursorPlan, m *moment, words []uint64) []uint64 {
 		end = k.tileOf(m.t - k.delay + 1)
 	}
 	for i := 0; i < len(tiles); i += width {
+		l.steps++
 		if number := int64(tiles[i]); number < first || number >= end {
 			continue
 		}

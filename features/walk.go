@@ -75,9 +75,9 @@ func (e *Engine) walk(l *entityLog, p *partPlan, w []uint64, n int) []uint64 {
 	words := e.walked[:p.size()]
 	clear(words)
 	if p.part == aggregate.Run {
-		e.walkRun(l.plan, p, words)
+		l.steps += e.walkRun(l.plan, p, words)
 	} else {
-		e.walkTail(l.plan, p, words, n)
+		l.steps += e.walkTail(l.plan, p, words, n)
 	}
 	if e.stretch.base {
 		if base := l.base(p, w); len(base) > 0 && p.part == aggregate.Run {
@@ -89,8 +89,9 @@ func (e *Engine) walk(l *entityLog, p *partPlan, w []uint64, n int) []uint64 {
 	return words
 }
 
-// walkTail collects the newest rows with the part's bit, at most n.
-func (e *Engine) walkTail(l *logPlan, p *partPlan, words []uint64, n int) {
+// walkTail collects the newest rows with the part's bit, at most n. It returns
+// how many rows it has looked at.
+func (e *Engine) walkTail(l *logPlan, p *partPlan, words []uint64, n int) (steps int64) {
 	s := &e.stretch
 	distinct := p.part == aggregate.TailDistinct
 	if distinct {
@@ -98,6 +99,7 @@ func (e *Engine) walkTail(l *logPlan, p *partPlan, words []uint64, n int) {
 	}
 	room := aggregate.TailRoom(words)
 	for i := s.to - 1; i >= s.from && n > 0 && aggregate.TailLen(words) < room; i-- {
+		steps++
 		row := l.row(s.rows, i)
 		if l.time(row) <= s.after {
 			break
@@ -117,14 +119,17 @@ func (e *Engine) walkTail(l *logPlan, p *partPlan, words []uint64, n int) {
 		aggregate.AppendTail(words, in)
 	}
 	aggregate.ReverseTail(words)
+	return steps
 }
 
 // walkRun counts the newest rows with the part's bit up to the first one that
-// has only the bit of those that break it.
-func (e *Engine) walkRun(l *logPlan, p *partPlan, words []uint64) {
+// has only the bit of those that break it. It returns how many rows it has looked
+// at.
+func (e *Engine) walkRun(l *logPlan, p *partPlan, words []uint64) (steps int64) {
 	s := &e.stretch
 	length := 0
 	for i := s.to - 1; i >= s.from; i-- {
+		steps++
 		row := l.row(s.rows, i)
 		if l.time(row) <= s.after {
 			break
@@ -136,10 +141,11 @@ func (e *Engine) walkRun(l *logPlan, p *partPlan, words []uint64) {
 			length++
 		} else if l.has(row, p.within) {
 			aggregate.SetRun(words, length, true)
-			return
+			return steps
 		}
 	}
 	aggregate.SetRun(words, length, false)
+	return steps
 }
 
 // base is the block of what has left the log of a part that walks; none before

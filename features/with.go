@@ -20,7 +20,7 @@ func (e *Engine) ReadWith(ev *event.Event, out *Vector) {
 	e.identify(ev)
 	c.prepared = false
 	e.ask(ev)
-	known := e.placeApplied(sp, ev)
+	known, gone := e.placeApplied(sp, ev)
 	if !known {
 		c.place = math.MaxUint64
 	}
@@ -29,6 +29,7 @@ func (e *Engine) ReadWith(ev *event.Event, out *Vector) {
 		p := placed{standing: behind, instead: true}
 		if c.keys[sp.entity[i]] != "" {
 			e.logs[plan.index].suppose(e, &p, sp.entity[i], ev, known)
+			p.lost = p.lost || gone && p.hasPeers(plan, ev.Time)
 		}
 		c.places = append(c.places, p)
 	}
@@ -43,10 +44,11 @@ func (e *Engine) ReadWith(ev *event.Event, out *Vector) {
 
 // placeApplied finds the place of an event that was applied, by its id and time
 // in the logs of its entities: one may have let go of it that another one holds.
-func (e *Engine) placeApplied(sp *sourcePlan, ev *event.Event) bool {
+// Of one that none of them holds, gone says that some log may have let go of it.
+func (e *Engine) placeApplied(sp *sourcePlan, ev *event.Event) (known, gone bool) {
 	c := &e.current
 	if c.idHash == 0 {
-		return false
+		return false, false
 	}
 	for i, plan := range sp.logs {
 		if c.keys[sp.entity[i]] == "" {
@@ -55,10 +57,32 @@ func (e *Engine) placeApplied(sp *sourcePlan, ev *event.Event) bool {
 		l := e.logs[plan.index]
 		if row := l.rowOfID(c.hashes[sp.entity[i]], ev.Time, c.idHash); row != nil {
 			c.place = plan.place(row)
-			return true
+			return true, false
 		}
+		gone = gone || l.letGo(c.hashes[sp.entity[i]]) >= ev.Time
 	}
-	return false
+	return false, gone
+}
+
+// letGo is the time of the newest event that a key's log may have held and does
+// not any more; 0: there is none.
+func (l *entityLog) letGo(key hash128) int64 {
+	w := l.unknown(key)
+	if n, ok := l.entities.find(key); ok {
+		w, _ = l.facing(l.entities.state(n))
+	}
+	born, _ := bornAt(w)
+	return max(born, l.left(w))
+}
+
+// hasPeers reports whether events of the time of the one at hand are seen: where
+// its place is not known, it may be before or behind them.
+func (p *placed) hasPeers(l *logPlan, t int64) bool {
+	n := l.len(p.rows)
+	if p.made {
+		n--
+	}
+	return n > 0 && l.timeAt(p.rows, n-1) == t
 }
 
 // suppose makes what the event at hand sees of one of its entities: the rows up

@@ -24,8 +24,10 @@ func (d *duel) ask(r oracle.Record) error {
 		}
 		return nil
 	}
-	if d.budgeted[r.Source] {
-		return nil // its place, or what it would push out, may be past what is kept
+	newest, any := d.oracle.Newest(r.Source)
+	late := any && newest-want.Time() > d.spec.Sources[r.Source].AllowedLateness.Milliseconds()
+	if d.budgeted[r.Source] || late && !want.Known {
+		return nil // its place, or what it would push out, may be past what is kept; or it could not come any more
 	}
 	got := d.plan.NewVector(r.Source)
 	d.engine.ReadWith(&ev, got)

@@ -107,6 +107,17 @@ func DropOldest(w []uint64, next uint64) {
 	w[gapsFirst] = next
 }
 
+// DropNewest takes the newest event out of a Gaps part; prev is the time of the
+// one before it, 0 where there is none.
+func DropNewest(w []uint64, prev uint64) {
+	if prev == 0 {
+		clear(w[:gapsWords])
+		return
+	}
+	subSquareOf(w, w[gapsLast]-prev)
+	w[gapsLast] = prev
+}
+
 // LastOfGaps is the time of the last event of a Gaps part; 0: it has none.
 func LastOfGaps(w []uint64) uint64 { return w[gapsLast] }
 

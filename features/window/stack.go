@@ -27,8 +27,15 @@ func (s *Stacks) live(h []uint64) []uint64 {
 
 // Best is the code of the best value later than t; false where there is none.
 func (s *Stacks) Best(h []uint64, t int64) (uint64, bool) {
+	_, code, ok := s.First(h, t)
+	return code, ok
+}
+
+// First is the best value later than t, of equal ones the last: its time and
+// code; false where there is none.
+func (s *Stacks) First(h []uint64, t int64) (time int64, code uint64, ok bool) {
 	if uint32(h[1]) == 0 {
-		return 0, false
+		return 0, 0, false
 	}
 	live := s.live(h)
 	lo, hi := 0, len(live)/entryWords
@@ -41,9 +48,9 @@ func (s *Stacks) Best(h []uint64, t int64) (uint64, bool) {
 		}
 	}
 	if lo*entryWords == len(live) {
-		return 0, false
+		return 0, 0, false
 	}
-	return live[lo*entryWords+1], true
+	return int64(live[lo*entryWords]), live[lo*entryWords+1], true
 }
 
 // Put adds a value.

@@ -237,7 +237,27 @@ var table = []mutant{
 	{
 		name: "with this event: only the first entity's log is asked whether it was applied",
 		file: "features/with.go",
-		old:  "\t\t\tc.place = plan.place(row)\n\t\t\treturn true\n\t\t}\n",
-		new:  "\t\t\tc.place = plan.place(row)\n\t\t\treturn true\n\t\t}\n\t\treturn false\n",
+		old:  "\t\t\tc.place = plan.place(row)\n\t\t\treturn true, false\n\t\t}\n",
+		new:  "\t\t\tc.place = plan.place(row)\n\t\t\treturn true, false\n\t\t}\n\t\treturn false, false\n",
+	},
+	{
+		name: "window moved back: a value that occurs again is not counted",
+		file: "features/shift.go",
+		old:  "words[0] += e.reappearing(s, p)",
+		new:  "e.reappearing(s, p)",
+	},
+	{
+		name: "window moved back: an extreme that is not seen yet",
+		file: "features/shift.go",
+		old:  "first = s.to\n",
+		new:  "words[0], words[1] = 1, code\n",
+		more: true,
+	},
+	{
+		name: "window moved back: what left it since does not come back",
+		file: "features/shift.go",
+		old:  "for i := s.from; i < s.tail; i++ {",
+		new:  "for i := s.from; i < s.tail-1; i++ {",
+		more: true,
 	},
 }

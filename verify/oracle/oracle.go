@@ -229,7 +229,7 @@ func (o *Oracle) With(r Record) *Outcome {
 			asked.at, asked.current, asked.extra = placeOf(known), known, nil
 		}
 	}
-	return &Outcome{Reason: Accepted, reading: asked}
+	return &Outcome{Reason: Accepted, Known: asked.extra == nil, reading: asked}
 }
 
 // insert keeps a list in event order (S3).

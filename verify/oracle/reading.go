@@ -41,6 +41,7 @@ type Outcome struct {
 	Reason string
 	Field  string // whose fault a schema refusal is
 	Detail string
+	Known  bool // of an event that is only asked about: it was applied (S7)
 	reading
 }
 

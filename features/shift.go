@@ -1,0 +1,243 @@
+package features
+
+import (
+	"github.com/freshet-dev/freshet/features/aggregate"
+)
+
+// A reading behind an entity's state, of a late event or of another source's
+// view, mostly is not far behind: a few events have come since. Then a window is
+// not scanned: what the state knows of it is moved back, by the rows that it has
+// won and lost since.
+
+// shift is a window that is moved back: rows[from:to] are what the moment sees of
+// it, rows[tail:head] what the state's words are of.
+type shift struct {
+	k          *cursorPlan
+	log        *entityLog
+	state      []uint64
+	t          int64
+	rows       []uint64 // all of the log
+	from, to   int
+	tail, head int
+}
+
+// shiftOf reports whether a sliding window at a moment behind the state is the
+// state's, moved by fewer rows than it holds.
+func (l *entityLog) shiftOf(k *cursorPlan, m *moment, c cut) (shift, bool) {
+	if k.life != nil || k.scanned || m.standing != behind || m.small || m.apart || m.lost {
+		return shift{}, false
+	}
+	s := shift{k: k, log: l, state: m.state, t: m.t, rows: l.rows.All(m.state[atRows:]), from: c.from, to: c.to}
+	if k.delay > 0 {
+		s.tail, s.head = int(uint32(m.state[k.at])), int(m.state[k.at]>>32)
+	} else {
+		s.tail, s.head = k.tail(m.state), l.plan.len(s.rows)
+	}
+	if s.from > s.tail || s.to > s.head || s.to < s.tail || s.tail-s.from+s.head-s.to >= s.to-s.from {
+		return shift{}, false
+	}
+	for _, p := range k.parts {
+		if p.part == aggregate.Distinct && (m.t-k.length < int64(m.state[atNow])-p.table.keep || m.state[p.table.sketch] != 0) {
+			return shift{}, false // what the table has forgotten left marks behind
+		}
+	}
+	return s, true
+}
+
+// shiftGroup evaluates the columns of a window that is moved back.
+func (e *Engine) shiftGroup(g *cellGroup, m *moment, s *shift, seesCurrent bool, f frame) {
+	m.shifted = true
+	if len(g.before) > 0 {
+		s.to -= one(seesCurrent)
+		e.shift(s)
+		e.finishAll(g.before, s.k, m, e.scratch, f, Present)
+		s.to += one(seesCurrent)
+	}
+	e.shift(s)
+}
+
+func one(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// shift makes the parts of a window that is moved back, in e.scratch.
+func (e *Engine) shift(s *shift) {
+	k, l, w := s.k, s.log, s.state
+	e.copyRunning(l, k, w)
+	for i := s.to; i < s.head; i++ {
+		l.plan.remove(k, l.plan.row(s.rows, i), e.scratch)
+	}
+	for i := s.from; i < s.tail; i++ {
+		l.plan.add(k, l.plan.row(s.rows, i), e.scratch)
+	}
+	l.steps += int64(s.head - s.to + s.tail - s.from)
+	e.stretch = stretch{rows: s.rows, from: s.from, to: s.to, after: s.t - k.delay - k.length}
+	for _, p := range k.parts {
+		if p.part.Walks() {
+			continue
+		}
+		words := e.scratch[p.at : p.at+p.size()]
+		switch {
+		case p.part == aggregate.Gaps:
+			l.shiftGaps(s, p, words)
+		case p.part.Counted():
+			e.shiftCounts(s, p, words)
+		case p.part == aggregate.Distinct:
+			words[0] += e.reappearing(s, p)
+		case !p.runs(k):
+			e.shiftPoint(s, p, words)
+		}
+	}
+}
+
+// shiftPoint makes a part that is one input of the window.
+func (e *Engine) shiftPoint(s *shift, p *partPlan, words []uint64) {
+	l := s.log
+	clear(words)
+	switch p.part {
+	case aggregate.Newest:
+		for i := s.to - 1; i >= s.from && words[0] == 0; i-- {
+			e.scanPart(l, p, s.rows, i, i+1, words)
+		}
+	case aggregate.Oldest:
+		for i := s.from; i < s.to && words[0] == 0; i++ {
+			e.scanPart(l, p, s.rows, i, i+1, words)
+		}
+	default:
+		e.shiftExtreme(s, p, words)
+	}
+}
+
+// shiftExtreme finds the extreme of a window that is moved back: that of the
+// state's window, if the moment sees it, or a better one that has left the stack.
+func (e *Engine) shiftExtreme(s *shift, p *partPlan, words []uint64) {
+	l := s.log
+	kept := max(s.t-s.k.length, int64(s.state[atNow])-p.stack.reach, l.foldedAt(s.state))
+	first := min(s.to, l.rows.FirstAfter(s.rows, kept))
+	t, code, ok := l.stacks.First(s.state[p.stack.at:], kept)
+	switch {
+	case !ok:
+	case t < s.t, t == s.t && (s.to == l.plan.len(s.rows) || l.plan.timeAt(s.rows, s.to) > s.t):
+		words[0], words[1] = 1, code
+	default: // one that is not seen is better than what is
+		first = s.to
+	}
+	e.scanPart(l, p, s.rows, s.from, first, words)
+}
+
+// scanPart puts rows into the words of one part.
+func (e *Engine) scanPart(l *entityLog, p *partPlan, rows []uint64, from, to int, words []uint64) {
+	for i := from; i < to; i++ {
+		if row := l.plan.row(rows, i); l.plan.has(row, p.bit) {
+			p.part.Add(words, l.plan.input(row, p), p.number)
+		}
+	}
+	l.steps += int64(to - from)
+}
+
+// shiftGaps takes the newest events out of a Gaps part and puts older ones in.
+func (l *entityLog) shiftGaps(s *shift, p *partPlan, words []uint64) {
+	leaving, i := false, s.head-1
+	for ; i >= s.tail && (i >= s.to || leaving); i-- {
+		row := l.plan.row(s.rows, i)
+		if !l.plan.has(row, p.bit) {
+			continue
+		}
+		if leaving {
+			aggregate.DropNewest(words, uint64(l.plan.time(row)))
+		}
+		leaving = i >= s.to
+	}
+	if leaving {
+		aggregate.DropNewest(words, 0)
+	}
+	l.steps += int64(s.head - 1 - i)
+	for i := s.tail - 1; i >= s.from; i-- {
+		if row := l.plan.row(s.rows, i); l.plan.has(row, p.bit) {
+			aggregate.AddGap(words, 0, uint64(l.plan.time(row)), words[0])
+		}
+	}
+}
+
+// shiftCounts makes a part that counts how often words occur: the state's own is
+// moved there and back again.
+func (e *Engine) shiftCounts(s *shift, p *partPlan, words []uint64) {
+	l, w := s.log, s.state
+	var before [8]uint64
+	own := w[p.run : p.run+p.size()]
+	copy(before[:], own)
+	l.recountRows(p, w, s.rows, s.to, s.head, true)
+	l.recountRows(p, w, s.rows, s.from, s.tail, false)
+	switch p.part {
+	case aggregate.Counts:
+		copy(words, own)
+	case aggregate.Mode:
+		copy(words, e.counted(l, p, w))
+		words[aggregate.ModeState] = aggregate.ModeFound
+	default:
+		if words[1] = 1; l.bins.Total(w[p.counts[0].at:]) > 0 {
+			words[0] = e.counted(l, p, w)[0]
+		}
+	}
+	l.recountRows(p, w, s.rows, s.from, s.tail, true)
+	l.recountRows(p, w, s.rows, s.to, s.head, false)
+	copy(own, before[:])
+}
+
+// recountRows counts rows in a part that counts, or out of it.
+func (l *entityLog) recountRows(p *partPlan, w, rows []uint64, from, to int, gone bool) {
+	for i := from; i < to; i++ {
+		if row := l.plan.row(rows, i); l.plan.has(row, p.bit) {
+			l.recountRow(p, w, row, gone)
+		}
+	}
+	l.steps += int64(to - from)
+}
+
+// reappearing is how many values of the rows behind a moment occur before it
+// too: the mark of their newest occurrence is on a row that is not seen.
+func (e *Engine) reappearing(s *shift, p *partPlan) uint64 {
+	l := s.log
+	e.met.Reset()
+	for i := s.to; i < s.head; i++ {
+		if row := l.plan.row(s.rows, i); l.plan.has(row, p.bit) {
+			e.met.Add(l.plan.word(row, p.lane))
+		}
+	}
+	sought, found := e.met.Len(), e.sets[p.set]
+	found.Reset()
+	i := s.to - 1
+	for ; i >= s.from && found.Len() < sought; i-- {
+		row := l.plan.row(s.rows, i)
+		if !l.plan.has(row, p.bit) {
+			continue
+		}
+		if word := l.plan.word(row, p.lane); e.met.Has(word) {
+			found.Add(word)
+		}
+	}
+	l.steps += int64(s.head-s.to) + int64(s.to-1-i)
+	return uint64(found.Len())
+}
+
+// seenBehind is seen for a window that was moved back.
+func (e *Engine) seenBehind(x *cellOut, m *moment, word uint64) bool {
+	l, s, p := m.log, &e.stretch, x.parts[0]
+	note := l.tables.Get(m.state[p.table.at:], word)
+	switch t := note.Time(); {
+	case note == 0, t < l.foldedAt(m.state), t <= s.after:
+		return false
+	case t < m.t && t > l.foldedAt(m.state):
+		return true
+	}
+	for i := s.to - 1; i >= s.from; i-- {
+		l.steps++
+		if row := l.plan.row(s.rows, i); l.plan.has(row, p.bit) && l.plan.word(row, p.lane) == word {
+			return true
+		}
+	}
+	return false
+}
