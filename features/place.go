@@ -22,9 +22,10 @@ type placed struct {
 	views    uint64 // the touch bits of the views it enters
 
 	// Of an event that is not applied: what it sees instead of the log.
-	instead bool
-	made    bool // the last of rows is its own
-	rows    []uint64
+	instead  bool
+	made     bool // the last of rows is its own
+	unplaced bool // it may belong before those of its time that it sees
+	rows     []uint64
 }
 
 // find places the event at hand in the log of one of its entities. Where a view

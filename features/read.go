@@ -28,6 +28,7 @@ type moment struct {
 	whole    bool  // all parts are in the words at hand
 	current  bool  // the last row that is seen is the event at hand
 	apart    bool  // the rows are not the log's
+	unplaced bool  // some rows of its time may not be seen
 	shifted  bool  // the parts at hand are the state's, moved back
 	newest   int64 // when the view's newest event was; 0: never
 }
@@ -90,7 +91,7 @@ func (e *Engine) momentOf(r *viewReading, key hash128, ev *event.Event) moment {
 		return m
 	}
 	if p.instead {
-		m.rows, m.current, m.apart = p.rows, p.in, p.made
+		m.rows, m.current, m.apart, m.unplaced = p.rows, p.in, p.made, p.unplaced
 		return m
 	}
 	if p.state == nil {
@@ -215,6 +216,9 @@ func (e *Engine) found(v *viewPlan, m *moment) Status {
 		return Incomplete
 	default:
 		m.newest = m.log.newestAt(v, m.state, m.rows)
+	}
+	if m.unplaced {
+		return Incomplete
 	}
 	if m.newest != 0 && m.t-m.newest < v.ttl {
 		return Present

@@ -29,7 +29,7 @@ func (e *Engine) ReadWith(ev *event.Event, out *Vector) {
 		p := placed{standing: behind, instead: true}
 		if c.keys[sp.entity[i]] != "" {
 			e.logs[plan.index].suppose(e, &p, sp.entity[i], ev, known)
-			p.lost = p.lost || gone && p.hasPeers(plan, ev.Time)
+			p.unplaced = gone && p.hasPeers(plan, ev.Time)
 		}
 		c.places = append(c.places, p)
 	}

@@ -96,7 +96,9 @@ func TestS07WithAnAppliedEventThatItsFirstEntityHasLetGoOf(t *testing.T) {
 		}
 		r.ask("1s", `"id":"known","card":"a","user":"u","qty":2`)
 		r.want(append(record, "short.n_10s", "0 INCOMPLETE")...)
-		r.ask("1s", `"id":"new","card":"a","user":"u","qty":2`) // behind those of its time
+		r.ask("1s", `"id":"new","card":"a","user":"u","qty":2`) // behind those of its time, if it is new
+		r.want("long.n_1d", "3 INCOMPLETE", "long.past_1d", "3 INCOMPLETE")
+		r.ask("2s", `"id":"newer","card":"a","user":"u","qty":2`) // whose place is certain
 		r.want("long.n_1d", "3", "long.past_1d", "3")
 	})
 }
