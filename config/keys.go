@@ -60,8 +60,14 @@ func runKeys() []Key {
 			into: func(s *Settings) any { return &s.Delivery }},
 		{Name: "commit_interval", Flag: "commit-interval", Default: "20ms", Help: "Longest time that a batch stays open",
 			into: func(s *Settings) any { return &s.CommitInterval }},
-		{Name: "state_dir", Flag: "state-dir", Help: "Folder of checkpoints",
+		{Name: "state_dir", Flag: "state-dir", Help: "Folder of checkpoints (default: none, each start reads the log)",
 			into: func(s *Settings) any { return &s.StateDir }},
+		{Name: "checkpoint.interval", Default: "1m", Help: "How often the whole state is written",
+			into: func(s *Settings) any { return &s.Checkpoint.Interval }},
+		{Name: "checkpoint.keep", Default: "3", Help: "How many checkpoints stay, at least 3",
+			into: func(s *Settings) any { return &s.Checkpoint.Keep }},
+		{Name: "checkpoint.copy", Help: "Where checkpoints are copied to: file:///DIR or s3://BUCKET?prefix=...",
+			into: func(s *Settings) any { return &s.Checkpoint.Copy }},
 		{Name: "entity_key_secret", Help: "Keys the tokens that stand for pii entities in Redis and in records",
 			into: func(s *Settings) any { return &s.EntityKeySecret }},
 		{Name: "engine.max_keys", Default: "0", Help: "Entities known at once, of each entity over each source; 0 is no bound",
@@ -163,6 +169,10 @@ const (
 	minCommitInterval = time.Millisecond
 	maxCommitInterval = 10 * time.Second
 )
+
+// leastCheckpoints: one may be damaged, and the one before it needs one behind
+// it.
+const leastCheckpoints = 3
 
 // leastKeys is one for each group of keys (features.Options.MaxKeys).
 const leastKeys = 256

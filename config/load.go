@@ -211,6 +211,12 @@ func (s *Settings) check() []error {
 		bad("online_store_wait", "%s is outside 1ms to %s: it must end well before a transaction does (%s), and that before the group's session (%s); at least once it may be longer",
 			s.OnlineStoreWait, maxStoreWait, TransactionTimeout, SessionTimeout)
 	}
+	if s.Checkpoint.Interval < minCommitInterval {
+		bad("checkpoint.interval", "%s is below %s", s.Checkpoint.Interval, minCommitInterval)
+	}
+	if s.Checkpoint.Keep < leastCheckpoints {
+		bad("checkpoint.keep", "%d is below %d: one may be damaged, and the one before it needs one behind it", s.Checkpoint.Keep, leastCheckpoints)
+	}
 	if s.Engine.MaxKeys > 0 && s.Engine.MaxKeys < leastKeys {
 		bad("engine.max_keys", "%d is below %d: it is kept in 256 parts (0: no bound)", s.Engine.MaxKeys, leastKeys)
 	}

@@ -18,6 +18,7 @@ type Settings struct {
 	OnlineStoreWait time.Duration
 	Redis           Redis
 	StateDir        string
+	Checkpoint      Checkpoint
 	Delivery        string        // exactly_once or at_least_once
 	CommitInterval  time.Duration // longest time that a batch stays open
 	// EntityKeySecret keys the tokens of pii entities. Losing or changing it
@@ -29,6 +30,13 @@ type Settings struct {
 
 	file    string            // "" is none
 	origins map[string]string // key -> where its value came from
+}
+
+// Checkpoint says how the state is kept in StateDir.
+type Checkpoint struct {
+	Interval time.Duration // of a cycle: what a start reads again at most
+	Keep     int           // how many stay
+	Copy     string        // a bucket's URL; "" copies nothing
 }
 
 // Engine bounds what is held in memory.

@@ -70,6 +70,8 @@ type Config struct {
 	// watches.
 	Stalled func(why string)
 
+	Checkpoints Checkpoints
+
 	Limits Limits
 }
 
@@ -193,6 +195,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Backend == "" {
 		c.Backend = "none"
+	}
+	if c.Checkpoints.Interval <= 0 {
+		c.Checkpoints.Interval = DefaultCheckpointInterval
 	}
 	c.Limits = c.Limits.withDefaults()
 	return c

@@ -19,6 +19,8 @@ type broker struct {
 	owner      *fakeConsumer
 	changed    chan struct{} // closed and made anew at every change
 	ends       bool          // inputs end where the records end
+	cluster    string
+	topic      string // id
 	commits    []commitEntry
 	journal    *journal
 }
@@ -111,7 +113,8 @@ func (b *broker) assigned() []sources.Assigned {
 	for _, id := range b.ids() {
 		p := b.partitions[id]
 		out = append(out, sources.Assigned{PartitionID: id, Start: p.start, Committed: p.committed,
-			End: p.start + int64(len(p.records)), Metadata: p.meta})
+			End: p.start + int64(len(p.records)), Metadata: p.meta,
+			Cluster: b.cluster, TopicID: b.topic})
 	}
 	return out
 }

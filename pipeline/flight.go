@@ -30,6 +30,7 @@ type flight struct {
 	commit    bool
 	positions []sources.Position
 	metadata  string
+	pieces    []piece // of a checkpoint, good once it has landed
 
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -61,6 +62,9 @@ func (r *Runner) launch(work context.Context, left int, commit bool, heal *step)
 		f.ended = time.Now()
 		f.land()
 	}()
+	if commit {
+		f.pieces = r.moment(f.batch, func(id sources.PartitionID) int64 { return r.own.parts[id].next })
+	}
 }
 
 // land says that the flight is over.
@@ -208,6 +212,7 @@ func (r *Runner) land() error {
 		part.processed, part.safe = now, p.Next
 	}
 	f.owner.safeBatch = f.batch
+	r.landedMoment(f.pieces)
 	r.dog.progressed()
 	r.metrics.transactions.WithLabelValues("committed").Inc()
 	r.metrics.committed(r, f.steps)

@@ -46,6 +46,7 @@ func (r *Runner) gather(ctx, work context.Context) error {
 		r.dog.see(r.working())
 		r.align()
 		r.housekeeping(work)
+		r.quietMoment()
 		r.ended = poll.Ended
 	}
 	return nil

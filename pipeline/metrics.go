@@ -46,6 +46,7 @@ type metrics struct {
 	retractions                                              *prometheus.CounterVec
 	missingRows                                              prometheus.Gauge
 	held                                                     held
+	saves                                                    *saveMetrics
 	collectors                                               []prometheus.Collector
 }
 
@@ -94,6 +95,7 @@ func newMetrics(r *Runner) *metrics {
 	m.gauges(r.Config.Health)
 	m.counters()
 	m.histograms()
+	m.saves = newSaveMetrics(m)
 	m.runs(r.spec)
 	m.begin(r)
 	for _, s := range r.spec.Sources {

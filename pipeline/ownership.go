@@ -38,6 +38,10 @@ type ownership struct {
 	ripens      bool                // what was kept may be below the committed offsets by now
 	total, done int64               // records of the rebuild
 	cover       []features.Coverage // by source, as last told to the engine
+
+	replaying bool     // below the newest cut of the checkpoint that the state is of
+	cluster   string   // what the log is, for checkpoints
+	topics    []string // their ids, by source
 }
 
 // partition is one partition's way through a run.
@@ -57,6 +61,7 @@ type partition struct {
 	processed             int64 // wall clock of its last commit, ms
 	safe                  int64 // committed
 	shown                 reach // of the records that have left
+	until                 int64 // while replaying: the newest cut of the checkpoint
 }
 
 // reach is how far a partition has come.
@@ -81,6 +86,7 @@ func parseMetadata(s string) (batch uint64, owner, incarnation uint32, ok bool) 
 func newOwnership(assigned []sources.Assigned, numSources int) (o *ownership, first bool) {
 	o = &ownership{parts: map[sources.PartitionID]*partition{}, cover: make([]features.Coverage, numSources)}
 	first = true
+	o.identify(assigned, numSources)
 	for _, a := range assigned {
 		if batch, owner, incarnation, ok := parseMetadata(a.Metadata); ok && a.Committed >= 0 {
 			first = false
@@ -209,7 +215,7 @@ func (r *Runner) rebuild(records []sources.Record, passed []sources.Position) (e
 		p.read = rec.Offset + 1
 		switch {
 		case rec.Offset < p.next: // in the state that was loaded
-		case rec.Offset < p.committed:
+		case rec.Offset < own.bound(p):
 			below = append(below, *rec)
 		default:
 			r.hold(rec, p)
@@ -245,6 +251,9 @@ func (r *Runner) rebuild(records []sources.Record, passed []sources.Position) (e
 		}
 	}
 	own.pass(slices.DeleteFunc(passed, r.readAhead))
+	if r.replayed() {
+		return r.rebuild(nil, nil)
+	}
 	r.rebuilt()
 	return nil
 }
@@ -317,8 +326,8 @@ func (r *Runner) rebuilt() {
 func (o *ownership) missing(lag map[sources.PartitionID]int64) (offsets int64) {
 	for _, id := range o.ids {
 		p := o.parts[id]
-		if left, known := lag[id]; p.next < p.committed && p.kept == 0 && (!known || left > 0) {
-			offsets += p.committed - p.next
+		if left, known := lag[id]; p.next < o.bound(p) && p.kept == 0 && (!known || left > 0) {
+			offsets += o.bound(p) - p.next
 		}
 	}
 	return offsets

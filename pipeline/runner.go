@@ -25,6 +25,9 @@ type engine interface {
 	DropTouches()
 	TouchMore(from *features.Every, n int, t int64) (more bool)
 	SetCoverage(source int, c features.Coverage)
+	BeginSnapshot(dst []byte) []byte
+	AppendGroup(dst []byte, group int) []byte
+	EndSnapshot(dst []byte) []byte
 	Stats() features.Stats
 }
 
@@ -61,6 +64,7 @@ type Runner struct {
 	out     output
 	vectors []*features.Vector // by source
 	metrics *metrics
+	saving  saving
 	sample  *sampler
 
 	closedAt   time.Time // when the last batch was committed
@@ -121,7 +125,7 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 		r.ground()
 		r.Config.Health.phase(stopped, "stopped")
 		r.metrics.active.Set(0)
-		err = errors.Join(err, r.close())
+		err = errors.Join(err, r.close(work, err == nil))
 	}()
 	r.Log.Info("running", "namespace", r.spec.Namespace, "spec", r.spec.Hash, "sources", len(r.spec.Sources),
 		"views", len(r.spec.Views), "drain_budget", (r.Limits.DrainBudget + closeBudget).String())
@@ -129,6 +133,7 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 	defer unleash()
 	r.dog.progressed()
 	go r.dog.watch(watching, r.Config.Health)
+	r.startSaving()
 	err = r.loop(ctx, work)
 	r.remember(work, err)
 	if r.own != nil && !r.own.rebuilding {
@@ -220,6 +225,7 @@ func (r *Runner) drop(why string) {
 
 // forget lets go of the state and of all that came with it.
 func (r *Runner) forget() {
+	r.giveUp()
 	r.engine, r.own, r.pending = nil, nil, nil
 	r.behind.missing, r.behind.away = nil, false // the metadata of the offsets says it to the next owner
 	r.behind.count.Store(0)
@@ -238,14 +244,16 @@ func (r *Runner) inHand() int {
 	return n
 }
 
-func (r *Runner) close() error {
+// close leaves the group first: whoever waits goes on while the last checkpoint
+// is written.
+func (r *Runner) close(work context.Context, clean bool) error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeBudget)
 	defer cancel()
-	errs := []error{
-		wrap("close the source", r.Consumer.Close(ctx)),
+	errs := []error{wrap("close the source", r.Consumer.Close(ctx))}
+	r.saveLast(work, clean)
+	errs = append(errs,
 		wrap("close the output", r.Output.Close()),
-		wrap("close the dead letters", r.DeadLetters.Close()),
-	}
+		wrap("close the dead letters", r.DeadLetters.Close()))
 	if r.Store != nil {
 		errs = append(errs, wrap("close the online store", r.Store.Close()))
 	}

@@ -83,7 +83,7 @@ func (r *Runner) ripe() []sources.Record {
 	kept := r.pending[:0]
 	for i := range r.pending {
 		rec := &r.pending[i]
-		if p := own.part(rec); rec.Offset < p.committed {
+		if p := own.part(rec); rec.Offset < own.bound(p) {
 			p.kept -= weight(rec)
 			out = append(out, *rec)
 		} else {
@@ -162,11 +162,11 @@ func (r *Runner) inherit(own, was *ownership) bool {
 			return false
 		}
 	}
-	own.cover, own.ripens = was.cover, true
+	own.cover, own.ripens, own.replaying = was.cover, true, was.replaying
 	for _, id := range own.ids {
 		p, w := own.parts[id], was.parts[id]
 		p.start, p.end, p.next, p.read, p.applied, p.kept = w.start, w.end, w.next, w.read, w.applied, w.kept
-		p.at, p.first, p.recordTime = w.at, w.first, w.recordTime
+		p.at, p.first, p.recordTime, p.until = w.at, w.first, w.recordTime, w.until
 	}
 	r.metrics.standbyLag.Set(0)
 	return true

@@ -87,6 +87,9 @@ type Assigned struct {
 	End       int64 // log end when assigned: below it is catching up
 	Metadata  string
 	Token     string
+	// Cluster and TopicID are what the offsets are offsets of: where one of them
+	// is another, the same offset is another record. "" where there is none.
+	Cluster, TopicID string
 }
 
 // Poll is what one call of Consumer.Poll brings. Assignment changes come

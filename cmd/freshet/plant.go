@@ -111,9 +111,6 @@ func (p *plant) run(ctx context.Context) error {
 		defer l.stop()
 		p.log.Info("metrics and health", "url", "http://"+l.address)
 	}
-	if p.settings.StateDir != "" {
-		p.log.Warn("state_dir is not used: this build has no checkpoints and rebuilds its state from the log", "state_dir", p.settings.StateDir)
-	}
 	runner, err := p.build(ctx, registry)
 	if err != nil {
 		return p.judge(err)
@@ -190,6 +187,9 @@ func (p *plant) build(ctx context.Context, registry prometheus.Registerer) (runn
 		return nil, err
 	}
 	opened = append(opened, func() { _ = c.Consumer.Close(ctx) })
+	if c.Checkpoints, err = p.openState(&opened); err != nil {
+		return nil, err
+	}
 	p.tellDelivery()
 	c.Limits.StoreWait = p.settings.OnlineStoreWait
 	if p.fromFiles() {
@@ -209,7 +209,7 @@ func (p *plant) group() string {
 }
 
 // seed keys the hashes that decide values, so that nobody outside can make two
-// keys collide. It need not survive: the state is rebuilt at each start.
+// keys collide. A checkpoint that was written without a secret has its own.
 func (p *plant) seed() (seed [16]byte) {
 	if text, err := p.settings.EntityKeySecret.Reveal(); err == nil {
 		sum := sha256.Sum256([]byte("freshet engine seed\x00" + text))

@@ -31,10 +31,12 @@ func (c *Consumer) check(ctx context.Context) error {
 	for name := range c.topics {
 		names = append(names, name)
 	}
-	found, err := admin.ListTopics(ctx, names...)
+	cluster, err := admin.Metadata(ctx, names...)
 	if err != nil {
 		return fmt.Errorf("look for the topics on kafka at %s: %w", c.config.Client.Where(), err)
 	}
+	found := cluster.Topics
+	c.cluster = cluster.Cluster
 	for _, want := range c.config.Topics {
 		detail := found[want.Name]
 		if err := topicError(c.config.Client.Where(), want.Name, detail); err != nil {

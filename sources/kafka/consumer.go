@@ -120,6 +120,8 @@ func (c Config) withDefaults() Config {
 type Consumer struct {
 	config Config
 	topics map[string]*topic
+	// cluster is the id that the brokers give themselves.
+	cluster string
 
 	heard atomic.Int64 // when a broker last answered, wall clock in ns
 

@@ -234,6 +234,8 @@ func (c *Consumer) extent(ctx context.Context, admin *kadm.Client) (all []source
 				Start:       starts[name][p].Offset,
 				Committed:   -1,
 				End:         stable[name][p].Offset,
+				Cluster:     c.cluster,
+				TopicID:     t.id.String(),
 			})
 		}
 	}
