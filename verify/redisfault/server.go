@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"sync"
 	"syscall"
@@ -25,6 +26,7 @@ type Server struct {
 	Addr   string // host:port, the same after Wipe
 	Client *goredis.Client
 
+	dir  string // of its own: a replica leaves there what it has copied
 	args []string
 	cmd  *exec.Cmd
 	said tail
@@ -46,7 +48,10 @@ func Start(ctx context.Context, args ...string) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
-	s.args = append([]string{binary, "--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", os.TempDir(),
+	if s.dir, err = os.MkdirTemp("", "redisfault"); err != nil {
+		return nil, err
+	}
+	s.args = append([]string{binary, "--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", s.dir,
 		"--save", "", "--appendonly", "no", "--daemonize", "no", "--repl-diskless-sync-delay", "0"}, args...)
 	s.Client = goredis.NewClient(&goredis.Options{Addr: s.Addr, Protocol: 2, DisableIdentity: true, MaxRetries: -1, PoolSize: 4})
 	if err := s.launch(ctx); err != nil {
@@ -57,6 +62,9 @@ func Start(ctx context.Context, args ...string) (*Server, error) {
 }
 
 func (s *Server) launch(ctx context.Context) error {
+	if err := os.Remove(filepath.Join(s.dir, "dump.rdb")); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("start redis-server with nothing: %w", err)
+	}
 	s.cmd = exec.Command(s.args[0], s.args[1:]...)
 	s.cmd.Stdout, s.cmd.Stderr = &s.said, &s.said
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -147,6 +155,7 @@ func (s *Server) Said() string { return s.said.String() }
 func (s *Server) Close() {
 	_ = s.Client.Close()
 	s.Kill()
+	_ = os.RemoveAll(s.dir)
 }
 
 func (s *Server) until(ctx context.Context, limit time.Duration, what string, is func(context.Context) bool) error {
