@@ -34,6 +34,9 @@ const (
 	// Drop resets the connection instead of passing the request on: it was not
 	// done.
 	Drop Action = iota
+	// Refuse answers with Err instead of passing the request on: it was not
+	// done. Of requests that only read, the answer is falsified.
+	Refuse
 	// DropAnswer passes the request on and resets the connection instead of
 	// answering: it was done, and nobody knows.
 	DropAnswer
@@ -45,10 +48,12 @@ const (
 	Hold
 )
 
-// asked is a request whose answer is awaited.
+// asked is a request whose answer is awaited: a server answers in order.
 type asked struct {
+	id           int32
 	key, version int16
 	rule         *Rule
+	ready        []byte // the answer, where it does not come from the server
 }
 
 // Add puts a rule into force. The first that fits decides.
@@ -136,9 +141,20 @@ func (p *Proxy) requests(l *link) {
 			l.cut()
 			return
 		}
+		to := asked{id: id, key: key, version: version, rule: rule}
+		if rule != nil && rule.Do == Refuse {
+			to.ready = refusal(f, to)
+		}
 		l.mu.Lock()
-		l.asked[id] = asked{key, version, rule}
+		l.asked = append(l.asked, to)
+		err = l.flush()
 		l.mu.Unlock()
+		if err != nil {
+			return
+		}
+		if to.ready != nil {
+			continue
+		}
 		if rule != nil && rule.Do == Hold {
 			<-rule.release
 		}
@@ -151,6 +167,17 @@ func (p *Proxy) requests(l *link) {
 	}
 }
 
+// flush says the answers that are ready, up to the first that is awaited.
+func (l *link) flush() error {
+	for len(l.asked) > 0 && l.asked[0].ready != nil {
+		if _, err := l.client.Write(l.asked[0].ready); err != nil {
+			return err
+		}
+		l.asked = l.asked[1:]
+	}
+	return nil
+}
+
 // answers passes what the server answers.
 func (p *Proxy) answers(l *link) {
 	for {
@@ -160,20 +187,28 @@ func (p *Proxy) answers(l *link) {
 		}
 		id := int32(binary.BigEndian.Uint32(f[4:]))
 		l.mu.Lock()
-		to, known := l.asked[id]
-		delete(l.asked, id)
+		known := len(l.asked) > 0 && l.asked[0].id == id
+		var to asked
+		if known {
+			to = l.asked[0]
+		}
 		l.mu.Unlock()
-		if known && to.rule != nil && to.rule.Do == DropAnswer {
+		if !known || to.rule != nil && to.rule.Do == DropAnswer {
 			l.cut()
 			return
 		}
-		if known {
-			f = p.rewrite(f, to)
+		f = p.rewrite(f, to)
+		lost := p.lost(false)
+		l.mu.Lock()
+		l.asked = l.asked[1:]
+		if !lost {
+			_, err = l.client.Write(f)
 		}
-		if p.lost(false) {
-			continue
+		if err == nil {
+			err = l.flush()
 		}
-		if _, err := l.client.Write(f); err != nil && to.rule == nil {
+		l.mu.Unlock()
+		if err != nil && to.rule == nil { // of a request that was held, nobody may be left to hear it
 			return
 		}
 	}
@@ -182,7 +217,7 @@ func (p *Proxy) answers(l *link) {
 // rewrite puts this address in the place of the broker's, and an error where a
 // rule wants one.
 func (p *Proxy) rewrite(f []byte, to asked) []byte {
-	falsify := to.rule != nil && to.rule.Do == Falsify
+	falsify := to.rule != nil && (to.rule.Do == Falsify || to.rule.Do == Refuse)
 	switch kmsg.Key(to.key) {
 	case kmsg.Metadata, kmsg.FindCoordinator, kmsg.DescribeCluster:
 	default:
@@ -192,10 +227,7 @@ func (p *Proxy) rewrite(f []byte, to asked) []byte {
 	}
 	answer := kmsg.ResponseForKey(to.key)
 	answer.SetVersion(to.version)
-	head := 8
-	if answer.IsFlexible() && kmsg.Key(to.key) != kmsg.ApiVersions {
-		head = 9 // an empty tag section
-	}
+	head := headOf(answer)
 	if answer.ReadFrom(f[head:]) != nil {
 		return f
 	}
@@ -203,9 +235,75 @@ func (p *Proxy) rewrite(f []byte, to asked) []byte {
 	if falsify {
 		setErrors(reflect.ValueOf(answer).Elem(), to.rule.Err)
 	}
-	out := answer.AppendTo(append([]byte(nil), f[:head]...))
+	return framed(answer, to.id)
+}
+
+// headOf is the length of what stands before an answer: length, correlation id
+// and, of newer versions, an empty tag section.
+func headOf(answer kmsg.Response) int {
+	if answer.IsFlexible() && kmsg.Key(answer.Key()) != kmsg.ApiVersions {
+		return 9
+	}
+	return 8
+}
+
+// framed is an answer as it goes over the wire.
+func framed(answer kmsg.Response, id int32) []byte {
+	out := make([]byte, headOf(answer))
+	binary.BigEndian.PutUint32(out[4:], uint32(id))
+	out = answer.AppendTo(out)
 	binary.BigEndian.PutUint32(out, uint32(len(out)-4))
 	return out
+}
+
+// refusal is the answer to a request that is not passed on; nil: it is passed on,
+// since it changes nothing, and its answer falsified.
+func refusal(f []byte, to asked) []byte {
+	request := kmsg.RequestForKey(to.key)
+	request.SetVersion(to.version)
+	body := 12 + 2
+	if n := int16(binary.BigEndian.Uint16(f[12:])); n > 0 { // the client id
+		body += int(n)
+	}
+	if request.IsFlexible() {
+		body++ // an empty tag section
+	}
+	if request.ReadFrom(f[body:]) != nil {
+		return nil
+	}
+	answer := request.ResponseKind()
+	answer.SetVersion(to.version)
+	switch q := request.(type) {
+	case *kmsg.ProduceRequest:
+		a := answer.(*kmsg.ProduceResponse)
+		for _, t := range q.Topics {
+			at := kmsg.NewProduceResponseTopic()
+			at.Topic, at.TopicID = t.Topic, t.TopicID
+			for _, p := range t.Partitions {
+				ap := kmsg.NewProduceResponseTopicPartition()
+				ap.Partition, ap.BaseOffset = p.Partition, -1
+				at.Partitions = append(at.Partitions, ap)
+			}
+			a.Topics = append(a.Topics, at)
+		}
+	case *kmsg.TxnOffsetCommitRequest:
+		a := answer.(*kmsg.TxnOffsetCommitResponse)
+		for _, t := range q.Topics {
+			at := kmsg.NewTxnOffsetCommitResponseTopic()
+			at.Topic, at.TopicID = t.Topic, t.TopicID
+			for _, p := range t.Partitions {
+				ap := kmsg.NewTxnOffsetCommitResponseTopicPartition()
+				ap.Partition = p.Partition
+				at.Partitions = append(at.Partitions, ap)
+			}
+			a.Topics = append(a.Topics, at)
+		}
+	case *kmsg.JoinGroupRequest, *kmsg.SyncGroupRequest, *kmsg.HeartbeatRequest, *kmsg.InitProducerIDRequest, *kmsg.EndTxnRequest:
+	default:
+		return nil
+	}
+	setErrors(reflect.ValueOf(answer).Elem(), to.rule.Err)
+	return framed(answer, to.id)
 }
 
 // redirect makes clients come here.

@@ -39,7 +39,7 @@ type state struct {
 type link struct {
 	client, server net.Conn
 	mu             sync.Mutex
-	asked          map[int32]asked // by correlation id, of Kafka
+	asked          []asked // of Kafka, in their order
 }
 
 // Open stands before a server and passes bytes.
@@ -144,7 +144,7 @@ func (p *Proxy) serve() {
 
 // join connects a client and passes what it says and hears.
 func (p *Proxy) join(client net.Conn) {
-	l := &link{client: client, asked: map[int32]asked{}}
+	l := &link{client: client}
 	p.mu.Lock()
 	refuse, upstream := p.state.refuse || p.closed, p.upstream
 	p.mu.Unlock()

@@ -154,6 +154,7 @@ func TestRequestsOfAKafka(t *testing.T) {
 	}{
 		{&Rule{Do: Falsify, Err: kerr.TopicAuthorizationFailed.Code}, false, 1},
 		{&Rule{Do: DropAnswer}, false, 1},
+		{&Rule{Do: Refuse, Err: kerr.TopicAuthorizationFailed.Code}, false, 0},
 		{&Rule{Do: Drop}, false, 0},
 		{&Rule{Do: Hold}, false, 0},
 	} {
