@@ -17,6 +17,7 @@ import (
 	"github.com/freshet-dev/freshet/sources/generate"
 	"github.com/freshet-dev/freshet/verify/checks"
 	"github.com/freshet-dev/freshet/verify/oracle"
+	"github.com/freshet-dev/freshet/verify/redisfault"
 )
 
 const (
@@ -30,8 +31,8 @@ const (
 type history struct {
 	stage     *stage
 	kafka     *cluster
-	store     *store
-	storeURL  string // as the instances reach it
+	store     *redisfault.Server // the master
+	storeAt   string             // HOST:PORT as the instances reach it
 	namespace string
 	path      string
 	spec      *spec.Spec
@@ -43,6 +44,7 @@ type history struct {
 	clients   []*kgo.Client
 	produced  int64
 	trial     *checks.Trial
+	sampler   *redisfault.Sampler
 	read      map[spot]int64
 	total     checks.Verdict
 	quiet     int // quiet points
@@ -59,8 +61,8 @@ type shape struct {
 }
 
 // openHistory makes the topics and the feed of a job in the servers.
-func (s *stage) openHistory(ctx context.Context, kafka *cluster, store *store, of shape) (*history, error) {
-	h := &history{stage: s, kafka: kafka, store: store, storeURL: store.url(), namespace: s.name("chaos"), read: map[spot]int64{}, every: of.every}
+func (s *stage) openHistory(ctx context.Context, kafka *cluster, store *redisfault.Server, of shape) (*history, error) {
+	h := &history{stage: s, kafka: kafka, store: store, storeAt: store.Addr, namespace: s.name("chaos"), read: map[spot]int64{}, every: of.every}
 	if err := h.load(); err != nil {
 		return nil, err
 	}
@@ -136,7 +138,7 @@ func (h *history) run(ctx context.Context, id, fault string, more ...string) (*i
 		return nil, err
 	}
 	env := append(append([]string(nil), h.env...), "FRESHET_KAFKA_INSTANCE_ID="+id, fmt.Sprintf("FRESHET_LISTEN=127.0.0.1:%d", port),
-		"FRESHET_ONLINE_STORE="+h.storeURL, "FRESHET_FAULT="+fault)
+		"FRESHET_ONLINE_STORE=redis://"+h.storeAt, "FRESHET_FAULT="+fault)
 	p, err := spawn(ctx, "freshet "+id, append(env, more...), h.stage.binary, "run", h.path)
 	return &instance{p, port}, err
 }
@@ -188,27 +190,25 @@ func (h *history) feed(ctx context.Context, perSecond int) (stop func() error) {
 		}
 		done <- nil
 	}()
-	return func() error {
+	return sync.OnceValue(func() error {
 		cancel()
 		return <-done
-	}
+	})
 }
 
 // settled waits until an instance has committed everything and is ready. Nobody
 // feeds meanwhile.
 func (h *history) settled(ctx context.Context, limit time.Duration, alive ...*instance) error {
-	total, err := h.kafka.end(ctx, h.inputs)
-	if err != nil {
-		return err
-	}
+	total := h.produced
 	var have int64
-	err = until(ctx, limit, fmt.Sprintf("all %d inputs are committed, and it is ready", total), func() (bool, error) {
+	err := until(ctx, limit, fmt.Sprintf("all %d inputs are committed, and it is ready and vouches for every row", total), func() (bool, error) {
+		var err error
 		if have, err = h.kafka.committed(ctx, h.group()); err != nil || have != total {
 			return false, err
 		}
 		for _, i := range alive {
 			if i.active(ctx) {
-				return true, nil
+				return redisfault.Whole(ctx, h.store.Client, h.namespace), nil
 			}
 		}
 		return false, nil
@@ -230,7 +230,7 @@ func processes(alive []*instance) []*process {
 // judge compares everything since the last quiet point, and every row.
 func (h *history) judge(ctx context.Context) (*checks.Verdict, error) {
 	tokens := mask.NewTokens([]byte(secret))
-	rows, err := h.store.rows(ctx, h.namespace)
+	rows, err := redisfault.Rows(ctx, h.store.Client, h.namespace)
 	if err != nil {
 		return nil, fmt.Errorf("read the rows: %w", err)
 	}
@@ -309,6 +309,19 @@ func (h *history) keep(row string, v *checks.Verdict) string {
 		return err.Error()
 	}
 	return path
+}
+
+// watch reads rows beside the writer until the end of the row's history.
+func (t *trials) watch(h *history) (stop func()) {
+	sampler := redisfault.Sample(h.store, h.namespace, t.seed)
+	h.sampler = sampler
+	return func() {
+		seen := sampler.Stop()
+		t.counts["sampled_rows"] += int64(seen.Rows)
+		if !seen.OK() {
+			t.fail("%s: a reader beside it: %v", h.namespace, seen)
+		}
+	}
 }
 
 // count adds what a history was to the row's counts.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/freshet-dev/freshet/fault"
+	"github.com/freshet-dev/freshet/verify/redisfault"
 )
 
 // killsPerHistory bounds a history: a start reads all of it again.
@@ -13,13 +14,6 @@ const killsPerHistory = 50
 
 // feedRate is how many events come a second while processes die.
 const feedRate = 600
-
-// table is the scorecard.
-func table() []*row {
-	return []*row{
-		{name: "kills", what: "kill -9 at random and at every named step", short: 100, long: 1000, run: kills},
-	}
-}
 
 // kills makes n kills, on histories that take turns between the real Kafka and
 // kfake.
@@ -56,11 +50,11 @@ func (t *trials) onHistory(where string, of shape, do func(*history) error) erro
 		return err
 	}
 	defer kafka.close()
-	store, err := t.stage.openStore(t.ctx)
+	store, err := redisfault.Start(t.ctx, "--maxmemory-policy", "noeviction")
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errUnfit, err)
 	}
-	defer store.close()
+	defer func() { store.Close() }()
 	h, err := t.stage.openHistory(t.ctx, kafka, store, of)
 	if err != nil {
 		return err
@@ -71,8 +65,7 @@ func (t *trials) onHistory(where string, of shape, do func(*history) error) erro
 
 // killing is one history with n kills and a quiet point after every few.
 func (t *trials) killing(h *history, n int) error {
-	watch := sample(t.ctx, h.store)
-	defer watch.end(t)
+	defer t.watch(h)()
 	if err := h.produce(t.ctx, 1500); err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"hash/fnv"
 	"os"
 	"os/signal"
 	"strings"
@@ -131,9 +132,14 @@ func (r *row) trials(o options) int {
 }
 
 // seedOf is the seed of a row's run.
-func seedOf(o options) uint64 {
-	if o.seed != 0 {
+func (s *stage) seedOf(r *row, o options) uint64 {
+	switch {
+	case o.seed != 0:
 		return o.seed
+	case r.byCommit && o.form != "long":
+		sum := fnv.New64a()
+		_, _ = sum.Write([]byte(strings.TrimSuffix(s.commit, "+")))
+		return sum.Sum64() % 1_000_000_007
 	}
 	return uint64(time.Now().UnixNano()) % 1_000_000_007
 }

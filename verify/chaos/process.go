@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -157,6 +159,36 @@ func (i *instance) active(ctx context.Context) bool {
 	defer response.Body.Close()
 	said, err := io.ReadAll(io.LimitReader(response.Body, 1<<10))
 	return err == nil && response.StatusCode == http.StatusOK && bytes.Contains(said, []byte("active"))
+}
+
+// metric is the sum of a metric over its labels; -1: it does not answer.
+func (i *instance) metric(ctx context.Context, name string) float64 {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/metrics", i.port), http.NoBody)
+	if err != nil {
+		return -1
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return -1
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		return -1
+	}
+	sum := 0.0
+	for line := range strings.Lines(string(text)) {
+		labelled, value, ok := strings.Cut(strings.TrimSpace(line), " ")
+		if metric, _, _ := strings.Cut(labelled, "{"); !ok || metric != name {
+			continue
+		}
+		if n, err := strconv.ParseFloat(value, 64); err == nil {
+			sum += n
+		}
+	}
+	return sum
 }
 
 // tail keeps the last of what a process says.

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -20,6 +21,9 @@ type row struct {
 	short int // trials in CI
 	long  int
 	run   func(*trials) error
+	// byCommit: the seed of the short form follows from the commit, so that CI
+	// goes through all of the row in time.
+	byCommit bool
 }
 
 // trials is one run of a row. A trial is what the row counts: a kill, a freeze,
@@ -29,11 +33,30 @@ type trials struct {
 	stage    *stage
 	row      *row
 	n        int
+	long     bool
 	seed     uint64
 	rng      *rand.Rand
 	done     int
 	failures []string
+	mu       sync.Mutex       // of join
 	counts   map[string]int64 // what shows that the row was not too easy
+}
+
+// part is a share of the row's trials that runs beside others.
+func (t *trials) part(i, n int) *trials {
+	seed := t.seed + uint64(i)*1_000_003
+	return &trials{ctx: t.ctx, stage: t.stage, row: t.row, n: n, long: t.long, seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), counts: map[string]int64{}}
+}
+
+// join takes what a part has found.
+func (t *trials) join(part *trials) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.done += part.done
+	t.failures = append(t.failures, part.failures...)
+	for name, n := range part.counts {
+		t.counts[name] += n
+	}
 }
 
 // fail notes a trial that went wrong.
@@ -68,8 +91,8 @@ const mostTold = 10
 
 // runRow runs a row to its end.
 func (s *stage) runRow(ctx context.Context, r *row, o options) *result {
-	seed := seedOf(o)
-	t := &trials{ctx: ctx, stage: s, row: r, n: r.trials(o), seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), counts: map[string]int64{}}
+	seed := s.seedOf(r, o)
+	t := &trials{ctx: ctx, stage: s, row: r, n: r.trials(o), long: o.form == "long", seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), counts: map[string]int64{}}
 	began := time.Now()
 	t.say("%d trials, seed %d", t.n, seed)
 	if err := r.run(t); err != nil {

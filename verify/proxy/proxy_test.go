@@ -136,15 +136,13 @@ func TestRequestsOfAKafka(t *testing.T) {
 		end, _ := ends.Lookup("t", 0)
 		return end.Offset
 	}
-	produce := func(limit time.Duration) error {
+	produce := func(ctx context.Context) error {
 		c, err := kgo.NewClient(kgo.SeedBrokers(p.Addr()), kgo.DefaultProduceTopic("t"), kgo.DisableIdempotentWrite(), kgo.RecordRetries(0),
 			kgo.ProducerLinger(0))
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		ctx, cancel := context.WithTimeout(t.Context(), limit)
-		defer cancel()
 		return c.ProduceSync(ctx, kgo.StringRecord("x")).FirstErr()
 	}
 	for _, c := range []struct {
@@ -161,7 +159,16 @@ func TestRequestsOfAKafka(t *testing.T) {
 		before := stored()
 		c.rule.Key, c.rule.Times = kmsg.Produce, 1
 		rule := p.Add(c.rule)
-		err := produce(500 * time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		done := make(chan error, 1)
+		go func() { done <- produce(ctx) }()
+		for c.rule.Do == Hold && rule.Struck() == 0 && ctx.Err() == nil { // its client gives up once it is held
+		}
+		if c.rule.Do == Hold {
+			cancel()
+		}
+		err := <-done
+		cancel()
 		if (err == nil) != c.answer || rule.Struck() != 1 || stored()-before != c.stored {
 			t.Errorf("rule %d: %v, struck %d times, %d stored", c.rule.Do, err, rule.Struck(), stored()-before)
 		}
@@ -175,7 +182,7 @@ func TestRequestsOfAKafka(t *testing.T) {
 			}
 		}
 	}
-	if err := produce(5 * time.Second); err != nil {
+	if err := produce(t.Context()); err != nil {
 		t.Errorf("without rules: %v", err)
 	}
 	if cluster.ListenAddrs()[0] == p.Addr() {
