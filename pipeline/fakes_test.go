@@ -326,6 +326,7 @@ type store struct {
 	alive      []int64
 	writeFault func(rows []sinks.VersionedRow) error
 	aliveFault error
+	fenced     bool // refuses the rows of an owner that was followed
 }
 
 func (s *store) TakeOver(_ context.Context, w sinks.Writer) (uint32, uint32, error) {
@@ -347,6 +348,9 @@ func (s *store) Write(_ context.Context, rows []sinks.VersionedRow) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, row := range rows {
+		if s.fenced && row.Version.Owner < s.owner {
+			return &sinks.Fatal{Err: sinks.ErrLost}
+		}
 		key := row.Layout.View.Pinned() + "/" + row.Key
 		if old, ok := s.rows[key]; ok && older(row.Version, old.Version) {
 			s.stale++
