@@ -42,7 +42,7 @@ func (i *instance) pid() int     { return i.cmd.Process.Pid }
 func (i *instance) stop() error  { return i.r.stop(i.cmd) }
 
 func (i *instance) counts() (steps, commits float64) {
-	return i.r.metric(`freshet_online_write_duration_seconds_count{backend="redis"}`), i.r.metric(`freshet_transactions_total{result="committed"}`)
+	return i.r.metric(`freshet_process_duration_seconds_count{stage="emit"}`), i.r.metric(`freshet_transactions_total{result="committed"}`)
 }
 
 // copier is the floor, running in this process.

@@ -91,6 +91,8 @@ func TestEnvironmentAloneReachesEveryKey(t *testing.T) {
 				value = "none"
 			case "kafka.brokers", "listen":
 				value = "h:1"
+			case "watchdog_after":
+				value = "3m"
 			}
 			if len(key.OneOf) > 0 {
 				value = key.OneOf[0]
@@ -129,6 +131,7 @@ func TestFileRefusals(t *testing.T) {
 		{"interval", "commit_interval: 20\n", "is not a duration"},
 		{"few keys", "engine: {max_keys: 100}\n", "setting engine.max_keys"},
 		{"keys in words", "engine: {max_keys: many}\n", "is not a whole number, like 1000000"},
+		{"watchdog bounds", "watchdog_after: 2s\n", "below 15s"},
 		{"interval bounds", "commit_interval: 1h\n", "outside 1ms to 10s"},
 		{"broker", "kafka: {brokers: localhost}\n", `"localhost" is not HOST:PORT`},
 		{"scram without user", "kafka: {sasl: {mechanism: scram-sha-512}}\n", "needs kafka.sasl.username"},

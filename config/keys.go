@@ -142,7 +142,7 @@ func storeKeys() []Key {
 	keys := []Key{
 		{Name: "online_store", Flag: "online-store", Default: "redis://127.0.0.1:6379", Help: "redis://HOST:PORT/DB, rediss://... or none",
 			into: func(s *Settings) any { return &s.OnlineStore }},
-		{Name: "online_store_wait", Default: "2s", Help: "How long a step waits for the online store before the stream goes on without it",
+		{Name: "online_store_wait", Default: "2s", Help: "How long the online store may take no rows before the stream goes on without it",
 			into: func(s *Settings) any { return &s.OnlineStoreWait }},
 		{Name: "redis.username", Help: "ACL user (default: the URL's)",
 			into: func(s *Settings) any { return &s.Redis.Username }},
@@ -156,6 +156,8 @@ func processKeys() []Key {
 	return []Key{
 		{Name: "listen", Flag: "listen", Default: DefaultListen, Help: "Address of metrics and health, or none",
 			into: func(s *Settings) any { return &s.Listen }},
+		{Name: "watchdog_after", Default: "90s", Help: "How long nothing may be committed, while records wait and nothing says why, before the process ends",
+			into: func(s *Settings) any { return &s.WatchdogAfter }},
 		{Name: "log.level", Flag: "log-level", Default: "info", OneOf: []string{"debug", "info", "warn", "error"},
 			Help: "Least level that is logged", into: func(s *Settings) any { return &s.Log.Level }},
 		{Name: "log.format", Flag: "log-format", Default: "auto", OneOf: []string{"auto", "text", "json"},
@@ -173,6 +175,10 @@ const (
 // leastCheckpoints: one may be damaged, and the one before it needs one behind
 // it.
 const leastCheckpoints = 3
+
+// minWatchdogAfter is longer than a group takes to replace a dead owner: less
+// would end processes that only wait for their turn.
+const minWatchdogAfter = SessionTimeout + 5*time.Second
 
 // leastKeys is one for each group of keys (features.Options.MaxKeys).
 const leastKeys = 256

@@ -217,6 +217,9 @@ func (s *Settings) check() []error {
 	if s.Checkpoint.Keep < leastCheckpoints {
 		bad("checkpoint.keep", "%d is below %d: one may be damaged, and the one before it needs one behind it", s.Checkpoint.Keep, leastCheckpoints)
 	}
+	if s.WatchdogAfter < minWatchdogAfter {
+		bad("watchdog_after", "%s is below %s: a hand-over takes so long where an owner has died", s.WatchdogAfter, minWatchdogAfter)
+	}
 	if s.Engine.MaxKeys > 0 && s.Engine.MaxKeys < leastKeys {
 		bad("engine.max_keys", "%d is below %d: it is kept in 256 parts (0: no bound)", s.Engine.MaxKeys, leastKeys)
 	}

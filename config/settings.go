@@ -13,7 +13,7 @@ type Settings struct {
 	Namespace   string   // the one to run, where the specs hold several
 	Kafka       Kafka
 	OnlineStore string // redis://..., rediss://... or none
-	// OnlineStoreWait is how long a step waits for the store before the stream
+	// OnlineStoreWait is how long the store may take no rows before the stream
 	// goes on without it.
 	OnlineStoreWait time.Duration
 	Redis           Redis
@@ -26,7 +26,10 @@ type Settings struct {
 	EntityKeySecret Secret
 	Engine          Engine
 	Listen          string // host:port of metrics and health; "" or none: not at all
-	Log             Log
+	// WatchdogAfter is how long nothing may be committed, although records wait
+	// and nothing says why, before the process ends with 70.
+	WatchdogAfter time.Duration
+	Log           Log
 
 	file    string            // "" is none
 	origins map[string]string // key -> where its value came from

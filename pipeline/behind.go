@@ -89,16 +89,49 @@ func (b *behind) mark() string {
 }
 
 // writeStep writes the rows of a step, or remembers them. errBehind comes once,
-// when the store has gone.
+// when the store has gone: when it takes not even storePart rows within StoreWait.
+// One that is only slow is waited for, up to stepWait.
 func (r *Runner) writeStep(ctx context.Context, rows []sinks.VersionedRow) error {
 	b := &r.behind
 	if b.away && len(b.missing)+len(rows) <= maxMissing {
 		b.remember(rows)
 		return nil
 	}
-	limited, cancel := context.WithTimeoutCause(ctx, r.Limits.StoreWait, errBehind)
+	whole, cancel := context.WithTimeoutCause(ctx, max(r.Limits.StoreWait, stepWait), errBehind)
 	defer cancel()
 	if b.away { // no more can be remembered
+		whole = ctx
+	}
+	for len(rows) > 0 {
+		n := min(len(rows), storePart)
+		err := r.writePart(whole, rows[:n])
+		if errors.Is(err, errBehind) {
+			b.remember(rows)
+			return errBehind
+		}
+		if err != nil {
+			return err
+		}
+		rows = rows[n:]
+	}
+	return nil
+}
+
+const (
+	// storePart is how many rows the store must take within StoreWait: the work of
+	// some 10 ms, so that what does not come through is away and not busy.
+	storePart = 1000
+	// stepWait is what a store may take for a step that has more: well below a
+	// transaction's time, or that would end and everything be sent again for ever.
+	stepWait = 5 * time.Second
+)
+
+// writePart writes a part of a step's rows; errBehind is that the store has gone.
+func (r *Runner) writePart(ctx context.Context, rows []sinks.VersionedRow) error {
+	b := &r.behind
+	limited, cancel := context.WithTimeoutCause(ctx, r.Limits.StoreWait, errBehind)
+	defer cancel()
+	if b.away {
 		limited = ctx
 	}
 	err := r.writeRows(limited, rows)
@@ -108,7 +141,7 @@ func (r *Runner) writeStep(ctx context.Context, rows []sinks.VersionedRow) error
 		return nil
 	}
 	var fatal *sinks.Fatal
-	if errors.As(err, &fatal) || ctx.Err() != nil || !errors.Is(context.Cause(limited), errBehind) {
+	if errors.As(err, &fatal) || !errors.Is(context.Cause(limited), errBehind) {
 		return err
 	}
 	b.away, b.retryAt = true, time.Now().Add(healPause)
@@ -116,9 +149,8 @@ func (r *Runner) writeStep(ctx context.Context, rows []sinks.VersionedRow) error
 		b.since = time.Now()
 		r.metrics.outages.WithLabelValues(r.Backend).Inc()
 	}
-	b.remember(rows)
 	r.Log.Warn("the online store is away: the stream goes on, its records say freshet-online: behind, and the rows are written when it is back",
-		"after", r.Limits.StoreWait.String(), "err", err.Error(), "err_kind", "retriable")
+		"online_store_wait", r.Limits.StoreWait.String(), "err", err.Error(), "err_kind", "retriable")
 	r.Config.Health.block(onlineStore, "the online store is away, its rows are behind: "+err.Error())
 	return errBehind
 }

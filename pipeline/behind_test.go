@@ -152,3 +152,54 @@ func mustEqualRows(t *testing.T, w, calm *world) {
 		}
 	}
 }
+
+// A store that takes rows, however slowly, is not away: only one that takes none
+// for StoreWait is, or one that a step would wait for longer than a transaction
+// can.
+func TestASlowStoreIsNotAway(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		perRow time.Duration
+		stays  bool
+	}{{"slow", 600 * time.Microsecond, true}, {"hopeless", 1800 * time.Microsecond, false}} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				var longest time.Duration
+				w.store.writeFault = func(rows []sinks.VersionedRow) error {
+					d := time.Duration(len(rows)) * c.perRow
+					longest = max(longest, d)
+					pass(min(d, DefaultStoreWait+time.Second))
+					if d > DefaultStoreWait {
+						return context.DeadlineExceeded
+					}
+					return nil
+				}
+				consumer, x := w.broker.consumer(), &transaction{}
+				w.broker.assign(consumer)
+				r := w.runner(consumer, func(cfg *Config) {
+					cfg.Consumer, cfg.Output, cfg.DeadLetters, cfg.Metrics = paired{consumer, x}, x, x, w.metrics
+					cfg.Limits.BatchRecords = 20_000
+				})
+				ctx, cancel := context.WithCancel(t.Context())
+				done := make(chan error)
+				go func() { done <- r.Run(ctx) }()
+				pass(time.Second)
+				for i := range 5000 { // one step
+					w.broker.append(transactions, 0, clock0, txn(fmt.Sprint("t", i), fmt.Sprint("c", i), i/10, "1.00"))
+				}
+				pass(20 * time.Second)
+				cancel()
+				if err := <-done; err != nil {
+					t.Fatal(err)
+				}
+				if outages := w.counter("freshet_online_outages_total", "fake"); (outages == 0) != c.stays {
+					t.Errorf("%v outages; the longest write took %s", outages, longest)
+				}
+				if len(x.kept) != 5000 {
+					t.Errorf("%d records are committed", len(x.kept))
+				}
+			})
+		})
+	}
+}

@@ -97,8 +97,8 @@ type Limits struct {
 	CommitPatience time.Duration
 	// DrainBudget is how long the last batch may take once the context is done.
 	DrainBudget time.Duration
-	// StoreWait is how long a step waits for the online store before the stream
-	// goes on without it.
+	// StoreWait is how long the online store may take no rows before the stream
+	// goes on without it. One that takes some is slow, not away.
 	StoreWait time.Duration
 	// WatchdogAfter is how long nothing may be committed while records wait and
 	// nothing says why. It is longer than anything waits before it says so: a

@@ -92,7 +92,9 @@ func (r *Runner) send(work context.Context, steps []*step) error {
 	r.sending = records
 	defer clear(records) // they alias the steps' memory
 	if len(records) > 0 {
+		began := time.Now()
 		refused, err := r.produce(work, outputLog, r.Output, records)
+		r.metrics.stage("records", began)
 		fault.At(fault.Sent)
 		if err != nil {
 			return err
@@ -201,7 +203,9 @@ func (r *Runner) replaceTooLarge(work context.Context, s *step, refused []int) e
 
 // commit stores the positions behind the batch.
 func (r *Runner) commit(work context.Context, f *flight) error {
-	deadline := time.Now().Add(r.Limits.CommitPatience)
+	began := time.Now()
+	defer r.metrics.stage("commit", began)
+	deadline := began.Add(r.Limits.CommitPatience)
 	err := r.retry(work, commits, "commit", func(ctx context.Context) error {
 		err := r.Consumer.Commit(ctx, f.positions, f.metadata+r.behind.mark()+f.owner.poison.String())
 		if err != nil && (errors.Is(err, sources.ErrLost) || aborted(err) || time.Now().After(deadline)) {

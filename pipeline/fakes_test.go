@@ -339,7 +339,10 @@ func (s *store) TakeOver(_ context.Context, w sinks.Writer) (uint32, uint32, err
 	return s.owner, s.inc, nil
 }
 
-func (s *store) Write(_ context.Context, rows []sinks.VersionedRow) error {
+func (s *store) Write(ctx context.Context, rows []sinks.VersionedRow) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if f := s.writeFault; f != nil {
 		if err := f(rows); err != nil {
 			return err

@@ -225,8 +225,8 @@ func (m *metrics) histograms() {
 		return prometheus.HistogramOpts{Name: name, Help: help, Buckets: latencyBuckets, NativeHistogramBucketFactor: 1.1}
 	}
 	m.stages = prometheus.NewHistogramVec(native("freshet_process_duration_seconds",
-		"Time of one step of a batch in a stage; features, score and encode are extrapolated from sampled records."), []string{"stage"})
-	m.onlineWrite = prometheus.NewHistogramVec(native("freshet_online_write_duration_seconds", "Time of one write of a step's rows."), []string{"backend"})
+		"Time of one step of a batch in a stage; features, score and encode are extrapolated from sampled records, emit is the whole way out. records is one append to the output log, commit the end of a batch."), []string{"stage"})
+	m.onlineWrite = prometheus.NewHistogramVec(native("freshet_online_write_duration_seconds", "Time of one write of rows: of a step, or of a part of one that has many."), []string{"backend"})
 	m.freshness = newHistogram("freshet_feature_freshness_seconds", "From a row's newest event time to the row being readable.", latencyBuckets, []string{"view"})
 	m.endToEnd = newHistogram("freshet_end_to_end_duration_seconds", "From event time to the committed enriched record.", latencyBuckets, []string{"source"})
 	m.scoreValue = newHistogram("freshet_score_value", "Scores.", scoreBuckets, []string{"model", "version"})
@@ -343,6 +343,11 @@ func (m *metrics) counted(r *Runner, counts *batchCounts) {
 		m.scoreValue.observe(s.series, s.score)
 	}
 	m.observeStages(counts)
+}
+
+// stage observes a stage that has just ended.
+func (m *metrics) stage(name string, began time.Time) {
+	m.stages.WithLabelValues(name).Observe(time.Since(began).Seconds())
 }
 
 // observeStages splits the time of apply among its stages as the samples say.

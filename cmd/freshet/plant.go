@@ -191,7 +191,7 @@ func (p *plant) build(ctx context.Context, registry prometheus.Registerer) (runn
 		return nil, err
 	}
 	p.tellDelivery()
-	c.Limits.StoreWait = p.settings.OnlineStoreWait
+	c.Limits.StoreWait, c.Limits.WatchdogAfter = p.settings.OnlineStoreWait, p.settings.WatchdogAfter
 	if p.fromFiles() {
 		c.Limits.StoreWait = waitForStore
 	} else {
