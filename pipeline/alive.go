@@ -19,7 +19,7 @@ func (r *Runner) housekeeping(work context.Context) {
 		return
 	}
 	r.tickedAt = now
-	lag := r.Consumer.Lag()
+	lag := r.lag()
 	r.lagging = false
 	for _, ahead := range lag {
 		r.lagging = r.lagging || ahead > 0

@@ -86,7 +86,7 @@ type Limits struct {
 	// that its boundaries follow from the input (files).
 	CommitInterval time.Duration
 	// MaxSkew is how far partitions may be apart in event time while they catch
-	// up, beyond what one poll brings.
+	// up.
 	MaxSkew time.Duration
 	// Workers read records in parallel.
 	Workers int
@@ -106,9 +106,10 @@ type Limits struct {
 	WatchdogAfter time.Duration
 	// StallAfter is how long the loop may stand still and be called alive.
 	StallAfter time.Duration
-	// StandbyAhead bounds the bytes that a standby keeps of records that the owner
-	// has not committed: more than one that keeps up leaves.
-	StandbyAhead int64
+	// ReadAhead bounds the bytes of records that were read and have to wait: on a
+	// standby for the owner's commit, on an owner that catches up for other
+	// partitions.
+	ReadAhead int64
 }
 
 // The defaults of Limits.
@@ -122,7 +123,7 @@ const (
 	DefaultStoreWait      = 2 * time.Second // below a transaction's 8 s, and those below the group's session of 10 s
 	DefaultWatchdogAfter  = 90 * time.Second
 	DefaultStallAfter     = 30 * time.Second
-	DefaultStandbyAhead   = 64 << 20
+	DefaultReadAhead      = 64 << 20
 
 	closeBudget  = 2 * time.Second        // to leave the group and close the sinks
 	retryMin     = 50 * time.Millisecond  // first pause between two tries
@@ -141,8 +142,8 @@ func (l Limits) withDefaults() Limits {
 	if l.BatchRecords <= 0 {
 		l.BatchRecords = DefaultBatchRecords
 	}
-	if l.StandbyAhead <= 0 {
-		l.StandbyAhead = DefaultStandbyAhead
+	if l.ReadAhead <= 0 {
+		l.ReadAhead = DefaultReadAhead
 	}
 	if l.Workers <= 0 {
 		l.Workers = min(maxWorkers, runtime.GOMAXPROCS(0))

@@ -241,7 +241,7 @@ func (r *Runner) await(done <-chan struct{}) {
 		case <-ticker.C:
 			r.Config.Health.beat()
 			if r.own != nil && !r.own.rebuilding {
-				r.metrics.behind(r, r.Consumer.Lag())
+				r.metrics.behind(r, r.lag())
 			}
 		}
 	}

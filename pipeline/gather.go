@@ -44,10 +44,9 @@ func (r *Runner) gather(ctx, work context.Context) error {
 			return err
 		}
 		r.dog.see(r.working())
-		r.align()
 		r.housekeeping(work)
 		r.quietMoment()
-		r.ended = poll.Ended
+		r.ended = poll.Ended && (r.own == nil || r.own.waiting == 0)
 	}
 	return nil
 }
@@ -112,16 +111,11 @@ func (r *Runner) patience() time.Duration {
 	return min(tick, r.leaves(), r.due(), r.healDue())
 }
 
-// poll asks the consumer, or hands out what was read ahead.
+// poll asks the consumer, unless there is something that has waited.
 func (r *Runner) poll(ctx context.Context, wait time.Duration) (sources.Poll, error) {
 	room := r.room()
-	if len(r.pending) > 0 && !r.own.rebuilding {
-		n := min(room, len(r.pending))
-		p := sources.Poll{Records: r.pending[:n]}
-		if r.pending = r.pending[n:]; len(r.pending) == 0 {
-			r.pending = nil
-		}
-		return p, nil
+	if r.release(room) {
+		return sources.Poll{}, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
@@ -151,7 +145,7 @@ func (r *Runner) take(work context.Context, p sources.Poll) error {
 	case r.own.rebuilding:
 		return r.rebuild(p.Records, p.Passed)
 	}
-	r.read(p.Records)
+	r.bring(p.Records)
 	r.own.pass(p.Passed)
 	return nil
 }

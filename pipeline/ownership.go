@@ -35,6 +35,7 @@ type ownership struct {
 	proof       string // of the rows that the last owner has written
 	rebuilding  bool
 	following   bool                // it is another's, whose way a standby follows (rebuilding is true)
+	waiting     int                 // records that wait in queues of the partitions
 	ripens      bool                // what was kept may be below the committed offsets by now
 	total, done int64               // records of the rebuild
 	cover       []features.Coverage // by source, as last told to the engine
@@ -49,19 +50,21 @@ type ownership struct {
 type partition struct {
 	start, committed, end int64 // as assigned; committed is start where it never was
 	next                  int64
-	moved                 bool  // since the last commit
-	kept                  int64 // during the rebuild: bytes of records at or above committed that have come and wait
-	held                  bool  // paused for that
-	read                  int64 // during the rebuild: behind what was handed over
-	applied               int64 // behind the last record that is in the state or was refused
-	paused                bool  // ahead of the others while they catch up
-	at                    int64 // running maximum of event time
-	first                 int64 // event time of its first record, noTime before
-	recordTime            int64 // the log's time of its newest record
-	processed             int64 // wall clock of its last commit, ms
-	safe                  int64 // committed
-	shown                 reach // of the records that have left
-	until                 int64 // while replaying: the newest cut of the checkpoint
+	moved                 bool             // since the last commit
+	waiting               []sources.Record // read, and not yet to be applied; with their own bytes
+	kept                  int64            // bytes of these
+	held                  bool             // paused for them
+	together              int              // how many of them are taken at once
+	passed                int64            // behind them, where the last of what was read is no record
+	read                  int64            // during the rebuild: behind what was handed over
+	applied               int64            // behind the last record that is in the state or was refused
+	at                    int64            // running maximum of event time
+	first                 int64            // event time of its first record, noTime before
+	recordTime            int64            // the log's time of its newest record
+	processed             int64            // wall clock of its last commit, ms
+	safe                  int64            // committed
+	shown                 reach            // of the records that have left
+	until                 int64            // while replaying: the newest cut of the checkpoint
 }
 
 // reach is how far a partition has come.
@@ -250,7 +253,10 @@ func (r *Runner) rebuild(records []sources.Record, passed []sources.Position) (e
 			p.read = max(p.read, to.Next)
 		}
 	}
-	own.pass(slices.DeleteFunc(passed, r.readAhead))
+	own.pass(passed)
+	for _, p := range own.parts {
+		p.move()
+	}
 	if r.replayed() {
 		return r.rebuild(nil, nil)
 	}
@@ -258,30 +264,22 @@ func (r *Runner) rebuild(records []sources.Record, passed []sources.Position) (e
 	return nil
 }
 
-// hold keeps a record that is not committed for later, and pauses its partition
-// where the consumer can: at once in a rebuild, which is about to end, and once
-// much has come where another instance is followed, whose commits come behind
-// the records all the time.
-func (r *Runner) hold(rec *sources.Record, p *partition) {
-	r.pending = append(r.pending, keep(rec))
-	p.kept += weight(rec)
-	if pauser, ok := r.Consumer.(sources.Pauser); ok && !p.held && p.kept > r.mostKept() {
-		p.held = true
-		pauser.Pause(sources.PartitionID{Source: rec.Source, Partition: rec.Partition})
-	}
-}
-
-// readAhead reports whether records of the position's partition are kept for
-// later: what was passed lies behind those.
-func (r *Runner) readAhead(p sources.Position) bool { return r.own.parts[p.PartitionID].kept > 0 }
-
 // pass moves partitions over what will never be handed over. It is committed
 // with the next batch.
 func (o *ownership) pass(passed []sources.Position) {
 	for _, to := range passed {
-		if p := o.parts[to.PartitionID]; p != nil && to.Next > p.next {
-			p.next, p.moved = to.Next, true
+		if p := o.parts[to.PartitionID]; p != nil {
+			p.passed = max(p.passed, to.Next)
+			p.move()
 		}
+	}
+}
+
+// move takes a partition over what was passed, once what was read before it is
+// applied.
+func (p *partition) move() {
+	if len(p.waiting) == 0 && p.passed > p.next {
+		p.next, p.moved = p.passed, true
 	}
 }
 
@@ -298,7 +296,7 @@ func (r *Runner) rebuilt() {
 		return
 	}
 	for _, p := range r.own.parts {
-		p.next, p.moved, p.held, p.kept = max(p.next, p.committed), false, false, 0
+		p.next, p.moved, p.held = max(p.next, p.committed), false, false
 		p.shown = p.reach()
 	}
 	r.engine.DropTouches()
@@ -318,7 +316,7 @@ func (r *Runner) rebuilt() {
 			r.metrics.skip(w, s, r.readers[w][s].Counts())
 		}
 	}
-	r.Log.Info("the state is rebuilt", "records", r.own.done, "read_ahead", len(r.pending))
+	r.Log.Info("the state is rebuilt", "records", r.own.done, "read_ahead", r.own.waiting)
 	r.Config.Health.phase(running, "running")
 }
 
@@ -326,7 +324,7 @@ func (r *Runner) rebuilt() {
 func (o *ownership) missing(lag map[sources.PartitionID]int64) (offsets int64) {
 	for _, id := range o.ids {
 		p := o.parts[id]
-		if left, known := lag[id]; p.next < o.bound(p) && p.kept == 0 && (!known || left > 0) {
+		if left, known := lag[id]; p.next < o.bound(p) && len(p.waiting) == 0 && (!known || left > 0) {
 			offsets += o.bound(p) - p.next
 		}
 	}

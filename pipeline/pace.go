@@ -43,7 +43,7 @@ func (l *look) note(began, ended time.Time, records, few int) {
 // paces reports whether looks keep their pace: not where batches close by their
 // count, nor while something is read that was there before.
 func (r *Runner) paces() bool {
-	return r.own != nil && !r.own.rebuilding && r.Limits.CommitInterval > 0 && len(r.pending) == 0 && r.look.few
+	return r.own != nil && !r.own.rebuilding && r.Limits.CommitInterval > 0 && r.own.waiting == 0 && r.look.few
 }
 
 // few is how many records are worth no look of their own.

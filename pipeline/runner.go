@@ -11,7 +11,6 @@ import (
 	"github.com/freshet-dev/freshet/features"
 	"github.com/freshet-dev/freshet/features/event"
 	"github.com/freshet-dev/freshet/sinks"
-	"github.com/freshet-dev/freshet/sources"
 )
 
 // engine is the part of features.Engine that the loop uses; tests put a fault
@@ -48,9 +47,8 @@ type Runner struct {
 	readers   [][]reader // by worker, by source
 	refs      references
 
-	engine  engine // nil unless owner
-	own     *ownership
-	pending []sources.Record // read ahead during a rebuild, with their own bytes
+	engine engine // nil unless owner
+	own    *ownership
 
 	cur     *step          // being read, and then applied
 	open    []*step        // applied, of the batch that is not committed
@@ -137,7 +135,7 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 	err = r.loop(ctx, work)
 	r.remember(work, err)
 	if r.own != nil && !r.own.rebuilding {
-		r.metrics.tick(r, r.Consumer.Lag()) // what was seen since the last second
+		r.metrics.tick(r, r.lag()) // what was seen since the last second
 	}
 	if err != nil && work.Err() != nil && errors.Is(err, work.Err()) {
 		r.Log.Warn("the last batch was not written within the drain budget; it is not committed and will be tried again",
@@ -216,7 +214,7 @@ func (r *Runner) drop(why string) {
 		return
 	}
 	if r.own != nil {
-		r.Log.Warn("ownership lost", "why", why, "batch", r.own.batch, "dropped_records", r.inHand()+len(r.pending))
+		r.Log.Warn("ownership lost", "why", why, "batch", r.own.batch, "dropped_records", r.inHand()+r.own.waiting)
 	}
 	r.forget()
 	r.metrics.lost()
@@ -226,7 +224,7 @@ func (r *Runner) drop(why string) {
 // forget lets go of the state and of all that came with it.
 func (r *Runner) forget() {
 	r.giveUp()
-	r.engine, r.own, r.pending = nil, nil, nil
+	r.engine, r.own = nil, nil
 	r.behind.missing, r.behind.away = nil, false // the metadata of the offsets says it to the next owner
 	r.behind.count.Store(0)
 	r.behind.rewriting.owed.Store(false)

@@ -71,64 +71,6 @@ func (r *Runner) heed(standing []sources.Assigned) bool {
 	return true
 }
 
-// ripe takes those of the kept records that are committed by now, in their
-// order, and lets their partitions go on.
-func (r *Runner) ripe() []sources.Record {
-	own := r.own
-	if !own.ripens {
-		return nil
-	}
-	own.ripens = false
-	var out []sources.Record
-	kept := r.pending[:0]
-	for i := range r.pending {
-		rec := &r.pending[i]
-		if p := own.part(rec); rec.Offset < own.bound(p) {
-			p.kept -= weight(rec)
-			out = append(out, *rec)
-		} else {
-			kept = append(kept, *rec)
-		}
-	}
-	clear(r.pending[len(kept):])
-	r.pending = kept
-	r.letGoOn()
-	return out
-}
-
-// letGoOn ends the pauses of partitions of which little is kept any more.
-func (r *Runner) letGoOn() {
-	own := r.own
-	pauser, ok := r.Consumer.(sources.Pauser)
-	if !ok {
-		return
-	}
-	waiting := false
-	for _, p := range own.parts {
-		waiting = waiting || p.held && p.kept <= r.mostKept()/2
-	}
-	if !waiting {
-		return
-	}
-	pauser.Resume() // all of them
-	for id, p := range own.parts {
-		if p.held = p.held && p.kept > r.mostKept()/2; p.held {
-			pauser.Pause(id)
-		}
-	}
-}
-
-// mostKept is how many bytes a partition may have kept before it is paused.
-func (r *Runner) mostKept() int64 {
-	if !r.own.following {
-		return 0
-	}
-	return r.Limits.StandbyAhead / int64(len(r.own.parts))
-}
-
-// weight is about what a record costs in memory that is kept.
-func weight(rec *sources.Record) int64 { return int64(len(rec.Key)+len(rec.Value)) + 200 }
-
 // standBy is after every step of a standby: it says how far it is.
 func (r *Runner) standBy() {
 	r.engine.DropTouches()
@@ -156,16 +98,17 @@ func (r *Runner) inherit(own, was *ownership) bool {
 	}
 	for _, id := range own.ids {
 		p, w := own.parts[id], was.parts[id]
-		if w == nil || w.applied > p.committed || w.kept == 0 && w.next < p.start && p.start <= p.committed {
+		if w == nil || w.applied > p.committed || w.until > p.committed || len(w.waiting) == 0 && w.next < p.start && p.start <= p.committed {
 			r.lagBehind(fmt.Sprintf("source %s, partition %d: it has come to %d, the log begins at %d and is committed up to %d",
 				r.spec.Sources[id.Source].Name, id.Partition, cmp.Or(w, &partition{}).next, p.start, p.committed))
 			return false
 		}
 	}
-	own.cover, own.ripens, own.replaying = was.cover, true, was.replaying
+	own.cover, own.ripens, own.replaying, own.waiting = was.cover, true, was.replaying, was.waiting
 	for _, id := range own.ids {
 		p, w := own.parts[id], was.parts[id]
-		p.start, p.end, p.next, p.read, p.applied, p.kept = w.start, w.end, w.next, w.read, w.applied, w.kept
+		p.start, p.end, p.next, p.read, p.applied = w.start, w.end, w.next, w.read, w.applied
+		p.waiting, p.kept, p.passed = w.waiting, w.kept, w.passed
 		p.at, p.first, p.recordTime, p.until = w.at, w.first, w.recordTime, w.until
 	}
 	r.metrics.standbyLag.Set(0)

@@ -133,8 +133,8 @@ func TestAStandbyAppliesNothingThatIsNotCommitted(t *testing.T) {
 		}
 		pass(time.Second)
 		own := standby.runner.own
-		if p := own.parts[sources.PartitionID{}]; !own.following || p.applied != 1 || len(standby.runner.pending) != 49 {
-			t.Fatalf("applied up to %d, %d kept; committed is 1", p.applied, len(standby.runner.pending))
+		if p := own.parts[sources.PartitionID{}]; !own.following || p.applied != 1 || standby.runner.own.waiting != 49 {
+			t.Fatalf("applied up to %d, %d kept; committed is 1", p.applied, standby.runner.own.waiting)
 		}
 		if n := len(w.output.all()); n != 50 {
 			t.Fatalf("%d records of the owner so far", n)
@@ -415,7 +415,7 @@ func TestAStandbyKeepsABoundedNumberOfRecords(t *testing.T) {
 		}
 		w.broker.reset(id, 10)
 		w.broker.reset(sources.PartitionID{Source: transactions, Partition: 1}, 1000)
-		standby := w.join(func(c *Config) { c.Limits.StandbyAhead = 30_000 })
+		standby := w.join(func(c *Config) { c.Limits.ReadAhead = 30_000 })
 		standby.consumer.perPoll = 5
 		w.broker.assign(w.broker.consumer())
 		at := func() (applied, other int64) {
@@ -427,7 +427,7 @@ func TestAStandbyKeepsABoundedNumberOfRecords(t *testing.T) {
 			t.Errorf("applied %d of 10, and %d of 1000", applied, other)
 		}
 		for _, to := range []int64{15, 300, 1000} {
-			if n := len(standby.runner.pending); n < 20 || n > 50 {
+			if n := standby.runner.own.waiting; n < 20 || n > 50 {
 				t.Errorf("%d records are kept", n)
 			}
 			w.broker.reset(id, to)
