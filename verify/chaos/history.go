@@ -47,8 +47,9 @@ type history struct {
 	sampler   *redisfault.Sampler
 	read      map[spot]int64
 	total     checks.Verdict
-	quiet     int // quiet points
-	every     int // only each n-th record's values are compared
+	quiet     int                 // quiet points
+	twist     func([]byte) []byte // of events, before they are stored
+	every     int                 // only each n-th record's values are compared
 }
 
 // shape is what histories differ in.
@@ -83,7 +84,7 @@ func (s *stage) openHistory(ctx context.Context, kafka *cluster, store *redisfau
 	}
 	h.env = append([]string{"FRESHET_KAFKA_BROKERS=" + kafka.brokers, "FRESHET_ENTITY_KEY_SECRET=" + secret, "FRESHET_LOG_FORMAT=text"}, of.env...)
 	h.traffic = generate.New(generate.Options{Seed: of.seed, Start: time.Now().Add(-2 * time.Hour), Rate: of.rate, Cards: of.cards, Users: of.users,
-		OutOfOrder: 0.2, Duplicates: 0.02, Late: 0.005, Bad: 0.005, Fraud: 0.001})
+		OutOfOrder: 0.2, Duplicates: 0.03, Late: 0.005, Bad: 0.005, Fraud: 0.001})
 	h.trial = checks.NewTrial(h.spec)
 	return h, nil
 }
@@ -150,6 +151,9 @@ func (h *history) produce(ctx context.Context, n int) error {
 	for range n {
 		ev := h.traffic.Next()
 		record := &kgo.Record{Topic: h.topicOf(ev.Source), Key: append([]byte(nil), ev.Key...), Value: append([]byte(nil), ev.Value...)}
+		if h.twist != nil {
+			record.Value = h.twist(record.Value)
+		}
 		h.clients[h.produced%writers].Produce(ctx, record, func(_ *kgo.Record, err error) {
 			mu.Lock()
 			defer mu.Unlock()

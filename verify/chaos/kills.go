@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -24,9 +26,13 @@ func kills(t *trials) error {
 		if number%2 == 1 {
 			where = "kfake"
 		}
-		if err := t.onHistory(where, shape{seed: t.seed + uint64(number), cards: 1500, users: 1000, rate: 20}, func(h *history) error {
-			return t.killing(h, n)
-		}); err != nil {
+		of := shape{seed: t.seed + uint64(number), cards: 1500, users: 1000, rate: 20}
+		state := "" // folder of checkpoints
+		if number%4 == 0 || number%4 == 3 {
+			state = filepath.Join(t.stage.dir, fmt.Sprintf("state%d", number))
+			of.env = saving(state)
+		}
+		if err := t.onHistory(where, of, func(h *history) error { return t.killing(h, n, state) }); err != nil {
 			return fmt.Errorf("history %d on %s: %w", number, where, err)
 		}
 	}
@@ -64,7 +70,7 @@ func (t *trials) onHistory(where string, of shape, do func(*history) error) erro
 }
 
 // killing is one history with n kills and a quiet point after every few.
-func (t *trials) killing(h *history, n int) error {
+func (t *trials) killing(h *history, n int, state string) error {
 	defer t.watch(h)()
 	if err := h.produce(t.ctx, 1500); err != nil {
 		return err
@@ -78,10 +84,15 @@ func (t *trials) killing(h *history, n int) error {
 		}
 	}()
 	for k := 0; k < n; k++ {
-		if err := t.killOnce(h); err != nil {
+		if err := t.killOnce(h, state != ""); err != nil {
 			return err
 		}
 		t.done++
+		if state != "" && t.rng.IntN(6) == 0 {
+			if err := t.damage(state); err != nil {
+				return err
+			}
+		}
 		if (k+1)%perQuiet != 0 && k+1 < n {
 			continue
 		}
@@ -110,13 +121,20 @@ func (t *trials) killing(h *history, n int) error {
 
 // killOnce starts the binary and kills it: at a named place, or at random after
 // it began to commit, or at random from its start.
-func (t *trials) killOnce(h *history) error {
-	points := fault.Points()[:10] // checkpoints have a row of their own
+func (t *trials) killOnce(h *history, saving bool) error {
+	points := fault.Points()
+	if !saving {
+		points = points[:slices.Index(points, fault.FileWritten)]
+	}
 	how := t.rng.IntN(10)
 	if how < 5 {
-		point := points[(t.done/2)%len(points)]
-		nth := 1
-		if point != fault.Claimed && point != fault.Rebuilt {
+		point, nth := points[t.named%len(points)], 1
+		t.named++
+		switch point {
+		case fault.Claimed, fault.Rebuilt, fault.ManifestReady, fault.ManifestNamed:
+		case fault.FileWritten, fault.FileSynced, fault.FileRenamed:
+			nth += t.rng.IntN(250)
+		default:
 			nth += t.rng.IntN(8)
 		}
 		p, err := h.run(t.ctx, "one", fmt.Sprintf("%s:%d:kill", point, nth))

@@ -37,6 +37,7 @@ type trials struct {
 	seed     uint64
 	rng      *rand.Rand
 	done     int
+	named    int // kills at named places
 	failures []string
 	mu       sync.Mutex       // of join
 	counts   map[string]int64 // what shows that the row was not too easy
