@@ -17,6 +17,7 @@ var sections = []struct {
 	{"example", benchExample},
 	{"shape", benchShape},
 	{"memory", benchMemory},
+	{"snapshot", benchSnapshot},
 	{"file", benchFile},
 	{"kafka", benchKafka},
 	{"latency", benchLatency},

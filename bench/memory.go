@@ -55,13 +55,9 @@ var distinctSpec = strings.Split(memorySpec, "      txn_count:")[0] +
 // included, at growing numbers of events per key. FRESHET_BENCH_KEYS sets the
 // number of keys.
 func benchMemory() error {
-	keys := 1_000_000
-	if text := os.Getenv("FRESHET_BENCH_KEYS"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil {
-			return err
-		}
-		keys = n
+	keys, err := benchKeys()
+	if err != nil {
+		return err
 	}
 	fmt.Printf("\n%d keys of %d bytes, the velocity view of examples/payments.\n\n", keys, len(memoryKey(nil, 0)))
 	fmt.Println("| events per key | live heap, bytes per key | per further event | resident, bytes per key |")
@@ -91,6 +87,15 @@ func benchMemory() error {
 	return distinctValues()
 }
 
+// benchKeys is how many keys are asked for.
+func benchKeys() (int, error) {
+	text := os.Getenv("FRESHET_BENCH_KEYS")
+	if text == "" {
+		return 1_000_000, nil
+	}
+	return strconv.Atoi(text)
+}
+
 // distinctValues measures a live distinct value beside the event that brought it.
 func distinctValues() error {
 	fmt.Println("\n| values of one key | live heap, bytes per event with a value of its own | with the same value |")
@@ -117,6 +122,7 @@ func distinctValues() error {
 
 // memory is an engine that is being filled.
 type memory struct {
+	plan           *features.Plan
 	engine         *features.Engine
 	vector         *features.Vector
 	rounds         int
@@ -134,7 +140,7 @@ func newMemory(text string) (*memory, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &memory{vector: plan.NewVector(0)}
+	m := &memory{plan: plan, vector: plan.NewVector(0)}
 	m.heap, m.resident = live()
 	m.engine = features.NewEngine(plan, features.Options{})
 	return m, nil
