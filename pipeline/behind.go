@@ -26,6 +26,7 @@ type behind struct {
 	count   atomic.Int64
 
 	rewriting rewriting
+	claim     claim
 }
 
 // rowID names a row.
@@ -57,7 +58,7 @@ var errBehind = errors.New("the online store is away")
 
 // any reports whether rows are missing.
 func (b *behind) any() bool {
-	return b.count.Load() > 0 || b.rewriting.owed.Load() || b.rewriting.lost()
+	return b.claim.owed.Load() || b.count.Load() > 0 || b.rewriting.owed.Load() || b.rewriting.lost()
 }
 
 func (b *behind) remember(rows []sinks.VersionedRow) {
@@ -93,6 +94,9 @@ func (b *behind) mark() string {
 // One that is only slow is waited for, up to stepWait.
 func (r *Runner) writeStep(ctx context.Context, rows []sinks.VersionedRow) error {
 	b := &r.behind
+	if b.claim.owed.Load() {
+		return nil // all rows are written when it is back
+	}
 	if b.away && len(b.missing)+len(rows) <= maxMissing {
 		b.remember(rows)
 		return nil
@@ -169,7 +173,7 @@ func (r *Runner) stamp(out *parcel) {
 
 // healDue is the time until rows that are missing may be written.
 func (r *Runner) healDue() time.Duration {
-	if !r.behind.any() {
+	if !r.behind.any() || r.behind.claim.owed.Load() {
 		return tick
 	}
 	return time.Until(r.behind.retryAt)

@@ -318,18 +318,24 @@ func (c *fakeConsumer) Close(context.Context) error {
 
 // store is an online store in memory that outlives the runners.
 type store struct {
-	mu         sync.Mutex
-	journal    *journal
-	owner, inc uint32
-	rows       map[string]sinks.VersionedRow
-	stale      int
-	alive      []int64
-	writeFault func(rows []sinks.VersionedRow) error
-	aliveFault error
-	fenced     bool // refuses the rows of an owner that was followed
+	mu            sync.Mutex
+	journal       *journal
+	owner, inc    uint32
+	rows          map[string]sinks.VersionedRow
+	stale         int
+	alive         []int64
+	writeFault    func(rows []sinks.VersionedRow) error
+	aliveFault    error
+	takeOverFault func() error
+	fenced        bool // refuses the rows of an owner that was followed
 }
 
 func (s *store) TakeOver(_ context.Context, w sinks.Writer) (uint32, uint32, error) {
+	if f := s.takeOverFault; f != nil {
+		if err := f(); err != nil {
+			return 0, 0, err
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.owner = max(s.owner, w.AtLeast) + 1

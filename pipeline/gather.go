@@ -25,6 +25,9 @@ func (r *Runner) gather(ctx, work context.Context) error {
 				return err
 			}
 		}
+		if err := r.claim(work); err != nil {
+			return err
+		}
 		if r.ready() {
 			return nil
 		}

@@ -12,7 +12,6 @@ import (
 	"github.com/freshet-dev/freshet/fault"
 	"github.com/freshet-dev/freshet/features"
 	"github.com/freshet-dev/freshet/features/event"
-	"github.com/freshet-dev/freshet/sinks"
 	"github.com/freshet-dev/freshet/sinks/record"
 	"github.com/freshet-dev/freshet/sources"
 )
@@ -150,29 +149,6 @@ func (r *Runner) takeOver(work context.Context, assigned []sources.Assigned) err
 		pauser.Resume() // pauses of an earlier ownership, whose rebuild was cut off
 	}
 	return r.rebuild(nil, nil)
-}
-
-// drawOwner takes the number of a new owner: from the store, which all of them
-// ask, or where there is none one more than the last.
-func (r *Runner) drawOwner(work context.Context, own *ownership, first bool) (err error) {
-	if r.Store == nil {
-		own.owner++
-		if first {
-			own.incarnation++
-		}
-		return nil
-	}
-	writer := sinks.Writer{SpecHash: r.spec.Hash, Views: r.Plan.Rows(), AtLeast: own.owner, First: first, Proof: own.proof}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		err = r.retry(work, onlineStore, "take over the online store", func(ctx context.Context) (err error) {
-			own.owner, own.incarnation, err = r.Store.TakeOver(ctx, writer)
-			return err
-		})
-	}()
-	r.await(done)
-	return err
 }
 
 // begin has delivery begin behind what is in the state, or is kept for it.

@@ -209,6 +209,7 @@ func (r *Runner) turn(work context.Context, last bool) error {
 // starts from what was committed.
 func (r *Runner) drop(why string) {
 	r.ground()
+	r.behind.claim.end()
 	if r.own != nil && r.own.following {
 		r.lagBehind(why)
 		return
@@ -247,6 +248,7 @@ func (r *Runner) inHand() int {
 func (r *Runner) close(work context.Context, clean bool) error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeBudget)
 	defer cancel()
+	r.behind.claim.end()
 	errs := []error{wrap("close the source", r.Consumer.Close(ctx))}
 	r.saveLast(work, clean)
 	errs = append(errs,
