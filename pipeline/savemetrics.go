@@ -14,6 +14,7 @@ type saveMetrics struct {
 	failures           *prometheus.CounterVec
 	written            prometheus.Counter
 	newest, size, took prometheus.Gauge
+	copied             prometheus.Gauge
 	skipped, loaded    prometheus.Gauge
 	headroom           *prometheus.GaugeVec
 
@@ -31,6 +32,7 @@ func newSaveMetrics(m *metrics) *saveMetrics {
 		newest:   gauge("freshet_checkpoint_timestamp_seconds", "Wall clock when the newest checkpoint was whole."),
 		size:     gauge("freshet_checkpoint_bytes", "Bytes of the newest checkpoint."),
 		took:     gauge("freshet_checkpoint_duration_seconds", "Time from the first file of the newest checkpoint to its last."),
+		copied:   gauge("freshet_checkpoint_copied_timestamp_seconds", "Wall clock of the newest checkpoint that was copied."),
 		loaded:   gauge("freshet_restore_checkpoint_cycle", "The checkpoint that this run began with; 0: none."),
 		skipped:  gauge("freshet_offsets_reset_records", "Records whose committed offsets someone has set back although they are in the checkpoint: they were not emitted again."),
 		headroom: m.gaugeVec("freshet_checkpoint_headroom_ratio", "How much of the log lies below what the oldest checkpoint needs, of all that is kept: at 0 retention takes what it needs.", "source", "partition"),
@@ -38,7 +40,7 @@ func newSaveMetrics(m *metrics) *saveMetrics {
 	for _, what := range []string{"write", "read", "remove", "copy", "fetch"} {
 		s.failures.WithLabelValues(what)
 	}
-	m.collectors = append(m.collectors, s.written, s.newest, s.size, s.took, s.loaded, s.skipped)
+	m.collectors = append(m.collectors, s.written, s.newest, s.size, s.took, s.copied, s.loaded, s.skipped)
 	return s
 }
 

@@ -46,7 +46,8 @@ const (
 // the batch; only when that has landed does anything go to the disk, so a
 // checkpoint never holds what was not committed. Nothing waits for the disk.
 type saving struct {
-	saver  *saver // nil: no checkpoints
+	saver  *saver  // nil: no checkpoints
+	copier *copier // nil: no copies
 	began  time.Time
 	cycle  *cycle
 	number int    // of cycles begun
@@ -183,6 +184,11 @@ func (r *Runner) giveUp() {
 func (r *Runner) startSaving() {
 	if r.Checkpoints.Store != nil {
 		r.saving.saver = newSaver(r.Checkpoints.Store, r.Log, r.metrics.saves, r.Clock)
+		if r.Checkpoints.Copies != nil {
+			r.saving.copier = newCopier(r.Checkpoints.Copies, r.Checkpoints.Store, r.Log, r.metrics.saves)
+			r.saving.saver.whole = r.saving.copier.offer
+			r.saving.copier.start()
+		}
 		go r.saving.saver.run()
 	}
 }
@@ -209,6 +215,9 @@ func (r *Runner) saveLast(work context.Context, clean bool) {
 		r.giveUp()
 	}
 	s.saver.close(deadline)
+	if s.copier != nil {
+		s.copier.close(deadline)
+	}
 }
 
 // lastBudget is how long the last checkpoint may take, of the time that a drain

@@ -187,7 +187,7 @@ func (p *plant) build(ctx context.Context, registry prometheus.Registerer) (runn
 		return nil, err
 	}
 	opened = append(opened, func() { _ = c.Consumer.Close(ctx) })
-	if c.Checkpoints, err = p.openState(&opened); err != nil {
+	if c.Checkpoints, err = p.openState(ctx, &opened); err != nil {
 		return nil, err
 	}
 	p.tellDelivery()

@@ -1,16 +1,21 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/freshet-dev/freshet/pipeline"
 	"github.com/freshet-dev/freshet/pipeline/checkpoint"
+	"github.com/freshet-dev/freshet/pipeline/checkpoint/bucket"
 )
 
 // openState is where the state is kept between runs. Runs over files keep none:
 // they begin at the beginning.
-func (p *plant) openState(opened *[]func()) (c pipeline.Checkpoints, err error) {
+func (p *plant) openState(ctx context.Context, opened *[]func()) (c pipeline.Checkpoints, err error) {
 	if p.settings.StateDir == "" {
+		if p.settings.Checkpoint.Copy != "" {
+			return c, usage("checkpoint.copy is set and state_dir is not: there is nothing to copy")
+		}
 		return c, nil
 	}
 	if p.fromFiles() {
@@ -32,6 +37,14 @@ func (p *plant) openState(opened *[]func()) (c pipeline.Checkpoints, err error) 
 	*opened = append(*opened, func() { _ = dir.Close() })
 	c = pipeline.Checkpoints{Store: checkpoint.New(dir, p.settings.Checkpoint.Keep, key), Interval: p.settings.Checkpoint.Interval,
 		Build: build().Version, AcceptGap: p.settings.Kafka.AcceptGap}
+	if p.settings.Checkpoint.Copy != "" {
+		copies, err := bucket.Open(ctx, p.settings.Checkpoint.Copy, p.settings.Checkpoint.Keep)
+		if err != nil {
+			return c, failed(err, "checkpoint.copy is like file:///DIR, or s3://BUCKET?prefix=a/path/&region=eu-central-1")
+		}
+		*opened = append(*opened, func() { _ = copies.Close() })
+		c.Copies = copies
+	}
 	sealed := "with AES-256-GCM, under a key made from entity_key_secret"
 	if key.ID() == "" {
 		sealed = "no: entity_key_secret is not set"
