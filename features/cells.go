@@ -108,7 +108,7 @@ func (l *logPlan) cursor(v *viewPlan, f *spec.Feature, agg *aggregate.Aggregatio
 		want.last, want.gap, want.view = f.Window.N, v.ttl, v
 	}
 	switch {
-	case f.Def.By != nil, l.retracts:
+	case f.Def.By != nil, l.retracts && want.gap > 0:
 		want.by, want.view = f.Def.By != nil, v
 		if want.gap > 0 && want.last == 0 {
 			want.last = math.MaxInt // all of the life
@@ -116,7 +116,8 @@ func (l *logPlan) cursor(v *viewPlan, f *spec.Feature, agg *aggregate.Aggregatio
 	case want.gap > 0 && want.last == 0:
 		want.life = l.chain(v, want.gap)
 	}
-	want.scanned = want.by || l.retracts || want.last > 0 || (want.delay > 0 && want.life != nil)
+	want.stripped = l.retracts
+	want.scanned = want.by || want.last > 0 || (want.delay > 0 && want.life != nil)
 	for _, p := range agg.Parts(n) {
 		delayed := want.delay > 0 && (p == aggregate.Distinct || !p.Retractable()) && !p.Walks() && !p.Counted()
 		delayed = delayed || (p == aggregate.Best && want.life == nil)
@@ -363,6 +364,9 @@ func (l *logPlan) finishState() int {
 		if l.retracts {
 			take(1)
 		}
+	}
+	if l.retracts {
+		l.atTaken = take(takenStateWords)
 	}
 	if slices.ContainsFunc(l.cursors, (*cursorPlan).sums) {
 		l.atWide = handle(wordsHandle)

@@ -105,12 +105,12 @@ func newestOf(times []int64, n int) int64 {
 
 // crowded reports whether a window holds more values than are kept.
 func (x *cellOut) crowded(m *moment, values uint64) bool {
-	return values > uint64(m.log.plan.distinct) && !x.cursor.scanned && m.standing != behind && m.state[x.parts[0].table.sketch] != 0
+	return values > uint64(m.log.plan.distinct) && !m.scans(x.cursor) && m.state[x.parts[0].table.sketch] != 0
 }
 
 // partial reports whether values of a life are to be found that are not kept.
 func (x *cellOut) partial(m *moment) bool {
-	return x.cursor.life != nil && (x.cursor.scanned || m.standing == behind) && m.state[x.parts[0].table.sketch] != 0
+	return x.cursor.life != nil && m.scans(x.cursor) && m.state[x.parts[0].table.sketch] != 0
 }
 
 // estimate is about how many values a crowded window holds. It begins with its

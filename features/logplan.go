@@ -27,6 +27,7 @@ type logPlan struct {
 	texts         []int // the lanes that hold numbers of texts
 	retracts      bool  // the source has events that take others back
 	taking, found int   // the bits of those
+	atTaken       int   // of such a log: see takenStateWords
 	views         []*viewPlan
 
 	cursors    []*cursorPlan
@@ -133,19 +134,20 @@ const (
 // scanned; of parts that are more than the sum of their inputs every life is, and
 // every window with a delay; and a window of the last n events always is.
 type cursorPlan struct {
-	delay   int64 // ms
-	length  int64 // ms, of a sliding window
-	life    *chainPlan
-	last    int       // events, of a window that is cut by number
-	gap     int64     // ms, of such a window: a silence that ends the life that it is within
-	by      bool      // its cells are divided by category
-	view    *viewPlan // whose events they are
-	scanned bool
-	parts   []*partPlan
-	running []*partPlan  // those that are words of the state
-	ops     []op         // what a row does to them
-	beside  []*partPlan  // those that are more than the sum of their rows
-	longest []*tablePlan // the tables that forget what leaves this window
+	delay    int64 // ms
+	length   int64 // ms, of a sliding window
+	life     *chainPlan
+	last     int       // events, of a window that is cut by number
+	gap      int64     // ms, of such a window: a silence that ends the life that it is within
+	by       bool      // its cells are divided by category
+	stripped bool      // its rows may leave the log without their flags: they were taken back
+	view     *viewPlan // whose events they are
+	scanned  bool
+	parts    []*partPlan
+	running  []*partPlan  // those that are words of the state
+	ops      []op         // what a row does to them
+	beside   []*partPlan  // those that are more than the sum of their rows
+	longest  []*tablePlan // the tables that forget what leaves this window
 	// at is the offset of a sliding window's words. With a delay: tail (low half)
 	// and head (high half), and the time at which it changes next without an event;
 	// of a span see spans.go.

@@ -8,7 +8,7 @@ import "github.com/freshet-dev/freshet/features/aggregate"
 // part is the words of a part of a cell, from the words of its window or from
 // the structures of the log.
 func (e *Engine) part(x *cellOut, p *partPlan, m *moment, words []uint64) []uint64 {
-	scanned := m.whole || m.standing == behind || x.cursor.scanned
+	scanned := m.whole || m.scans(x.cursor)
 	switch {
 	case p.part.Walks():
 		return e.walk(m.log, p, m.state, int(words[x.count]))
@@ -61,7 +61,7 @@ func (e *Engine) seen(x *cellOut, m *moment, words []uint64) bool {
 	if m.shifted {
 		return e.seenBehind(x, m, word)
 	}
-	if m.standing == behind || x.cursor.scanned {
+	if m.scans(x.cursor) {
 		return e.sets[p.set].Has(word)
 	}
 	n := m.log.tables.Get(m.state[p.table.at:], word)

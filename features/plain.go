@@ -78,6 +78,7 @@ func (r *viewReading) flatten() {
 	r.plain, r.rest = plainReading{}, nil
 	for i := range r.groups {
 		g := &r.groups[i]
+		r.reach = max(r.reach, g.cursor.reach())
 		rest := cellGroup{cursor: g.cursor, before: g.before}
 		if len(g.before) > 0 {
 			r.view.log.past = true
@@ -191,7 +192,7 @@ func (e *Engine) readOwn(r *viewReading, f *frame) bool {
 	}
 	l, p, t := e.logs[r.view.log.index], &e.current.places[r.view.log.order], e.current.ev.Time
 	w := p.state
-	if w == nil || p.lost || p.instead {
+	if w == nil || p.lost || p.instead || l.plan.retracts && !l.undisturbed(w, t-r.reach) {
 		return false
 	}
 	if p.slot.isLarge() {
@@ -245,7 +246,7 @@ func (e *Engine) readPlain(r *viewReading, m *moment, f *frame) bool {
 		return false
 	case m.small:
 		return e.settleFew(&r.plain, m.log, m.rows, m.t, f)
-	case m.standing == behind, m.standing == forward && m.t >= int64(m.state[atDue]):
+	case m.standing == behind, m.disturbed, m.standing == forward && m.t >= int64(m.state[atDue]):
 		return false
 	}
 	return e.settleState(&r.plain, m.log, m.state, f)

@@ -154,6 +154,7 @@ type viewReading struct {
 	groups []cellGroup // by window
 	plain  plainReading
 	rest   []cellGroup // groups without the plain cells
+	reach  int64       // ms behind a reader that its windows go back; everything: all of the log
 	bound  []int       // columns that need an event of the view's own source
 	// derived are the view's, each behind those it reads.
 	derived []derivedOut

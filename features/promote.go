@@ -23,6 +23,9 @@ func (l *entityLog) promote(e *Engine, n slot) (slot, []uint64) {
 		l.rows.Show(w[atRows:], i+1)
 		l.account(e, w, i)
 	}
+	if l.plan.retracts {
+		l.noteTaken(w, rows)
+	}
 	return n, w
 }
 

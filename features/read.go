@@ -17,20 +17,21 @@ type frame struct {
 // moment is what a reading sees of an entity: the rows of its log up to some
 // place, as of a time.
 type moment struct {
-	log      *entityLog
-	state    []uint64
-	rows     []uint64 // what is seen of the log
-	t        int64
-	place    uint64 // and of the events at t those up to this place
-	standing standing
-	small    bool  // the entity has no running state
-	lost     bool  // it is before events that were folded
-	whole    bool  // all parts are in the words at hand
-	current  bool  // the last row that is seen is the event at hand
-	apart    bool  // the rows are not the log's
-	unplaced bool  // some rows of its time may not be seen
-	shifted  bool  // the parts at hand are the state's, moved back
-	newest   int64 // when the view's newest event was; 0: never
+	log       *entityLog
+	state     []uint64
+	rows      []uint64 // what is seen of the log
+	t         int64
+	place     uint64 // and of the events at t those up to this place
+	standing  standing
+	small     bool  // the entity has no running state
+	lost      bool  // it is before events that were folded
+	whole     bool  // all parts are in the words at hand
+	current   bool  // the last row that is seen is the event at hand
+	apart     bool  // the rows are not the log's
+	unplaced  bool  // some rows of its time may not be seen
+	disturbed bool  // a row that was taken back is among them
+	shifted   bool  // the parts at hand are the state's, moved back
+	newest    int64 // when the view's newest event was; 0: never
 }
 
 // enrich fills a vector for the event at hand.
@@ -147,7 +148,7 @@ func (e *Engine) readBefore(sp *sourcePlan, l *entityLog, p *placed, ev *event.E
 	}
 	m.rows = l.rows.All(m.state[atRows:])
 	for _, r := range sp.readings {
-		if !r.own || r.view == nil || r.view.log != l.plan {
+		if !r.own || r.view == nil || r.view.log != l.plan || l.plan.retracts && !l.undisturbed(m.state, m.t-r.reach) {
 			continue
 		}
 		for i := range r.groups {
@@ -165,6 +166,9 @@ func (e *Engine) readBefore(sp *sourcePlan, l *entityLog, p *placed, ev *event.E
 	}
 }
 
+// scans reports whether the parts of a window are made of its rows.
+func (m *moment) scans(k *cursorPlan) bool { return k.scanned || m.standing == behind || m.disturbed }
+
 // fillAll gives every column of a view no value.
 func (r *viewReading) fillAll(f frame, s Status) {
 	for _, out := range r.outs {
@@ -179,7 +183,7 @@ func (r *viewReading) simple() bool { return len(r.rest)+len(r.bound)+len(r.deri
 // they are done. ev is nil without an event.
 func (e *Engine) read(r *viewReading, m *moment, f frame, ev *event.Event, done bool) {
 	if m.log.plan.retracts {
-		m.rows = e.standing(m)
+		e.stand(r, m)
 	}
 	row := e.found(r.view, m)
 	groups := r.groups
@@ -244,7 +248,7 @@ func (e *Engine) readGroup(v *viewPlan, g *cellGroup, m *moment, f frame, row St
 	words := e.scratch
 	var life int64 // the life's first event
 	switch {
-	case k.scanned || m.standing == behind:
+	case m.scans(k):
 		life = e.scanGroup(g, m, f)
 	case k.life != nil:
 		words = m.state
@@ -256,7 +260,7 @@ func (e *Engine) readGroup(v *viewPlan, g *cellGroup, m *moment, f frame, row St
 	default:
 		words = e.lift(l, k, m.state)
 	}
-	if len(g.after) > 0 && k.walks && !k.scanned && m.standing != behind {
+	if len(g.after) > 0 && k.walks && !m.scans(k) {
 		e.stretch = m.running(k, life)
 	}
 	complete := m.complete(k, life)

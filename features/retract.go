@@ -9,8 +9,9 @@ import (
 // An event of a source with `retracts` may take back another one (S16). Both
 // keep a row in the log of each entity they carry: which of the two comes first
 // decides nothing. A row that is taken back says from which place on. Whoever
-// reads sees the rows as they stand at its own place, so every window of such a
-// log is scanned: nothing runs, and nothing has to be undone.
+// reads sees the rows as they stand at its own place. Windows run as if nothing
+// was taken back, and one that reaches back to a row that was is scanned instead:
+// nothing has to be undone. Lives and the last n events are always scanned.
 
 // takes is what the event at hand takes back.
 type takes struct {
@@ -74,6 +75,38 @@ func (l *logPlan) take(row, taking []uint64) {
 	row[l.takenAt+2] = max(row[l.takenAt+2], uint64(l.time(taking))+1)
 }
 
+// The words of an entity's state that belong to retraction: 1 + the time of the
+// newest row that was taken back, and of the newest that takes back; 0: none.
+const (
+	stateTaken = iota
+	stateTaking
+	takenStateWords
+)
+
+// noteTaken notes when the newest of some rows was that was taken back, or takes
+// back.
+func (l *entityLog) noteTaken(w, rows []uint64) {
+	s := w[l.plan.atTaken:]
+	for i := range l.plan.len(rows) {
+		row := l.plan.row(rows, i)
+		t := uint64(l.plan.time(row)) + 1
+		if l.plan.has(row, l.plan.taking) {
+			s[stateTaking] = max(s[stateTaking], t)
+		} else if row[l.plan.takenAt] != 0 {
+			s[stateTaken] = max(s[stateTaken], t)
+		}
+	}
+}
+
+// undisturbed reports whether no row later than a time was taken back.
+func (l *entityLog) undisturbed(w []uint64, from int64) bool {
+	if len(w) == atFirst {
+		return false // not known without looking
+	}
+	taken := w[l.plan.atTaken+stateTaken]
+	return taken == 0 || int64(taken)-1 <= from
+}
+
 // settle finds what row i takes back, or what takes it back, among rows. It
 // returns the touch bits of the views whose original was taken back by it.
 func (l *entityLog) settle(rows []uint64, i int) uint64 {
@@ -112,14 +145,43 @@ func (l *entityLog) settle(rows []uint64, i int) uint64 {
 
 // retract settles the event that was just put into the log.
 func (l *entityLog) retract(e *Engine, p *placed) {
-	rows := l.rows.All(p.state[atRows:])
-	p.views |= l.settle(rows, p.index)
+	w, rows := p.state, l.rows.All(p.state[atRows:])
+	row := l.plan.row(rows, p.index)
+	if len(w) == atFirst || l.plan.has(row, l.plan.taking) || int64(w[l.plan.atTaken+stateTaking])-1 >= e.current.ev.Time-l.plan.lateness {
+		p.views |= l.settle(rows, p.index)
+		switch {
+		case len(w) == atFirst:
+		case l.plan.has(row, l.plan.taking):
+			l.noteTaken(w, rows)
+		default:
+			l.noteTaken(w, row)
+		}
+	}
 	newest := e.sources[e.current.source].newest
 	if c := &e.current; c.takes.yes && !l.plan.has(l.plan.row(rows, p.index), l.plan.found) {
 		entity := e.plan.sources[c.source].entity[l.plan.order]
 		l.await(waiting{c.hashes[entity], c.ev.Time, c.place, newest})
 	}
 	l.expireWaits(newest)
+}
+
+// everything is longer than any log goes back, in ms.
+const everything = 1 << 62
+
+// reach is how far behind a reader a window goes back, in ms, with the tile that
+// it may begin with.
+func (k *cursorPlan) reach() int64 {
+	if !k.slides() {
+		return everything
+	}
+	return k.delay + k.length + k.grid
+}
+
+// stand makes the rows that a reading sees what they are where it stands.
+func (e *Engine) stand(r *viewReading, m *moment) {
+	if m.small || m.apart || !m.log.undisturbed(m.state, m.t-r.reach) {
+		m.rows, m.apart, m.disturbed = e.standing(m), true, true
+	}
 }
 
 // standing are the rows that a moment sees, as they stand there: those that
@@ -175,6 +237,9 @@ func (l *entityLog) asOf(v *viewPlan, w []uint64) int64 {
 		return t
 	}
 	rows := l.rows.All(w[atRows:])
+	if len(rows) > 0 && l.undisturbed(w, l.plan.timeAt(rows, 0)-1) {
+		rows = nil
+	}
 	l.steps += int64(l.plan.len(rows))
 	for i := range l.plan.len(rows) {
 		row := l.plan.row(rows, i)

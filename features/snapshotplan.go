@@ -78,7 +78,7 @@ func (d description) expr(e *spec.Expr) {
 func (l *logPlan) hash() string {
 	d := description{sha256.New()}
 	d.put("log", SnapshotFormat, l.source.acceptance(), strings.Join(l.entity.Key, ","))
-	d.put(l.hasID, l.flagsAt, l.takenAt, l.lanesAt, l.width, l.retracts, l.taking, l.found)
+	d.put(l.hasID, l.flagsAt, l.takenAt, l.lanesAt, l.width, l.retracts, l.taking, l.found, l.atTaken)
 	d.put(l.atTiles, l.atFolded, l.atFolds, l.budget, l.distinct, l.words, l.span, l.lateness, l.coarsest, fmt.Sprint(l.tileWidths), fmt.Sprint(l.handles))
 	for _, b := range l.bits {
 		d.put("bit", l.source.condition(b.filter), l.source.condition(b.cond), l.source.condition(b.numerator), b.hit, l.input1(b.input+1),

@@ -30,7 +30,7 @@ func (k *cursorPlan) slides() bool { return k.life == nil && k.last == 0 }
 
 // folds reports whether a part over folded events is kept in tiles.
 func (p *partPlan) folds(k *cursorPlan) bool {
-	return p.part == 0 || (p.part.Tiles() && (p.part != aggregate.Distinct || !k.scanned))
+	return p.part == 0 || (p.part.Tiles() && (p.part != aggregate.Distinct || !k.scanned && !k.stripped))
 }
 
 // layTiles lays out the tiles of a log's sliding windows.
@@ -88,10 +88,10 @@ func (l *entityLog) foldOldest(e *Engine, w []uint64) {
 	rows := l.rows.All(w[atRows:])
 	row := l.plan.row(rows, 0)
 	t := l.plan.time(row)
+	l.departAll(rows, w)
 	if l.plan.retracts {
 		l.leaveTaken(w, row)
 	}
-	l.departAll(rows, w)
 	w[l.plan.atFolded] = max(w[l.plan.atFolded], uint64(t))
 	w[l.plan.atFolds]++
 	l.folds++
@@ -219,6 +219,9 @@ func (l *entityLog) releaseTiles(e *Engine, w []uint64) {
 func (l *entityLog) recur(x *tablePlan, w []uint64, t int64) {
 	for _, c := range x.counts {
 		k := c.cursor
+		if k.stripped {
+			continue
+		}
 		if tile := l.tiles.Find(w[l.plan.atTiles:], k.list, k.tileOf(t)); tile != nil {
 			tile[c.part.tile]--
 		}
@@ -272,7 +275,7 @@ func (e *Engine) widen(k *cursorPlan, m *moment, words []uint64) []uint64 {
 	l := m.log
 	for _, p := range k.tiled {
 		to := e.wide[p.at : p.at+p.size()]
-		if k.scanned || m.standing == behind || p.runs(k) {
+		if m.scans(k) || p.runs(k) {
 			copy(to, words[p.at:])
 		} else {
 			e.ofRows(k, p, m, to)
