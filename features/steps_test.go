@@ -3,15 +3,16 @@ package features_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 )
 
 // steps is what an event of a busy key makes the engine look at, rows and the
 // like, when its windows hold n events: on average over n events in order, and
 // over those among them that are a few places late.
-func steps(t *testing.T, definitions string, n int) (inOrder, late float64) {
+func steps(t *testing.T, spec func(views string) string, definitions string, n int) (inOrder, late float64) {
 	t.Helper()
-	r := newRunOf(t, specOf(fmt.Sprintf(`
+	r := newRunOf(t, spec(fmt.Sprintf(`
   v:
     version: 1
     source: pay
@@ -60,8 +61,20 @@ const flatWindows = `
 // What an event costs does not grow with how many its windows hold, be it the
 // newest or a few places late.
 func TestFlatWhateverTheWindowsHold(t *testing.T) {
-	inOrder, late := steps(t, flatWindows, 400)
-	wideInOrder, wideLate := steps(t, flatWindows, 4000)
+	flat(t, specOf, flatWindows)
+}
+
+// Nor does it where events may be taken back, as long as none of the windows
+// reaches back to one that was.
+func TestS16WindowsOfASourceWithRetractionsAreFlat(t *testing.T) {
+	flat(t, retracting, strings.Replace(flatWindows, "      p95:   {aggregation: quantile, field: amt, q: 0.95, windows: [1000s]}\n", "", 1))
+}
+
+// flat requires that steps are as many when windows hold ten times the events.
+func flat(t *testing.T, spec func(views string) string, definitions string) {
+	t.Helper()
+	inOrder, late := steps(t, spec, definitions, 400)
+	wideInOrder, wideLate := steps(t, spec, definitions, 4000)
 	t.Logf("steps in order: %.1f with 400 events in the windows, %.1f with 4,000; a few places late: %.1f and %.1f", inOrder, wideInOrder, late, wideLate)
 	if wideInOrder > inOrder*1.2 || wideLate > late*1.2 {
 		t.Errorf("steps in order: %.1f with 400 events, %.1f with 4,000; late: %.1f and %.1f", inOrder, wideInOrder, late, wideLate)

@@ -260,4 +260,11 @@ var table = []mutant{
 		new:  "for i := s.from; i < s.tail-1; i++ {",
 		more: true,
 	},
+	{
+		name: "retraction: a window runs that reaches back to what was taken back",
+		file: "features/retract.go",
+		old:  "return taken == 0 || int64(taken)-1 <= from",
+		new:  "return taken == 0 || int64(taken)-1 <= from+1000",
+		more: true,
+	},
 }
