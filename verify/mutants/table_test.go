@@ -263,8 +263,8 @@ var table = []mutant{
 	{
 		name: "retraction: a window runs that reaches back to what was taken back",
 		file: "features/retract.go",
-		old:  "return taken == 0 || int64(taken)-1 <= from",
-		new:  "return taken == 0 || int64(taken)-1 <= from+1000",
+		old:  "|| !m.log.undisturbed(m.state, m.t-r.reach) {",
+		new:  "|| !m.log.undisturbed(m.state, m.t-r.reach/2) {",
 		more: true,
 	},
 }
