@@ -83,8 +83,15 @@ type SASL struct {
 	SessionToken    Secret
 }
 
-// Redis says who the client is to the online store, where the URL does not.
+// RedisCluster is the Redis.Mode of a Redis Cluster.
+const RedisCluster = "cluster"
+
+// Redis says of what kind the online store is, and who the client is to it where
+// the URL does not.
 type Redis struct {
+	Mode          string // single or RedisCluster
+	AllowEviction bool   // a server that may evict rows is accepted
+
 	Username string // an ACL user; "" takes the URL's
 	Password Secret
 	TLS      TLS // of rediss://

@@ -265,7 +265,7 @@ func (r *Runner) writeMissing(ctx context.Context, rows []sinks.VersionedRow) (d
 	limited, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	err := r.Store.Write(limited, rows)
-	r.metrics.wrote(r.Backend, len(rows), err)
+	r.wrote(len(rows), err)
 	if err != nil {
 		b.away, b.retryAt = true, time.Now().Add(healPause)
 		return false

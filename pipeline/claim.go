@@ -41,7 +41,7 @@ func (r *Runner) drawOwner(work context.Context, own *ownership, first bool) err
 		}
 		return nil
 	}
-	writer := sinks.Writer{SpecHash: r.spec.Hash, Views: r.Plan.Rows(), AtLeast: own.owner, First: first, Proof: own.proof}
+	writer := sinks.Writer{SpecHash: r.spec.Hash, Views: r.Plan.Rows(), AtLeast: own.owner, Incarnation: own.incarnation, First: first, Proof: own.proof}
 	limited := work
 	if r.held() && !first {
 		var cancel context.CancelFunc

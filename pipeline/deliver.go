@@ -123,7 +123,7 @@ func (r *Runner) writeRows(ctx context.Context, rows []sinks.VersionedRow) error
 		began := time.Now()
 		err := r.Store.Write(ctx, rows)
 		r.metrics.onlineWrite.WithLabelValues(r.Backend).Observe(time.Since(began).Seconds())
-		r.metrics.wrote(r.Backend, len(rows), err)
+		r.wrote(len(rows), err)
 		return err
 	})
 	if err != nil {

@@ -147,7 +147,7 @@ func (m *metrics) begin(r *Runner) {
 		m.outages.WithLabelValues(r.Backend)
 		m.losses.WithLabelValues(r.Backend)
 		m.rewritten.WithLabelValues(r.Backend)
-		for _, result := range []string{"accepted", "rejected_stale"} {
+		for _, result := range []string{"accepted", "rejected_stale", "equal", "other_bytes"} {
 			m.rows.WithLabelValues(r.Backend, result)
 		}
 	}
@@ -212,7 +212,7 @@ func (m *metrics) counters() {
 	m.transactions = m.counterVec("freshet_transactions_total", "Commits by result: committed, aborted (and sent again), lost, failed.", "result")
 	m.onlineErrors = m.counterVec("freshet_online_write_errors_total", "Failed writes to the online store.", "backend")
 	m.outages = m.counterVec("freshet_online_outages_total", "Times that the stream went on without the online store.", "backend")
-	m.rows = m.counterVec("freshet_online_rows_total", "Rows by result: accepted by the online store, or rejected_stale since another owner has taken it over.", "backend", "result")
+	m.rows = m.counterVec("freshet_online_rows_total", "Rows by result: accepted by the online store; rejected_stale since a newer version stood there or another owner has taken it over; equal where the same version stood there (looked at in samples, each on a cluster), other_bytes where it said something else: an alarm.", "backend", "result")
 	m.losses = m.counterVec("freshet_online_losses_total", "Times that all rows had to be written anew: the online store had lost some, or could not prove that it has all.", "backend")
 	m.rewritten = m.counterVec("freshet_online_rewritten_rows_total", "Rows written anew since.", "backend")
 	m.produceErrors = m.counterVec("freshet_output_errors_total", "Failed appends to the logs that Freshet writes.", "log")

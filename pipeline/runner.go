@@ -64,6 +64,7 @@ type Runner struct {
 	metrics *metrics
 	saving  saving
 	sample  *sampler
+	found   sinks.VersionCounts // by the store, already counted; the flight's
 
 	closedAt   time.Time // when the last batch was committed
 	launchedAt time.Time // when the last step left

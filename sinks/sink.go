@@ -32,7 +32,10 @@ type Writer struct {
 	Views    []*features.RowLayout
 	AtLeast  uint32 // owner of the last commit: the new one is larger
 	Proof    string // LossDetector.Proof at the last commit, "" if unknown
-	First    bool   // the run starts without committed offsets: the incarnation is raised
+	// Incarnation is that of the last commit, 0 if there is none: the new one is
+	// at least that, and larger in a first run.
+	Incarnation uint32
+	First       bool // the run starts without committed offsets: the incarnation is raised
 }
 
 // OnlineStore holds the newest row of every entity and view. One goroutine
@@ -67,6 +70,20 @@ type LossDetector interface {
 	// Proof is what a later owner's Writer must hold for the rows acknowledged
 	// so far.
 	Proof() string
+}
+
+// VersionCounter is an OnlineStore that looks at the versions that stand where it
+// writes. Versions may be called beside all other methods.
+type VersionCounter interface {
+	OnlineStore
+	Versions() VersionCounts
+}
+
+// VersionCounts count rows since the store was opened.
+type VersionCounts struct {
+	Equal  int64 // the same version with the same bytes stood there
+	Stale  int64 // a newer one stood there: not replaced
+	Differ int64 // the same version with other bytes: an alarm, some value is not deterministic
 }
 
 // Record is one record for a log.

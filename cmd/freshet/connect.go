@@ -101,6 +101,7 @@ func reveal(key string, secret config.Secret) (kafkaclient.Secret, error) {
 func storeOptions(s *config.Settings, of *spec.Spec, tokens *mask.Tokens) (redis.Options, error) {
 	o := redis.Options{
 		URL: s.OnlineStore, Namespace: of.Namespace, Tokens: tokens, User: s.Redis.Username,
+		Cluster: s.Redis.Mode == config.RedisCluster, AllowEviction: s.Redis.AllowEviction,
 		Personal: slices.ContainsFunc(of.Entities, func(e *spec.Entity) bool { return e.PII }),
 		CA:       s.Redis.TLS.CAFile, Cert: s.Redis.TLS.CertFile, Key: s.Redis.TLS.KeyFile, ServerName: s.Redis.TLS.ServerName,
 	}

@@ -108,13 +108,23 @@ func harness(t *testing.T, write, read, admin Options) sinktest.Harness {
 	}
 }
 
-func deleteNamespace(t testing.TB, client *goredis.Client, namespace string) {
+func deleteNamespace(t testing.TB, client goredis.UniversalClient, namespace string) {
 	ctx := context.Background()
-	scan := client.Scan(ctx, 0, "freshet:"+namespace+":*", 1000).Iterator()
-	for scan.Next(ctx) {
-		client.Del(ctx, scan.Val())
+	clean := func(ctx context.Context, node *goredis.Client) error {
+		scan := node.Scan(ctx, 0, "freshet:"+namespace+":*", 1000).Iterator()
+		for scan.Next(ctx) {
+			client.Del(ctx, scan.Val())
+		}
+		return scan.Err()
 	}
-	if err := scan.Err(); err != nil {
+	var err error
+	switch client := client.(type) {
+	case *goredis.Client:
+		err = clean(ctx, client)
+	case *goredis.ClusterClient:
+		err = client.ForEachMaster(ctx, clean)
+	}
+	if err != nil {
 		t.Errorf("clean up: %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -42,27 +43,33 @@ type Options struct {
 	CA, Cert, Key string
 	ServerName    string // empty: the host of the URL
 
+	// Cluster says that the server is a node of a Redis Cluster: the others are
+	// asked of it. More of them to ask at first: ?addr=host:port in the URL.
+	Cluster bool
+	// AllowEviction accepts a server that may evict rows when its memory is full.
+	AllowEviction bool
+
 	DialTimeout time.Duration // 0: 2 s
 	Wait        time.Duration // for one answer; 0: 2 s
 }
 
 // connect makes a client. It does not dial: the first command does.
-func connect(o Options) (*goredis.Client, error) {
+func connect(o Options) (goredis.UniversalClient, error) {
 	if o.Namespace == "" || o.Tokens == nil {
 		return nil, errors.New("redis: a namespace and its tokens are needed")
+	}
+	// The client would tell of failed dials on stderr; they are returned too.
+	goredis.SetLogger(silence{})
+	if o.Cluster {
+		return connectCluster(o)
 	}
 	options, err := goredis.ParseURL(o.URL)
 	if err != nil {
 		return nil, fmt.Errorf("online store address: %w (want redis://host:port/db, or rediss:// for TLS)", withoutURL(err))
 	}
-	if o.User != "" {
-		options.Username = o.User
-	}
-	if o.Password != "" {
-		options.Password = o.Password
-	}
-	options.DialTimeout = orDefault(o.DialTimeout, defaultDialTimeout)
-	options.ReadTimeout = orDefault(o.Wait, defaultWait)
+	options.Username, options.Password = cmp.Or(o.User, options.Username), cmp.Or(o.Password, options.Password)
+	options.DialTimeout = cmp.Or(o.DialTimeout, defaultDialTimeout)
+	options.ReadTimeout = cmp.Or(o.Wait, defaultWait)
 	options.WriteTimeout = options.ReadTimeout
 	options.ContextTimeoutEnabled = true
 	// The caller retries, and shows it: a client that does so too hides a
@@ -75,12 +82,47 @@ func connect(o Options) (*goredis.Client, error) {
 	options.Protocol = 2
 	options.DisableIdentity = true
 	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	if err := addTLS(options, o); err != nil {
+	if options.TLSConfig, err = withTLS(options.TLSConfig, o); err != nil {
 		return nil, err
 	}
-	// The client would tell of failed dials on stderr; they are returned too.
-	goredis.SetLogger(silence{})
 	return goredis.NewClient(options), nil
+}
+
+// connectCluster is connect for a cluster. The nodes are asked for the slots
+// every second: by default a client notices a failover after a minute.
+func connectCluster(o Options) (goredis.UniversalClient, error) {
+	options, err := goredis.ParseClusterURL(o.URL)
+	if err != nil {
+		return nil, fmt.Errorf("online store address: %w (want redis://host:port?addr=host2:port2, or rediss:// for TLS)", withoutURL(err))
+	}
+	options.Username, options.Password = cmp.Or(o.User, options.Username), cmp.Or(o.Password, options.Password)
+	options.DialTimeout = cmp.Or(o.DialTimeout, defaultDialTimeout)
+	options.ReadTimeout = cmp.Or(o.Wait, defaultWait)
+	options.WriteTimeout = options.ReadTimeout
+	options.ContextTimeoutEnabled = true
+	options.ClusterStateReloadInterval = time.Second
+	options.DialerRetries = 1
+	options.MaxRetries = -1
+	options.PoolSize = 4
+	options.Protocol = 2
+	options.DisableIdentity = true
+	options.DisableRoutingPolicies = true // they ask COMMAND of the server
+	options.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	if options.TLSConfig, err = withTLS(options.TLSConfig, o); err != nil {
+		return nil, err
+	}
+	return goredis.NewClusterClient(options), nil
+}
+
+// addressOf is for errors.
+func addressOf(client goredis.UniversalClient) string {
+	switch client := client.(type) {
+	case *goredis.Client:
+		return client.Options().Addr
+	case *goredis.ClusterClient:
+		return strings.Join(client.Options().Addrs, ",")
+	}
+	return ""
 }
 
 // silence is a log that nobody reads.
@@ -89,39 +131,40 @@ type silence struct{}
 // Printf drops the line.
 func (silence) Printf(context.Context, string, ...any) {}
 
-func addTLS(options *goredis.Options, o Options) error {
-	if options.TLSConfig == nil {
+// withTLS completes what the URL said of TLS; nil: nothing.
+func withTLS(c *tls.Config, o Options) (*tls.Config, error) {
+	if c == nil {
 		if o.CA != "" || o.Cert != "" || o.Key != "" || o.ServerName != "" {
-			return errors.New("online store: certificates are set, but the address begins with redis://: for TLS write rediss://")
+			return nil, errors.New("online store: certificates are set, but the address begins with redis://: for TLS write rediss://")
 		}
-		return nil
+		return nil, nil
 	}
-	options.TLSConfig.MinVersion = tls.VersionTLS12
+	c.MinVersion = tls.VersionTLS12
 	if o.ServerName != "" {
-		options.TLSConfig.ServerName = o.ServerName
+		c.ServerName = o.ServerName
 	}
 	if o.CA != "" {
 		pem, err := os.ReadFile(o.CA)
 		if err != nil {
-			return fmt.Errorf("read the online store's CA: %w", err)
+			return nil, fmt.Errorf("read the online store's CA: %w", err)
 		}
 		pool := x509.NewCertPool()
 		if !pool.AppendCertsFromPEM(pem) {
-			return fmt.Errorf("read the online store's CA %s: it holds no certificate in PEM", o.CA)
+			return nil, fmt.Errorf("read the online store's CA %s: it holds no certificate in PEM", o.CA)
 		}
-		options.TLSConfig.RootCAs = pool
+		c.RootCAs = pool
 	}
 	if (o.Cert == "") != (o.Key == "") {
-		return errors.New("online store: a client certificate needs both its certificate and its key")
+		return nil, errors.New("online store: a client certificate needs both its certificate and its key")
 	}
 	if o.Cert != "" {
 		pair, err := tls.LoadX509KeyPair(o.Cert, o.Key)
 		if err != nil {
-			return fmt.Errorf("read the online store's client certificate: %w", err)
+			return nil, fmt.Errorf("read the online store's client certificate: %w", err)
 		}
-		options.TLSConfig.Certificates = []tls.Certificate{pair}
+		c.Certificates = []tls.Certificate{pair}
 	}
-	return nil
+	return c, nil
 }
 
 // withoutURL takes the address out of an error: it may hold a password.
@@ -131,40 +174,4 @@ func withoutURL(err error) error {
 		return parse.Err
 	}
 	return err
-}
-
-func orDefault(d, otherwise time.Duration) time.Duration {
-	if d == 0 {
-		return otherwise
-	}
-	return d
-}
-
-// Check asks the server whether it answers and whether it may lose rows on its
-// own; warnings are for the log. A server that tells nothing about itself
-// (ACL) is not warned about.
-func (s *Store) Check(ctx context.Context) (warnings []string, err error) {
-	if err := s.client.Ping(ctx).Err(); err != nil {
-		return nil, s.failed("ping", err)
-	}
-	if err := s.checkSecret(ctx); err != nil {
-		return nil, err
-	}
-	memory, err := s.client.Info(ctx, "memory").Result()
-	if err != nil {
-		return nil, nil // a hint that cannot be had is no failure
-	}
-	return evictionWarnings(memory, s.address), nil
-}
-
-// evictionWarnings reads the answer to INFO memory.
-func evictionWarnings(memory, address string) []string {
-	for line := range strings.Lines(memory) {
-		policy, ok := strings.CutPrefix(strings.TrimSpace(line), "maxmemory_policy:")
-		if ok && policy != "noeviction" {
-			return []string{fmt.Sprintf("redis at %s may evict rows when its memory is full (maxmemory-policy %s): "+
-				"readers would take entities for unknown; set it to noeviction", address, policy)}
-		}
-	}
-	return nil
 }

@@ -58,15 +58,38 @@ func (e *encoder) encode(ctx context.Context, rows []sinks.VersionedRow) []gored
 
 func (e *encoder) row(ctx context.Context, row *sinks.VersionedRow) {
 	names := e.namesOf(row.Layout)
-	var key any = names.prefix + e.keys.tokens.RedisKey(row.Layout.View.Entity, row.Key) + names.suffix
+	key := e.key(names, row)
 
+	start := len(e.args)
 	e.args = append(e.args, "hset", key)
-	start := len(e.args) - 2
-	missing := 0
+	e.fields(names, row, e.cell(appendVersion(e.text, row.Version)))
+	e.command(ctx, start)
+
+	start = len(e.args)
+	e.args = append(e.args, "hdel", key)
+	if e.missing(names, row) {
+		e.command(ctx, start)
+	} else {
+		e.args = e.args[:start]
+	}
+	if names.ttl != nil {
+		start = len(e.args)
+		e.args = append(e.args, "expire", key, names.ttl)
+		e.command(ctx, start)
+	}
+}
+
+// key boxes the key of a row: all its commands share it.
+func (e *encoder) key(names *rowNames, row *sinks.VersionedRow) any {
+	return names.prefix + e.keys.tokens.RedisKey(row.Layout.View.Entity, row.Key) + names.suffix
+}
+
+// fields appends what HSET takes: all values that a row has, and what it says
+// of itself.
+func (e *encoder) fields(names *rowNames, row *sinks.VersionedRow, version *cell) {
 	asOf := e.cell(strconv.AppendInt(e.text, row.AsOf, 10))
 	for i, value := range row.Values {
 		if !value.Has() {
-			missing++
 			continue
 		}
 		e.args = append(e.args, names.names[i], e.cell(appendValue(e.text, value, row.Layout.Columns[i].Scale)))
@@ -75,30 +98,24 @@ func (e *encoder) row(ctx context.Context, row *sinks.VersionedRow) {
 		}
 	}
 	e.args = append(e.args,
-		fieldVersion, e.cell(appendVersion(e.text, row.Version)),
+		fieldVersion, version,
 		fieldAsOf, asOf,
 		fieldStatus, e.cell(appendStatuses(e.text, &row.Row)))
-	e.command(ctx, start)
+}
 
-	if missing > 0 {
-		start = len(e.args)
-		e.args = append(e.args, "hdel", key)
-		for i, value := range row.Values {
-			if value.Has() {
-				continue
-			}
-			e.args = append(e.args, names.names[i])
-			if names.at[i] != nil {
-				e.args = append(e.args, names.at[i])
-			}
+// missing appends what HDEL takes, and reports whether there is any.
+func (e *encoder) missing(names *rowNames, row *sinks.VersionedRow) (any bool) {
+	for i, value := range row.Values {
+		if value.Has() {
+			continue
 		}
-		e.command(ctx, start)
+		any = true
+		e.args = append(e.args, names.names[i])
+		if names.at[i] != nil {
+			e.args = append(e.args, names.at[i])
+		}
 	}
-	if names.ttl != nil {
-		start = len(e.args)
-		e.args = append(e.args, "expire", key, names.ttl)
-		e.command(ctx, start)
-	}
+	return any
 }
 
 // cell takes grown, which is e.text and one more argument behind it.

@@ -142,21 +142,28 @@ func TestASilentServerIsGivenUp(t *testing.T) {
 	}
 }
 
-func TestCheckWarnsOfEviction(t *testing.T) {
+func TestCheckRefusesEviction(t *testing.T) {
 	store := openStore(t, options(realServer(t)))
 	ctx := context.Background()
 	warnings, err := store.Check(ctx)
 	if err != nil || len(warnings) != 0 {
 		t.Errorf("a server with noeviction: %v, %v", warnings, err)
 	}
-	for reply, want := range map[string]int{
-		"# Memory\r\nmaxmemory:0\r\nmaxmemory_policy:allkeys-lru\r\n": 1,
-		"# Memory\r\nmaxmemory_policy:noeviction\r\n":                 0,
-		"# Memory\r\nused_memory:1\r\n":                               0,
+	for reply, want := range map[string]string{
+		"# Memory\r\nmaxmemory:0\r\nmaxmemory_policy:allkeys-lru\r\n": "allkeys-lru",
+		"# Memory\r\nmaxmemory_policy:noeviction\r\n":                 "",
+		"# Memory\r\nused_memory:1\r\n":                               "",
+		"# Server\r\nredis_mode:cluster\r\n":                          "redis.mode",
 	} {
-		if got := evictionWarnings(reply, "here"); len(got) != want {
-			t.Errorf("%q: %v, want %d", reply, got, want)
+		warning, err := store.checkServer(reply, "here")
+		var fatal *sinks.Fatal
+		if warning != "" || errors.As(err, &fatal) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %q, %v; want a fatal error with %q", reply, warning, err, want)
 		}
+	}
+	store.allowEviction = true
+	if warning, err := store.checkServer("maxmemory_policy:volatile-ttl", "here"); err != nil || !strings.Contains(warning, "volatile-ttl") {
+		t.Errorf("allowed: %q, %v; want a warning", warning, err)
 	}
 }
 

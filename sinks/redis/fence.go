@@ -95,6 +95,9 @@ func (l *lane) try(ctx context.Context, commands []goredis.Cmder) (done bool, er
 	}
 	owner, word, err := claimOf(get)
 	l.armed = watch.Err() == nil && err == nil && owner == l.store.owner && (owner == 0 || word == l.store.word)
+	if demoted(firstError(commands)) || demoted(exec.Err()) {
+		l.drop() // the address may lead to the new master by now
+	}
 	switch {
 	case errors.Is(exec.Err(), goredis.Nil):
 		return false, nil // refused: the fence was touched
@@ -115,7 +118,12 @@ func (l *lane) replies(exec *goredis.Cmd, commands []goredis.Cmder) (first error
 		return fmt.Errorf("exec answered %d of %d commands", len(list), len(commands))
 	}
 	for i, reply := range list {
-		if err, ok := reply.(error); ok {
+		command, _ := commands[i].(*goredis.Cmd)
+		err, failed := reply.(error)
+		if !failed && command != nil {
+			command.SetVal(reply)
+		}
+		if failed {
 			commands[i].SetErr(err)
 			if first == nil {
 				first = err
@@ -133,7 +141,7 @@ func (l *lane) arm(ctx context.Context) error {
 	for range armTries {
 		fresh := l.conn == nil
 		if fresh {
-			l.conn = s.client.Conn()
+			l.conn = s.dial()
 		}
 		needed := s.beats.needs()
 		pipeline := l.conn.Pipeline()

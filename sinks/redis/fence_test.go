@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/freshet-dev/freshet/features"
+	"github.com/freshet-dev/freshet/features/event"
 	"github.com/freshet-dev/freshet/sinks"
 	"github.com/freshet-dev/freshet/sinks/sinktest"
 )
@@ -166,4 +168,30 @@ func TestAFenceThatNobodyWroteIsFatal(t *testing.T) {
 	if n := s.client.Exists(context.Background(), s.keys.row(sinktest.Cards().View, "c0")).Val(); n != 0 {
 		t.Error("a row was written")
 	}
+}
+
+// On one server, where the fence decides, one row of many is looked at before it
+// is replaced: the same version with other bytes is an alarm.
+func TestTheSameVersionWithOtherBytesIsSeenOnOneServer(t *testing.T) {
+	o := realOptions(t)
+	ctx := context.Background()
+	s := owning(t, o)
+	write := func(rows []sinks.VersionedRow, want sinks.VersionCounts) {
+		t.Helper()
+		if err := s.Write(ctx, rows); err != nil {
+			t.Fatal(err)
+		}
+		if got := s.Versions(); got != want {
+			t.Errorf("counts %+v, want %+v", got, want)
+		}
+	}
+	write(cardRows(sampleEvery, 1), sinks.VersionCounts{})
+	write(cardRows(sampleEvery, 1), sinks.VersionCounts{Equal: 1})
+	write(cardRows(sampleEvery, 2), sinks.VersionCounts{Equal: 1})
+	other := cardRows(sampleEvery, 2)
+	other[0].Values[0] = event.OfDouble(-1)
+	write(other, sinks.VersionCounts{Equal: 1, Differ: 1})
+	other[0].Statuses[0] = features.Warming
+	write(other, sinks.VersionCounts{Equal: 1, Differ: 2})
+	write(other, sinks.VersionCounts{Equal: 2, Differ: 2})
 }

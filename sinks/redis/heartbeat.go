@@ -3,6 +3,7 @@ package redis
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -20,15 +21,16 @@ import (
 
 // beats is what a store knows of heartbeats. Write and Alive share it.
 type beats struct {
-	mu     sync.Mutex
-	n      uint64 // of the last one made
-	batch  uint64 // of the last rows
-	acked  string // the last one that is known to have been stored, its place only
-	begins bool   // the first one of this ownership is still to come
-	first  bool   // the run starts without committed offsets: nothing is needed
-	losses uint64
-	whole  uint64 // the last loss that was repaired
-	gloom  bool   // the heartbeat may say that rows are missing
+	mu          sync.Mutex
+	n           uint64 // of the last one made
+	incarnation uint32
+	batch       uint64 // of the last rows
+	acked       string // the last one that is known to have been stored, its place only
+	begins      bool   // the first one of this ownership is still to come
+	first       bool   // the run starts without committed offsets: nothing is needed
+	losses      uint64
+	whole       uint64 // the last loss that was repaired
+	gloom       bool   // the heartbeat may say that rows are missing
 }
 
 const (
@@ -38,9 +40,10 @@ const (
 
 // begin is a take-over: proof is the place of the last commit, as its owner knew
 // it.
-func (b *beats) begin(proof string, first bool) {
+func (b *beats) begin(proof string, incarnation uint32, first bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.incarnation = incarnation
 	b.n, b.acked, b.begins, b.first = 0, placeOf(proof), true, first
 	b.whole = b.losses
 }
@@ -50,7 +53,7 @@ func (b *beats) next(owner uint32, batch uint64, lost bool) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.n, b.batch = b.n+1, max(b.batch, batch)
-	text := fmt.Sprintf("%08x%016x batch=%d", owner, b.n, b.batch)
+	text := fmt.Sprintf("%08x%016x batch=%d incarnation=%d", owner, b.n, b.batch, b.incarnation)
 	if lost || b.losses != b.whole {
 		text += beatRewriting
 		b.gloom = true
@@ -66,6 +69,13 @@ func (b *beats) stored(text string) {
 	if text != "" && !strings.HasSuffix(text, beatRewriting) {
 		b.gloom = false
 	}
+}
+
+// starting reports whether the first one of this ownership is still to come.
+func (b *beats) starting() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.begins
 }
 
 // gloomy reports whether the heartbeat says that rows are missing although they
@@ -133,6 +143,24 @@ func placeOf(text string) string {
 		return ""
 	}
 	return text[:beatDigits]
+}
+
+// ownerIn is the owner of a heartbeat, 0 where there is none.
+func ownerIn(beat string) uint32 {
+	place := placeOf(beat)
+	if place == "" {
+		return 0
+	}
+	n, _ := strconv.ParseUint(place[:8], 16, 32)
+	return uint32(n)
+}
+
+// incarnationIn is the incarnation of a heartbeat, 0 where it names none.
+func incarnationIn(beat string) uint32 {
+	_, text, _ := strings.Cut(beat, " incarnation=")
+	text, _, _ = strings.Cut(text, " ")
+	n, _ := strconv.ParseUint(text, 10, 32)
+	return uint32(n)
 }
 
 // textOf is the answer to GET: "" where there is no key.

@@ -416,7 +416,7 @@ func TestOneNumberIsOneOwners(t *testing.T) {
 	if err := zombie.Write(ctx, cardRows(3, 1)); err != nil {
 		t.Fatal(err)
 	}
-	if err := zombie.client.Del(ctx, zombie.keys.fence(), zombie.keys.meta()).Err(); err != nil {
+	if err := zombie.client.Del(ctx, zombie.keys.fence(), zombie.keys.meta(), zombie.keys.heartbeat()).Err(); err != nil {
 		t.Fatal(err)
 	}
 	owner := heir(t, o, zombie.Proof())

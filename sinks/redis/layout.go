@@ -41,6 +41,9 @@ func (k keys) alive() string     { return "freshet:" + k.namespace + ":alive" }
 func (k keys) fence() string     { return "freshet:" + k.namespace + ":fence" }
 func (k keys) heartbeat() string { return "freshet:" + k.namespace + ":heartbeat" }
 
+// heartbeatOf is the heartbeat of the node of a cluster that has the slot of tag.
+func (k keys) heartbeatOf(tag int) string { return k.heartbeat() + ":{" + strconv.Itoa(tag) + "}" }
+
 // row is freshet:<namespace>:{<entity>:<token>}:<view>@<version>. The braces
 // put all views of an entity into one slot of a cluster.
 func (k keys) row(v *spec.View, key string) string {

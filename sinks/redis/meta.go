@@ -148,7 +148,7 @@ func metaFrom(hash map[string]string) (Meta, error) {
 
 // fieldOf is one field of a hash, "" if it is absent. (HMGET is not among the
 // commands that a writer is allowed.)
-func fieldOf(ctx context.Context, client *goredis.Client, key, field string) (string, error) {
+func fieldOf(ctx context.Context, client goredis.UniversalClient, key, field string) (string, error) {
 	text, err := client.HGet(ctx, key, field).Result()
 	if err == goredis.Nil {
 		return "", nil

@@ -15,9 +15,10 @@ import (
 // Reader reads what a Store wrote: the read A of last rows. It is safe for
 // concurrent use.
 type Reader struct {
-	client  *goredis.Client
+	client  goredis.UniversalClient
 	address string
 	keys    keys
+	cluster bool
 }
 
 // StoredRow is one row as it lies in the store. Texts, At and Statuses are by
@@ -44,8 +45,9 @@ func OpenReader(o Options) (*Reader, error) {
 	}
 	return &Reader{
 		client:  client,
-		address: client.Options().Addr,
+		address: addressOf(client),
 		keys:    keys{namespace: o.Namespace, tokens: o.Tokens},
+		cluster: o.Cluster,
 	}, nil
 }
 
@@ -145,5 +147,5 @@ func (r *Reader) Meta(ctx context.Context) (Meta, error) {
 }
 
 func (r *Reader) failed(doing string, err error) error {
-	return classify(fmt.Errorf("%s in redis at %s: %w", doing, r.address, err))
+	return classify(fmt.Errorf("%s in redis at %s: %w", doing, r.address, err), r.cluster)
 }

@@ -25,22 +25,30 @@ const (
 
 // Store writes rows in the public layout. One goroutine calls it at a time.
 type Store struct {
-	client      *goredis.Client
+	client      goredis.UniversalClient
 	address     string // for errors
 	keys        keys
 	rows        encoder
 	owner       uint32 // ours; 0: nobody has taken over by this store
 	incarnation uint32
-	word        string // of this store alone, in the fence beside owner
-	writes      lane   // of Write
-	signs       lane   // of Alive, which may come beside
+	word        string               // of this store alone, in the fence beside owner
+	dial        func() *goredis.Conn // of the lanes
+	writes      lane                 // of Write
+	signs       lane                 // of Alive, which may come beside
+	cluster     *cluster             // instead of the lanes; nil: one server
 
-	beats    beats
-	meta     []any // what describe wrote
-	personal bool
+	beats         beats
+	counts        counts
+	unseen        int   // rows since the last look at a row that stood there
+	meta          []any // what describe wrote
+	personal      bool
+	allowEviction bool
 }
 
-var _ sinks.LossDetector = (*Store)(nil)
+var (
+	_ sinks.LossDetector   = (*Store)(nil)
+	_ sinks.VersionCounter = (*Store)(nil)
+)
 
 // Open makes a store. It does not dial: the first call does, and Check says
 // whether the server answers.
@@ -50,8 +58,14 @@ func Open(o Options) (*Store, error) {
 		return nil, err
 	}
 	k := keys{namespace: o.Namespace, tokens: o.Tokens}
-	s := &Store{client: client, address: client.Options().Addr, keys: k, rows: newEncoder(k), personal: o.Personal, word: newWord()}
+	s := &Store{client: client, address: addressOf(client), keys: k, rows: newEncoder(k), personal: o.Personal, word: newWord(), allowEviction: o.AllowEviction}
 	s.writes.store, s.signs.store, s.signs.withheld = s, s, true
+	switch client := client.(type) {
+	case *goredis.Client:
+		s.dial = client.Conn
+	case *goredis.ClusterClient:
+		s.cluster = newCluster(s, client)
+	}
 	return s, nil
 }
 
@@ -64,8 +78,7 @@ func newWord() string {
 
 // Close ends the connections.
 func (s *Store) Close() error {
-	s.writes.drop()
-	s.signs.drop()
+	s.drop()
 	if err := s.client.Close(); err != nil {
 		return fmt.Errorf("close redis at %s: %w", s.address, err)
 	}
@@ -92,19 +105,19 @@ func (s *Store) TakeOver(ctx context.Context, w sinks.Writer) (owner, incarnatio
 	if err != nil {
 		return 0, 0, s.failed("read "+meta, err)
 	}
-	fence, _, err := claimOf(s.client.Get(ctx, s.keys.fence())) // meta may have been lost without it
+	before, incarnation, err := s.heard(ctx) // meta may have been lost without them
 	if err != nil {
 		return 0, 0, s.failed("read "+s.keys.fence(), err)
 	}
-	drawn, err := s.draw(ctx, int64(max(w.AtLeast, fence)))
+	drawn, err := s.draw(ctx, metaOwner, 1, int64(max(w.AtLeast, before)))
 	if err != nil {
 		return 0, 0, s.failed("take over "+meta, err)
 	}
-	raise := int64(0)
+	least, raise := int64(max(w.Incarnation, incarnation))-1, int64(0)
 	if w.First {
-		raise = 1
+		least, raise = least+1, 1
 	}
-	run, err := s.client.HIncrBy(ctx, meta, metaIncarnation, raise).Result()
+	run, err := s.draw(ctx, metaIncarnation, raise, least)
 	if err != nil {
 		return 0, 0, s.failed("take over "+meta, err)
 	}
@@ -115,30 +128,70 @@ func (s *Store) TakeOver(ctx context.Context, w sinks.Writer) (owner, incarnatio
 	if err := s.describe(ctx, w, views); err != nil {
 		return 0, 0, s.failed("write "+meta, err)
 	}
-	s.writes.drop()
-	s.signs.drop()
+	s.drop()
 	s.owner, s.incarnation = uint32(drawn), uint32(run)
-	s.beats.begin(w.Proof, w.First)
+	s.beats.begin(w.Proof, s.incarnation, w.First)
 	// Where someone has drawn a later number meanwhile the fence is theirs
 	// already: the first write says so.
-	if err := s.writes.arm(ctx); err != nil && !errors.Is(err, sinks.ErrLost) {
+	if err := s.begin(ctx); err != nil && !errors.Is(err, sinks.ErrLost) {
 		return 0, 0, s.failed("raise "+s.keys.fence(), err)
 	}
 	return s.owner, uint32(run), nil
 }
 
-// draw takes an owner number above atLeast. Two writers that draw at once get
-// two numbers: every step is one atomic addition.
-func (s *Store) draw(ctx context.Context, atLeast int64) (int64, error) {
-	n, err := s.client.HIncrBy(ctx, s.keys.meta(), metaOwner, 1).Result()
+// drop gives up the connections of writes and signs of life.
+func (s *Store) drop() {
+	if s.cluster != nil {
+		s.cluster.drop()
+		return
+	}
+	s.writes.drop()
+	s.signs.drop()
+}
+
+// begin raises the fence.
+func (s *Store) begin(ctx context.Context) error {
+	if s.cluster != nil {
+		return s.cluster.begin(ctx)
+	}
+	return s.writes.arm(ctx)
+}
+
+// heard is the largest owner and incarnation that fence and heartbeats tell of.
+func (s *Store) heard(ctx context.Context) (owner, incarnation uint32, err error) {
+	owner, _, err = claimOf(s.client.Get(ctx, s.keys.fence()))
+	if err != nil {
+		return 0, 0, err
+	}
+	before := uint32(0)
+	if s.cluster != nil {
+		before, incarnation, err = s.cluster.heard(ctx)
+	} else {
+		var text string
+		text, err = textOf(s.client.Get(ctx, s.keys.heartbeat()))
+		before, incarnation = ownerIn(text), incarnationIn(text)
+	}
+	return max(owner, before), incarnation, err
+}
+
+// draw adds to a counter of meta until it is above atLeast. Two writers that
+// draw at once get two numbers: every step is one atomic addition.
+func (s *Store) draw(ctx context.Context, counter string, by, atLeast int64) (int64, error) {
+	n, err := s.client.HIncrBy(ctx, s.keys.meta(), counter, by).Result()
 	if err != nil || n > atLeast {
 		return n, err
 	}
-	return s.client.HIncrBy(ctx, s.keys.meta(), metaOwner, atLeast+1-n).Result()
+	return s.client.HIncrBy(ctx, s.keys.meta(), counter, atLeast+1-n).Result()
 }
 
 // Write stores the rows, a pipeline at a time.
 func (s *Store) Write(ctx context.Context, rows []sinks.VersionedRow) error {
+	if s.cluster != nil && len(rows) > 0 {
+		if err := s.cluster.write(ctx, rows); err != nil {
+			return s.failed("write rows", err)
+		}
+		return nil
+	}
 	for len(rows) > 0 {
 		n := min(len(rows), rowsPerPipeline)
 		if err := s.writePipeline(ctx, rows[:n]); err != nil {
@@ -150,11 +203,12 @@ func (s *Store) Write(ctx context.Context, rows []sinks.VersionedRow) error {
 }
 
 func (s *Store) writePipeline(ctx context.Context, rows []sinks.VersionedRow) error {
-	commands := s.rows.encode(ctx, rows)
+	look, commands := s.sample(ctx, s.rows.encode(ctx, rows), len(rows))
 	err := s.writes.exec(ctx, commands, rows[0].Version.Batch)
 	var fatal *sinks.Fatal
 	switch {
 	case err == nil:
+		look.judge(&s.counts)
 		return nil
 	case errors.As(err, &fatal):
 		return s.failed("write rows", err)
@@ -189,7 +243,11 @@ func (s *Store) pipelineFailed(commands []goredis.Cmder, rows int, err error) er
 // says so in the heartbeat too: no row may come for long.
 func (s *Store) Alive(ctx context.Context, ms int64) error {
 	set := goredis.NewCmd(ctx, "set", s.keys.alive(), strconv.FormatInt(ms, 10), "px", aliveFor.Milliseconds())
-	if err := s.signs.exec(ctx, []goredis.Cmder{set}, 0); err != nil {
+	write := func() error { return s.signs.exec(ctx, []goredis.Cmder{set}, 0) }
+	if s.cluster != nil {
+		write = func() error { return s.cluster.alive(ctx, set) }
+	}
+	if err := write(); err != nil {
 		return s.failed("write "+s.keys.alive(), err)
 	}
 	return nil
