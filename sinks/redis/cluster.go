@@ -58,21 +58,23 @@ const clusterTries = 4
 // write stores rows, all of one call of Write.
 func (c *cluster) write(ctx context.Context, rows []sinks.VersionedRow) error {
 	return c.inTurn(ctx, func() error {
+		var again error
 		for range clusterTries {
 			if c.store.owner > 0 {
 				if err := c.check(ctx); err != nil {
 					return err
 				}
 			}
-			done, err := c.try(ctx, rows)
+			var err error
+			again, err = c.try(ctx, rows)
 			if err != nil {
 				c.forgetMasters() // one of them may be none any more
 			}
-			if done || err != nil {
+			if again == nil || err != nil {
 				return err
 			}
 		}
-		return fmt.Errorf("rows were lost, or their slots had moved, %d times in a row while they were written", clusterTries)
+		return fmt.Errorf("begun again %d times, at last since %w", clusterTries, again)
 	})
 }
 
@@ -84,18 +86,18 @@ type part struct {
 }
 
 // try sends the rows to their nodes, side by side, each followed by the
-// heartbeat of its node. It is not done where a heartbeat was not raised.
-func (c *cluster) try(ctx context.Context, rows []sinks.VersionedRow) (done bool, err error) {
+// heartbeat of its node. It is to be done again where a heartbeat was not raised.
+func (c *cluster) try(ctx context.Context, rows []sinks.VersionedRow) (again, err error) {
 	s := c.store
 	parts, err := c.split(ctx, rows)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	needed, beat := s.beats.needs(), ""
 	if s.owner > 0 {
 		beat = s.beats.next(s.owner, rows[0].Version.Batch, false)
 		if err := c.addBeats(ctx, parts, beat, needed); err != nil {
-			return false, err
+			return nil, err
 		}
 	}
 	var group errgroup.Group // what other nodes have on their way is not cut off
@@ -116,24 +118,25 @@ func (c *cluster) try(ctx context.Context, rows []sinks.VersionedRow) (done bool
 	}
 	if err != nil && strings.HasPrefix(err.Error(), "MOVED ") {
 		c.forgetMasters()
+		again = err
 		_, err = c.nodes(ctx) // which asks for all slots
-		return false, err
+		return again, err
 	}
 	if err != nil {
-		return false, err
+		return nil, err
 	}
 	if err := c.follow(ctx, parts); err != nil {
-		return false, err
+		return nil, err
 	}
 	if s.owner > 0 {
-		if raised, err := c.raised(ctx, parts, beat, needed); !raised || err != nil {
-			return false, err
+		if again, err := c.raised(ctx, parts, beat, needed); again != nil || err != nil {
+			return again, err
 		}
 	}
 	for _, p := range parts {
 		s.counts.add(p.rows)
 	}
-	return true, nil
+	return nil, nil
 }
 
 // split groups the rows by the master of their slot.
@@ -310,31 +313,32 @@ func (c *cluster) follow(ctx context.Context, parts map[*goredis.Client]*part) e
 }
 
 // raised looks at what the heartbeats of a write were before.
-func (c *cluster) raised(ctx context.Context, parts map[*goredis.Client]*part, beat, needed string) (bool, error) {
-	again, lost := false, false
+func (c *cluster) raised(ctx context.Context, parts map[*goredis.Client]*part, beat, needed string) (again, err error) {
+	lost := false
 	for _, p := range parts {
 		if p.beat == nil {
 			continue
 		}
 		answer, err := p.beat.Slice()
 		if err != nil || len(answer) != 2 {
-			return false, fmt.Errorf("heartbeat %d answered %v: %w", p.tag, p.beat.Val(), errors.Join(err, errAnswer))
+			return nil, fmt.Errorf("heartbeat %d answered %v: %w", p.tag, p.beat.Val(), errors.Join(err, errAnswer))
 		}
 		old, _ := answer[1].(string)
 		if answer[0] == int64(1) {
 			continue
 		}
-		again = true
+		again = fmt.Errorf("heartbeat %d was %q, below %q or above %q", p.tag, old, needed, beat)
 		lost = lost || placeOf(old) < needed
 		if owner := ownerIn(old); owner > c.store.owner {
-			return false, c.taken(fmt.Sprint(owner))
+			return nil, c.taken(fmt.Sprint(owner))
 		}
 	}
 	if lost {
-		return false, c.repair(ctx)
+		c.forgetMasters() // it may be a new one that we have found
+		return again, c.repair(ctx)
 	}
-	if again {
-		return false, nil // an older connection of ours came later
+	if again != nil {
+		return again, nil // an older connection of ours came later
 	}
 	c.mu.Lock()
 	for _, p := range parts {
@@ -344,7 +348,7 @@ func (c *cluster) raised(ctx context.Context, parts map[*goredis.Client]*part, b
 	}
 	c.mu.Unlock()
 	c.store.beats.stored(beat)
-	return true, nil
+	return nil, nil
 }
 
 var errAnswer = errors.New("not what the script answers")

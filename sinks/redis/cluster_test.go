@@ -327,7 +327,10 @@ func TestAFailoverOfOneNodeThatLosesRows(t *testing.T) {
 		if err := replica.Client.Do(ctx, "cluster", "failover", "takeover").Err(); err != nil {
 			t.Fatal(err)
 		}
-		waitUntil(t, func() bool { return s.Write(ctx, cardRows(600, 9)) == nil })
+		var err error
+		if !comes(func() bool { err = s.Write(ctx, cardRows(600, 9)); return err == nil }) {
+			t.Fatal(err)
+		}
 		if n, lost := s.Lost(); lost != loses || n > 1 {
 			t.Errorf("%d losses, lost %t, want %t", n, lost, loses)
 		}

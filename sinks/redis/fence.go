@@ -138,6 +138,13 @@ func (l *lane) replies(exec *goredis.Cmd, commands []goredis.Cmder) (first error
 // that is missing or of an owner before was lost by the server, and rows with it.
 func (l *lane) arm(ctx context.Context) error {
 	s := l.store
+	// What one lane finds and says, the other has heard before it looks.
+	select {
+	case s.looks <- struct{}{}:
+		defer func() { <-s.looks }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	for range armTries {
 		fresh := l.conn == nil
 		if fresh {

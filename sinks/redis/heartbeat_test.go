@@ -309,7 +309,14 @@ func (p *proxy) point(to string) {
 
 func waitUntil(t *testing.T, what func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(15 * time.Second)
+	if !comes(what) {
+		t.Fatal("it did not come")
+	}
+}
+
+// comes reports whether something becomes true soon.
+func comes(what func() bool) bool {
+	deadline := time.NewTimer(30 * time.Second)
 	defer deadline.Stop()
 	ticker := time.NewTicker(10 * time.Millisecond)
 	defer ticker.Stop()
@@ -317,9 +324,10 @@ func waitUntil(t *testing.T, what func() bool) {
 		select {
 		case <-ticker.C:
 		case <-deadline.C:
-			t.Fatal("it did not come")
+			return false
 		}
 	}
+	return true
 }
 
 // A quiet stream says that its rows are whole again: with the first sign of life

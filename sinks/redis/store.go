@@ -35,6 +35,7 @@ type Store struct {
 	dial        func() *goredis.Conn // of the lanes
 	writes      lane                 // of Write
 	signs       lane                 // of Alive, which may come beside
+	looks       chan struct{}        // held by the lane that looks at fence and heartbeat
 	cluster     *cluster             // instead of the lanes; nil: one server
 
 	beats         beats
@@ -58,7 +59,8 @@ func Open(o Options) (*Store, error) {
 		return nil, err
 	}
 	k := keys{namespace: o.Namespace, tokens: o.Tokens}
-	s := &Store{client: client, address: addressOf(client), keys: k, rows: newEncoder(k), personal: o.Personal, word: newWord(), allowEviction: o.AllowEviction}
+	s := &Store{client: client, address: addressOf(client), keys: k, rows: newEncoder(k), personal: o.Personal, word: newWord(),
+		looks: make(chan struct{}, 1), allowEviction: o.AllowEviction}
 	s.writes.store, s.signs.store, s.signs.withheld = s, s, true
 	switch client := client.(type) {
 	case *goredis.Client:
