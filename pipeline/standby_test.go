@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/freshet-dev/freshet/config/spec"
 	"github.com/freshet-dev/freshet/features"
+	"github.com/freshet-dev/freshet/pipeline/checkpoint"
 	"github.com/freshet-dev/freshet/sinks"
 	"github.com/freshet-dev/freshet/sinks/record"
 	"github.com/freshet-dev/freshet/sources"
@@ -26,6 +28,7 @@ type member struct {
 	cancel   context.CancelFunc
 	done     chan error
 	collect  func()
+	disk     *folder
 }
 
 // join starts an instance that can read along.
@@ -77,17 +80,30 @@ func TestAStandbyHasTheOwnersState(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t)
 			w.fill(300, seed)
-			active := w.join(nil)
+			disk := newFolder()
+			active := w.join(disk.kept(50 * time.Millisecond))
 			w.broker.assign(active.consumer.fakeConsumer)
 			pass(time.Second)
-			rows := 0
-			standby := w.join(func(c *Config) { c.Store = &countingStore{c.Store, &rows} })
+			rows, copied := 0, newFolder()
+			if seed%2 == 1 { // another machine has the owner's checkpoint
+				for names := []string(nil); len(names) == 0; names, _ = checkpoint.New(disk, 3, checkpoint.Key{}).Manifests() {
+					pass(100 * time.Millisecond)
+				}
+				copied.files = disk.copy()
+			}
+			standby := w.join(func(c *Config) {
+				c.Store = &countingStore{c.Store, &rows}
+				copied.kept(time.Hour)(c)
+			})
 			standby.consumer.perPoll = 1 + int(seed)
 			pass(5 * time.Second)
 			w.fill(100, seed+100)
 			pass(5 * time.Second)
 			if ready, why := standby.runner.Health().Ready(); !ready || !strings.HasPrefix(why, "standby: caught up") {
 				t.Errorf("the standby: ready %v, %s", ready, why)
+			}
+			if from := strings.Contains(w.logs.String(), "the state is that of a checkpoint"); from != (seed%2 == 1) {
+				t.Errorf("seed %d: from a checkpoint: %v", seed, from)
 			}
 			produced := len(w.output.all())
 			active.drain(t)
@@ -100,6 +116,17 @@ func TestAStandbyHasTheOwnersState(t *testing.T) {
 			}
 		})
 	}
+}
+
+// copy is what is there now.
+func (f *folder) copy() map[string][]byte {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	files := map[string][]byte{}
+	for name, text := range f.files {
+		files[name] = bytes.Clone(text)
+	}
+	return files
 }
 
 // countingStore counts what one instance writes.
@@ -193,24 +220,28 @@ func TestHandOversChangeNothing(t *testing.T) {
 }
 
 // flap lets the ownership go round among instances ten times, while the
-// records of a filled world come in. The result is what was committed.
+// records of a filled world come in. The result is what was committed. Each of
+// the two machines keeps its checkpoints, of every other seed.
 func (w *world) flap(seed uint64) []sinks.Record {
 	rng := rand.New(rand.NewPCG(seed, 31))
 	feed := newWorld(w.t)
 	feed.fill(400, seed)
 	var kept []sinks.Record
-	start := func() *member {
+	start := func(disk *folder) *member {
 		x := &transaction{}
 		m := w.join(func(c *Config) {
+			if seed%2 == 1 {
+				disk.kept(50 * time.Millisecond)(c)
+			}
 			c.Consumer, c.Output, c.DeadLetters = pairedFollower{c.Consumer.(follower), x}, x, x
 			c.Limits.BatchRecords = 20 + rng.IntN(60)
 		})
 		m.collect = func() { kept = append(kept, x.kept...) }
-		m.consumer.perPoll = 1 + rng.IntN(20)
+		m.consumer.perPoll, m.disk = 1+rng.IntN(20), disk
 		return m
 	}
 	w.store.fenced = true
-	active, standby := start(), start()
+	active, standby := start(newFolder()), start(newFolder())
 	revive := func() { // the store may have told a zombie before the broker could: it is started again
 		select {
 		case err := <-standby.done:
@@ -218,7 +249,7 @@ func (w *world) flap(seed uint64) []sinks.Record {
 				w.t.Error(err)
 			}
 			standby.collect()
-			standby = start()
+			standby = start(standby.disk)
 		default:
 		}
 	}
@@ -249,14 +280,14 @@ func (w *world) flap(seed uint64) []sinks.Record {
 			active.drain(w.t)
 			active.collect()
 			w.broker.assign(standby.consumer.fakeConsumer)
-			active = start()
+			active = start(active.disk)
 		case 1: // dead
 			w.broker.assign(standby.consumer.fakeConsumer)
 			w.broker.fail(active.consumer.fakeConsumer, errCrash)
 			<-active.done
 			active.cancel()
 			active.collect()
-			active = start()
+			active = start(active.disk)
 		case 2: // frozen or cut off: it learns later that it has lost everything
 			w.broker.assign(standby.consumer.fakeConsumer)
 		}
