@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -178,12 +179,50 @@ func TestTopicsThatChangeEndTheRun(t *testing.T) {
 			if err := until(t, c, isOwned); err != nil {
 				t.Fatal(err)
 			}
+			waiting := f.open(t)
+			defer shut(waiting)
+			if err := until(t, waiting, func(p sources.Poll) bool { return p.Standing != nil }); err != nil {
+				t.Fatal(err)
+			}
+			if err := waiting.Begin(nil); err != nil {
+				t.Fatal(err)
+			}
 			if err := change.do(f, f.topics[0].Name); err != nil {
 				t.Fatal(err)
 			}
 			mustSay(t, until(t, c, never), f.topics[0].Name, change.want)
+			mustSay(t, until(t, waiting, never), f.topics[0].Name) // or it would take over what it cannot go on with
 		})
 	}
+}
+
+// An instance that is given less than everything computes nothing: it gives it
+// back and joins again. One that owns everything and is given more ends.
+func TestLessThanEverythingIsRefused(t *testing.T) {
+	f := begin(t, inProcess(t), 2, 1)
+	c := f.open(t)
+	defer shut(c)
+	if err := until(t, c, isOwned); err != nil {
+		t.Fatal(err)
+	}
+	c.mu.Lock()
+	number, gained := c.number, c.own
+	c.own = ownership{} // as before it owned anything
+	c.mu.Unlock()
+	some := map[string]map[int32]kgo.Offset{f.topics[0].Name: {0: {}}, f.topics[1].Name: {0: {}}}
+	if _, err := c.takeOver(t.Context(), number, some); !errors.Is(err, errPartial) {
+		t.Errorf("two of three partitions: %v", err)
+	}
+	if got, told, _ := c.change(); told || c.own.held {
+		t.Errorf("it was told %+v", got)
+	}
+	c.mu.Lock()
+	c.own = gained
+	c.mu.Unlock()
+	if _, err := c.takeOver(t.Context(), number, map[string]map[int32]kgo.Offset{f.topics[0].Name: {2: {}}}); err == nil {
+		t.Error("a third partition was taken over")
+	}
+	mustSay(t, until(t, c, never), "more partitions now")
 }
 
 func TestKafkaThatIsGoneEndsTheRun(t *testing.T) {
