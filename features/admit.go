@@ -85,7 +85,7 @@ func (e *Engine) applied(s *sourceState, ev *event.Event) bool {
 	c := &e.current
 	for i, l := range s.plan.logs {
 		if entity := s.plan.entity[i]; c.keys[entity] != "" {
-			return e.logs[l.index].rowOfID(c.hashes[entity], ev.Time, c.idHash) != nil
+			return e.logs[l.index].rowOfID(c.identity, i, entity) != nil
 		}
 	}
 	return s.orphans.has(c.idHash ^ uint64(ev.Time))
@@ -102,12 +102,14 @@ func (e *Engine) orphan(s *sourceState, _ *event.Event) bool {
 	return e.current.idHash != 0
 }
 
-// rowOfID is the row of this time and id in an entity's log, nil: there is none.
-func (l *entityLog) rowOfID(key hash128, t int64, idHash uint64) []uint64 {
-	slot, ok := l.entities.find(key)
+// rowOfID is the row of an event's time and id, in the log that is the ith of its
+// source; nil: there is none.
+func (l *entityLog) rowOfID(id *identity, i, entity int) []uint64 {
+	slot, ok := l.entity(id, i, entity)
 	if !ok {
 		return nil
 	}
+	t, idHash := id.ev.Time, id.idHash
 	rows := l.rows.All(l.entities.state(slot)[atRows:])
 	for i := l.rows.FirstAfter(rows, t) - 1; i >= 0 && l.plan.timeAt(rows, i) == t; i-- {
 		if row := l.plan.row(rows, i); l.plan.id(row) == idHash {

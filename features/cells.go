@@ -26,6 +26,9 @@ func (c *compiler) log(sp *sourcePlan, entity *spec.Entity) *logPlan {
 		budget:   c.budgetOf(sp.source, entity),
 		distinct: c.distinctBudgetOf(sp.source, entity),
 	}
+	if l.budget >= tailMask && c.failed == nil {
+		c.failed = fmt.Errorf("%s over %s: an event_budget of %d is more than a window's cursor counts", entity.Name, sp.source.Name, l.budget)
+	}
 	l.hasID = sp.source.IDField != nil
 	if sp.source.Retracts != nil {
 		l.retracts = true

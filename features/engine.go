@@ -122,7 +122,6 @@ type current struct {
 	values   []event.Value // by input
 	words    []uint64      // by input
 	places   []placed      // by the source's logs
-	states   [][]uint64    // what warm has found, by the source's logs
 	prepared bool
 }
 
@@ -212,25 +211,24 @@ func (e *Engine) Apply(ev *event.Event, out *Vector) {
 		e.warm(sp)
 	}
 	for i, plan := range sp.logs {
+		c.places = append(c.places, placed{})
 		if c.keys[sp.entity[i]] == "" {
-			c.places = append(c.places, placed{})
 			if c.takes.yes {
 				e.logs[plan.index].keyless++
 			}
 			continue
 		}
-		l := e.logs[plan.index]
+		l, p := e.logs[plan.index], &c.places[i]
 		if l.has(c.hashes[sp.entity[i]], ev.Partition, ev.Offset) {
-			c.places, first = append(c.places, placed{}), false
+			first = false
 			continue
 		}
-		p := l.find(e, sp.entity[i], ev, first)
-		l.makeRoom(e, &p)
+		l.find(e, p, sp.entity[i], ev, first)
+		l.makeRoom(e, p)
 		if out != nil && plan.past && p.standing == at {
-			e.readBefore(sp, l, &p, ev, out)
+			e.readBefore(sp, l, p, ev, out)
 		}
-		l.put(e, &p, ev)
-		c.places = append(c.places, p)
+		l.put(e, p, ev)
 		first = false
 	}
 	if out != nil {
@@ -243,26 +241,11 @@ func (e *Engine) Apply(ev *event.Event, out *Vector) {
 // level of memory after the other: the loads of one level do not wait for each
 // other, those of an entity would.
 func (e *Engine) warm(sp *sourcePlan) {
-	c, sum := &e.current, uint64(0)
+	id, sum := e.current.identity, uint64(0)
 	for i, plan := range sp.logs {
-		sum += e.logs[plan.index].entities.near(c.hashes[sp.entity[i]])
+		sum += e.logs[plan.index].entities.near(id.hashes[sp.entity[i]])
 	}
-	c.states = c.states[:0]
-	for i, plan := range sp.logs {
-		l := e.logs[plan.index]
-		var w []uint64
-		if n, ok := l.entities.find(c.hashes[sp.entity[i]]); ok {
-			w = l.entities.state(n)
-		}
-		for at := 0; at < len(w); at += 8 {
-			sum += w[at]
-		}
-		c.states = append(c.states, w)
-	}
-	for i, plan := range sp.logs {
-		sum += e.logs[plan.index].nearRows(c.states[i], c.ev.Time)
-	}
-	e.touched = sum
+	e.touched = sum + e.nearStates(id) + e.nearRows(id)
 }
 
 // sweep looks whether an entity of one of the source's logs can be forgotten;

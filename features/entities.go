@@ -28,7 +28,10 @@ type group struct {
 // slot is where an entity's state is, as long as it has that one.
 type slot uint32
 
-const largeSlot slot = 1 << 31
+const (
+	largeSlot slot = 1 << 31
+	noSlot    slot = 1<<32 - 1
+)
 
 // isLarge tells the two kinds of states apart.
 func (s slot) isLarge() bool { return s&largeSlot != 0 }
@@ -134,6 +137,16 @@ func (s *entities) find(h hash128) (slot, bool) {
 	}
 }
 
+// again is find where a slot may be known that the key had.
+func (s *entities) again(h hash128, had slot) (slot, bool) {
+	if had != noSlot {
+		if w := s.state(had); w[atKey] == h.hi && w[atKey+1] == h.lo {
+			return had, true
+		}
+	}
+	return s.find(h)
+}
+
 // state is the words of a slot.
 func (s *entities) state(n slot) []uint64 {
 	states, at := s.of(n)
@@ -217,7 +230,9 @@ func (s *entities) release(n slot) {
 // unindex makes an entity unknown, and moves the entries of the index that it
 // was in the way of.
 func (s *entities) unindex(n slot) {
-	tag := s.state(n)[atKey]
+	w := s.state(n)
+	tag := w[atKey]
+	w[atKey], w[atKey+1] = 0, 0 // no one finds it by its slot either
 	g := s.group(tag)
 	mask := len(g.index) - 1
 	hole := g.entry(tag, n)

@@ -13,3 +13,9 @@ func (e *Engine) Steps() (n int64) {
 
 // Texts is how many texts are held.
 func (e *Engine) Texts() int { return len(e.texts.numbers) }
+
+// TailLimit is how many rows a span's cursor can count.
+const TailLimit = tailMask
+
+// DueAt is the time in ms at which a span is looked at that changes at t.
+func DueAt(t int64) int64 { return int64(dueAt(t) << dueShift) }

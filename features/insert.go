@@ -13,8 +13,9 @@ func (l *entityLog) insert(e *Engine, w []uint64, i int, ev *event.Event) int {
 	if l.rows.Full(w[atRows:]) {
 		i = max(0, i-l.trim(e, w))
 	}
-	l.fill(e, l.rows.Insert(w[atRows:], i), ev)
-	l.account(e, w, i)
+	row := l.rows.Insert(w[atRows:], i)
+	l.fill(e, row, ev)
+	l.account(e, w, row, i)
 	return i
 }
 
@@ -22,8 +23,7 @@ func (l *entityLog) insert(e *Engine, w []uint64, i int, ev *event.Event) int {
 // or after the row's time, and is that of the log without the row. A late event
 // moves the cursors behind it, and may join two lives; nothing else tells it
 // from the newest one.
-func (l *entityLog) account(e *Engine, w []uint64, i int) {
-	row := l.plan.row(l.rows.All(w[atRows:]), i)
+func (l *entityLog) account(e *Engine, w, row []uint64, i int) {
 	t, now := l.plan.time(row), int64(w[atNow])
 	first := l.plan.enterSpans(w, t, now)
 	for _, k := range l.plan.delayed {

@@ -29,6 +29,8 @@ type logPlan struct {
 	taking, found int   // the bits of those
 	atTaken       int   // of such a log: see takenStateWords
 	views         []*viewPlan
+	always        uint64      // the touch bits of those that every event enters
+	choosy        []*viewPlan // the others
 
 	cursors    []*cursorPlan
 	lasts      []*cursorPlan // those of the last n events

@@ -18,6 +18,9 @@ type rowLayout struct {
 	takenAt int // of a source with `retracts`: takenWords
 	lanesAt int
 	width   int // words of a row
+
+	certains uint64 // the flags in the first word that every row has
+	asked    []int  // the bits that an event may have beyond those
 }
 
 // layRow lays out the rows of a log.
@@ -35,6 +38,21 @@ func (l *logPlan) layRow() {
 		l.lanesAt += takenWords
 	}
 	l.width = l.lanesAt + len(l.lanes)
+	for i := range l.bits {
+		switch b := &l.bits[i]; {
+		case l.certain(i) && i < window.OwnBits:
+			l.certains |= 1 << i
+		case b.unique == 0 && b.mark == noMark:
+			l.asked = append(l.asked, i)
+		}
+	}
+	for _, v := range l.views {
+		if l.certain(v.entered) {
+			l.always |= v.touch
+		} else {
+			l.choosy = append(l.choosy, v)
+		}
+	}
 }
 
 // row is the words of one row of several.
@@ -112,7 +130,8 @@ func (l *entityLog) fill(e *Engine, row []uint64, ev *event.Event) {
 	if p.hasID {
 		row[2] = c.idHash
 	}
-	for i := range p.bits {
+	row[0] |= p.certains
+	for _, i := range p.asked {
 		if p.bits[i].holds(c) {
 			p.setBit(row, i)
 		}

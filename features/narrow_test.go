@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/freshet-dev/freshet/features"
 )
 
 const narrowed = `
@@ -72,4 +74,23 @@ func TestS13ASumWithoutSquaresBeyondAWord(t *testing.T) {
 		r.pay("12s", `"card":"a","amt":-90000000000000000`)
 		r.want("v.sum_10s", "0")
 	})
+}
+
+// The cursor of a window counts the rows of the largest event budget, and one
+// more; and its window is never looked at too late.
+func TestSpanCursorHoldsTheLargestBudget(t *testing.T) {
+	const largest = 1 << 24
+	r := newRun(t, specOf(fmt.Sprintf("  v: {version: 1, source: pay, entity: card, ttl: 1h, event_budget: %d, features: {n: {aggregation: count, windows: [10s]}}}\n", largest)))
+	r.pay("0s", `"card":"a"`)
+	r.want("v.n_10s", "1")
+	if largest+1 > features.TailLimit {
+		t.Errorf("a cursor counts up to %d", features.TailLimit)
+	}
+	rng := rand.New(rand.NewPCG(1, 1))
+	for range 10_000 {
+		at := rng.Int64N(1 << 43)
+		if due := features.DueAt(at); due > at || due < min(at-7, 1<<42-8) {
+			t.Fatalf("what changes at %d is looked at at %d", at, due)
+		}
+	}
 }

@@ -32,14 +32,14 @@ type placed struct {
 // counts it, the entity is made if it is new, and the row is to be inserted. The
 // log of the record's first entity keeps a row even where no view counts it:
 // its id is found there again (S10 a).
-func (l *entityLog) find(e *Engine, entity int, ev *event.Event, first bool) placed {
+func (l *entityLog) find(e *Engine, p *placed, entity int, ev *event.Event, first bool) {
 	c := &e.current
-	p := placed{views: l.plan.counted(c), standing: at}
+	p.views, p.standing = l.plan.counted(c), at
 	p.in = p.views != 0 || (first && l.plan.hasID && c.idHash != 0) || c.takes.yes
-	n, known := l.entities.find(c.hashes[entity])
+	n, known := l.entity(c.identity, l.plan.order, entity)
 	if !known {
 		if !p.in {
-			return p
+			return
 		}
 		l.makeRoomFor(e, c.hashes[entity])
 		n = l.entities.make(c.keys[entity], c.hashes[entity])
@@ -54,12 +54,12 @@ func (l *entityLog) find(e *Engine, entity int, ev *event.Event, first bool) pla
 	if !n.isLarge() {
 		p.standing = behind
 		p.index = l.rows.FirstBehind(l.rows.All(p.state[atRows:]), ev.Time, c.place)
-		return p
+		return
 	}
 	if ev.Time > int64(p.state[atNow]) { // the newest of the log: nothing to look for
 		p.index = l.rows.Len(p.state[atRows:])
 		l.advance(p.state, ev.Time)
-		return p
+		return
 	}
 	rows := l.rows.All(p.state[atRows:])
 	p.index = l.rows.FirstBehind(rows, ev.Time, c.place)
@@ -67,7 +67,6 @@ func (l *entityLog) find(e *Engine, entity int, ev *event.Event, first bool) pla
 		p.standing = behind
 	}
 	p.lost = ev.Time <= l.foldedAt(p.state) && p.index == 0
-	return p
 }
 
 // How many entities are looked at, whether they can be forgotten, for each new
@@ -87,8 +86,11 @@ func (l *entityLog) put(e *Engine, p *placed, ev *event.Event) {
 	} else {
 		l.fill(e, l.rows.Insert(p.state[atRows:], p.index), ev)
 		p.state[atNow] = max(p.state[atNow], uint64(ev.Time))
-		if l.rows.Len(p.state[atRows:]) > l.few {
+		if n := l.rows.Len(p.state[atRows:]); n > l.few {
 			p.slot, p.state = l.promote(e, p.slot)
+			if p.index == n-1 && !l.plan.past { // the state stands at the newest row, and no one has to see it before that
+				p.standing = at
+			}
 		}
 	}
 	if l.plan.retracts {
@@ -106,11 +108,11 @@ func (l *entityLog) put(e *Engine, p *placed, ev *event.Event) {
 
 // counted has the touch bits of the views that an event enters.
 func (l *logPlan) counted(c *current) uint64 {
-	var views uint64
 	if c.takes.yes {
 		return 0
 	}
-	for _, v := range l.views {
+	views := l.always
+	for _, v := range l.choosy {
 		if l.bits[v.entered].holds(c) {
 			views |= v.touch
 		}

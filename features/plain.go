@@ -20,24 +20,26 @@ import (
 type plainReading struct {
 	windows []plainWindow // ascending
 	longest int64         // ms
+	moments []plainMoments
+	ratios  []plainShare
 	columns []plainColumn
 }
 
-// plainWindow is the plain cells of one window.
+// plainWindow is which of the plain cells are of one window.
 type plainWindow struct {
-	length  int64 // ms
-	cursor  int   // its offset in the state
-	moments []plainMoments
-	ratios  []plainShare
+	length          int64 // ms
+	cursor          int   // its offset in the state
+	moments, ratios [2]int
 }
 
 // plainMoments is count, sum, mean and deviation of the same input over one
 // window, or some of them.
 type plainMoments struct {
 	of      plainInput
-	divisor float64
+	all     bool                // all four are asked for
 	simple  bool                // no cell asks for more than one event
 	outs    [plainDev + 1]int32 // by kind, -1: not asked for
+	divisor float64
 	least   [plainDev + 1]int64
 	cells   [plainDev + 1]*cell
 }
@@ -53,6 +55,7 @@ type plainShare struct {
 // plainInput is where the words of an input are in an entity's state, -1: it has
 // none; and of which rows it is.
 type plainInput struct {
+	cursor              int32 // the window's
 	count, sum, squares int32
 	rows                plainColumn
 	column              int32 // the place of rows in plainReading.columns
@@ -99,30 +102,28 @@ func (r *viewReading) flatten() {
 
 // add adds a cell to those of its window, with which it shares what it can.
 func (p *plainReading) add(l *logPlan, x *cellOut) {
-	at := slices.IndexFunc(p.windows, func(w plainWindow) bool { return w.cursor == x.cursor.at })
-	if at < 0 {
-		at = len(p.windows)
+	if !slices.ContainsFunc(p.windows, func(w plainWindow) bool { return w.cursor == x.cursor.at }) {
 		p.windows = append(p.windows, plainWindow{length: x.cursor.length, cursor: x.cursor.at})
 	}
-	w := &p.windows[at]
 	if x.plain == plainRatio {
-		w.ratios = append(w.ratios, plainShare{of: l.plainInput(x.cell.count, nil), hits: l.plainInput(x.parts[0], nil),
+		p.ratios = append(p.ratios, plainShare{of: l.plainInput(x.cell.count, nil, x.cursor), hits: l.plainInput(x.parts[0], nil, x.cursor),
 			out: int32(x.out), least: x.least, cell: x.cell})
 		return
 	}
-	of := l.plainInput(x.cell.count, x.parts)
-	at = slices.IndexFunc(w.moments, func(y plainMoments) bool { return y.outs[x.plain] < 0 && y.of.goesWith(&of) })
+	of := l.plainInput(x.cell.count, x.parts, x.cursor)
+	at := slices.IndexFunc(p.moments, func(y plainMoments) bool { return y.outs[x.plain] < 0 && y.of.goesWith(&of) })
 	if at < 0 {
-		at = len(w.moments)
-		w.moments = append(w.moments, plainMoments{of: of, divisor: 1, simple: true, outs: [...]int32{-1, -1, -1, -1, -1}})
+		at = len(p.moments)
+		p.moments = append(p.moments, plainMoments{of: of, divisor: 1, simple: true, outs: [...]int32{-1, -1, -1, -1, -1}})
 	}
-	y := &w.moments[at]
+	y := &p.moments[at]
 	if y.of.sum < 0 {
 		y.of = of
 	}
 	y.of.squares = max(y.of.squares, of.squares)
 	y.outs[x.plain], y.least[x.plain], y.cells[x.plain] = int32(x.out), x.least, x.cell
 	y.simple = y.simple && x.minCount <= 1
+	y.all = y.simple && !slices.Contains(y.outs[plainCount:], -1)
 	if x.plain > plainCount {
 		y.divisor = float64(x.divisor)
 	}
@@ -130,9 +131,9 @@ func (p *plainReading) add(l *logPlan, x *cellOut) {
 
 // plainInput is what a formula reads: how many rows have the bit of a count, and
 // the parts beside it.
-func (l *logPlan) plainInput(count *partPlan, parts []*partPlan) plainInput {
+func (l *logPlan) plainInput(count *partPlan, parts []*partPlan, k *cursorPlan) plainInput {
 	word, shift := l.bitAt(count.unique)
-	in := plainInput{count: int32(count.run), sum: -1, squares: -1,
+	in := plainInput{cursor: int32(k.at), count: int32(count.run), sum: -1, squares: -1,
 		rows: plainColumn{certain: l.certain(count.unique), flags: uint16(word), shift: shift}}
 	if count.implied {
 		in.count = -1
@@ -149,32 +150,45 @@ func (l *logPlan) plainInput(count *partPlan, parts []*partPlan) plainInput {
 // goesWith reports whether two inputs of a window are one, or one of them is the
 // count of the other.
 func (in *plainInput) goesWith(x *plainInput) bool {
-	return in.rows.flags == x.rows.flags && in.rows.shift == x.rows.shift && (in.sum < 0 || x.sum < 0 || in.sum == x.sum)
+	return in.cursor == x.cursor && in.rows.flags == x.rows.flags && in.rows.shift == x.rows.shift && (in.sum < 0 || x.sum < 0 || in.sum == x.sum)
 }
 
-// finish orders the windows, and finds the columns that are needed where there
-// is no running state.
+// finish orders the cells by window, and finds the columns that are needed where
+// there is no running state.
 func (p *plainReading) finish() {
 	slices.SortFunc(p.windows, func(a, b plainWindow) int { return cmp.Compare(a.length, b.length) })
-	place := func(in *plainInput) {
-		at := slices.Index(p.columns, in.rows)
-		if at < 0 {
-			at = len(p.columns)
-			p.columns = append(p.columns, in.rows)
-		}
-		in.column = int32(at)
-	}
+	var moments []plainMoments
+	var ratios []plainShare
 	for i := range p.windows {
 		w := &p.windows[i]
-		for j := range w.moments {
-			place(&w.moments[j].of)
+		w.moments[0], w.ratios[0] = len(moments), len(ratios)
+		for _, x := range p.moments {
+			if int(x.of.cursor) == w.cursor {
+				p.place(&x.of)
+				moments = append(moments, x)
+			}
 		}
-		for j := range w.ratios {
-			place(&w.ratios[j].of)
-			place(&w.ratios[j].hits)
+		for _, x := range p.ratios {
+			if int(x.of.cursor) == w.cursor {
+				p.place(&x.of)
+				p.place(&x.hits)
+				ratios = append(ratios, x)
+			}
 		}
+		w.moments[1], w.ratios[1] = len(moments), len(ratios)
 		p.longest = w.length
 	}
+	p.moments, p.ratios = moments, ratios
+}
+
+// place finds the column of an input.
+func (p *plainReading) place(in *plainInput) {
+	at := slices.Index(p.columns, in.rows)
+	if at < 0 {
+		at = len(p.columns)
+		p.columns = append(p.columns, in.rows)
+	}
+	in.column = int32(at)
 }
 
 // isSpan reports whether a cursor is a sliding window that ends now and has a
@@ -258,34 +272,30 @@ func (e *Engine) settleState(p *plainReading, l *entityLog, w []uint64, f *frame
 	if l.plan.fulls > 0 && l.isWide(w) {
 		return false
 	}
-	rows := l.rows.Len(w[atRows:])
-	for i := range p.windows {
-		x := &p.windows[i]
-		behind := int64(rows - int(w[x.cursor]&tailMask))
-		for j := range x.moments {
-			y := &x.moments[j]
-			s := plainSums{n: y.of.counted(w, behind)}
-			if y.of.sum >= 0 {
-				s.sum = int64(w[y.of.sum])
-			}
-			if y.of.squares >= 0 {
-				s.squares = w[y.of.squares]
-			}
-			y.settle(&s, f)
+	rows := int64(l.rows.Len(w[atRows:]))
+	for i := range p.moments {
+		x := &p.moments[i]
+		s := plainSums{n: x.of.counted(w, rows)}
+		if x.of.sum >= 0 {
+			s.sum = int64(w[x.of.sum])
 		}
-		for j := range x.ratios {
-			y := &x.ratios[j]
-			y.settle(y.of.counted(w, behind), y.hits.counted(w, behind), f)
+		if x.of.squares >= 0 {
+			s.squares = w[x.of.squares]
 		}
+		x.settle(s, f)
+	}
+	for i := range p.ratios {
+		x := &p.ratios[i]
+		x.settle(x.of.counted(w, rows), x.hits.counted(w, rows), f)
 	}
 	return true
 }
 
-// counted is how many rows there are of an input, of those behind a window's
-// tail.
-func (in *plainInput) counted(w []uint64, behind int64) int64 {
+// counted is how many rows there are of an input in its window, of a log of so
+// many rows.
+func (in *plainInput) counted(w []uint64, rows int64) int64 {
 	if in.count < 0 {
-		return behind
+		return rows - int64(w[in.cursor]&tailMask)
 	}
 	return int64(w[in.count])
 }
@@ -306,11 +316,11 @@ func (e *Engine) settleFew(p *plainReading, l *entityLog, rows []uint64, t int64
 				return false
 			}
 		}
-		for j := range x.moments {
-			x.moments[j].settle(&sums[x.moments[j].of.column], f)
+		for j := x.moments[0]; j < x.moments[1]; j++ {
+			p.moments[j].settle(sums[p.moments[j].of.column], f)
 		}
-		for j := range x.ratios {
-			y := &x.ratios[j]
+		for j := x.ratios[0]; j < x.ratios[1]; j++ {
+			y := &p.ratios[j]
 			y.settle(sums[y.of.column].n, sums[y.hits.column].n, f)
 		}
 	}
@@ -344,35 +354,30 @@ func (l *logPlan) gather(columns []plainColumn, sums []plainSums, row []uint64) 
 	return true
 }
 
-// exact is up to where every int64 is a double.
-const exact = 1 << 53
+// small is how large a sum may be whose square fits into a word.
+const small = 1<<32 - 1
 
 // settle evaluates the formulas.
-func (x *plainMoments) settle(s *plainSums, f *frame) {
-	if !x.simple || s.n < 1 {
-		x.settleEach(s, f)
+func (x *plainMoments) settle(s plainSums, f *frame) {
+	hi, lo := bits.Mul64(uint64(s.n), s.squares)
+	if !x.all || s.n < 1 || hi != 0 || uint64(s.sum+small) > 2*small {
+		x.settleEach(&s, f)
 		return
 	}
-	n := float64(s.n)
-	if out := x.outs[plainCount]; out >= 0 {
-		f.set(out, n)
+	n, sum := float64(s.n), float64(s.sum)
+	f.set(x.outs[plainCount], n)
+	f.set(x.outs[plainSum], sum/x.divisor)
+	f.set(x.outs[plainMean], sum/(n*x.divisor))
+	if s.n == 1 {
+		x.cells[plainDev].lacking(1, x.outs[plainDev], f)
+		return
 	}
-	if out := x.outs[plainSum]; out >= 0 {
-		f.set(out, x.sum(s))
-	}
-	if out := x.outs[plainMean]; out >= 0 {
-		f.set(out, float64(s.sum)/(n*x.divisor))
-	}
-	if out := x.outs[plainDev]; out >= 0 {
-		if s.n < 2 {
-			x.cells[plainDev].lacking(s.n, out, f)
-			return
-		}
-		f.set(out, deviation(s, x.divisor))
-	}
+	spread := float64(lo - uint64(s.sum*s.sum))
+	f.set(x.outs[plainDev], math.Sqrt(spread/n/(n-1))/x.divisor)
 }
 
-// settleEach evaluates formulas that may ask for more events than there are.
+// settleEach evaluates those formulas that are asked for, for any number of
+// events and any size of the sums.
 func (x *plainMoments) settleEach(s *plainSums, f *frame) {
 	for kind, out := range x.outs {
 		switch {
@@ -382,20 +387,14 @@ func (x *plainMoments) settleEach(s *plainSums, f *frame) {
 		case plain(kind) == plainCount:
 			f.set(out, float64(s.n))
 		case plain(kind) == plainSum:
-			f.set(out, x.sum(s))
+			f.set(out, aggregate.Major(s.sum, int64(x.divisor)))
 		case plain(kind) == plainMean:
 			f.set(out, float64(s.sum)/(float64(s.n)*x.divisor))
 		default:
-			f.set(out, deviation(s, x.divisor))
+			sum, squares := [2]uint64{uint64(s.sum), uint64(s.sum >> 63)}, [3]uint64{s.squares}
+			f.set(out, aggregate.DeviationOfInts(s.n, sum[:], squares[:], int64(x.divisor)))
 		}
 	}
-}
-
-func (x *plainMoments) sum(s *plainSums) float64 {
-	if s.sum > exact || s.sum < -exact {
-		return aggregate.Major(s.sum, int64(x.divisor))
-	}
-	return float64(s.sum) / x.divisor
 }
 
 func (x *plainShare) settle(n, hits int64, f *frame) {
@@ -420,16 +419,4 @@ func (x *cell) lacking(n int64, out int32, f *frame) {
 func (f *frame) set(out int32, v float64) {
 	event.SetDouble(&f.values[out], v)
 	f.statuses[out] = Present
-}
-
-// deviation is aggregate.DeviationOfInts, short where one word is enough.
-func deviation(s *plainSums, divisor float64) float64 {
-	hi, lo := bits.Mul64(uint64(s.n), s.squares)
-	if hi != 0 || s.sum >= 1<<32 || s.sum <= -1<<32 {
-		sum, squares := [2]uint64{uint64(s.sum), uint64(s.sum >> 63)}, [3]uint64{s.squares}
-		return aggregate.DeviationOfInts(s.n, sum[:], squares[:], int64(divisor))
-	}
-	spread := float64(lo - uint64(s.sum*s.sum))
-	n := float64(s.n)
-	return math.Sqrt(spread/n/(n-1)) / divisor
 }

@@ -21,7 +21,7 @@ func (l *entityLog) promote(e *Engine, n slot) (slot, []uint64) {
 		l.rows.Show(w[atRows:], i)
 		l.advance(w, l.plan.timeAt(rows, i))
 		l.rows.Show(w[atRows:], i+1)
-		l.account(e, w, i)
+		l.account(e, w, l.plan.row(l.rows.All(w[atRows:]), i), i)
 	}
 	if l.plan.retracts {
 		l.noteTaken(w, rows)

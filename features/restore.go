@@ -134,7 +134,7 @@ func (e *Engine) decided(s *sourceState, ev *event.Event) (refused, known bool) 
 		return false, false
 	case p.fromStart[source] && below(p.first.of(source), ev.Partition, ev.Offset):
 		for i, l := range s.plan.logs {
-			if entity := s.plan.entity[i]; c.keys[entity] != "" && !e.logs[l.index].restored && e.logs[l.index].rowOfID(c.hashes[entity], ev.Time, c.idHash) != nil {
+			if entity := s.plan.entity[i]; c.keys[entity] != "" && !e.logs[l.index].restored && e.logs[l.index].rowOfID(c.identity, i, entity) != nil {
 				return true, true
 			}
 		}

@@ -34,11 +34,12 @@ func (k *cursorPlan) isDue(w []uint64, t int64) bool { return uint64(t)>>dueShif
 // span is what a row that leaves a window without delay does to it, as flat as
 // the hot path wants it.
 type span struct {
-	length int64 // ms
-	at     int   // the offset of its cursor
-	ops    []spanOp
-	more   bool // what leaves it does more than its ops
-	cursor *cursorPlan
+	length  int64 // ms
+	at      int   // the offset of its cursor
+	ops     []spanOp
+	more    bool // what leaves it does more than its ops
+	moments bool // its only op is of moments, and there is no more
+	cursor  *cursorPlan
 }
 
 // spanOp is what a row does to a running part of a span.
@@ -90,6 +91,7 @@ func (l *logPlan) laySpans() {
 			l.beside = append(l.beside, k)
 		}
 		x := span{length: k.length, at: k.at, cursor: k, more: len(k.beside)+len(k.longest) > 0, ops: l.spanOps(k)}
+		x.moments = len(x.ops) == 1 && x.ops[0].kind == opMoments && !x.more
 		for i := range x.ops {
 			c := l.spanColumn(&x.ops[i])
 			for len(c.first) <= s {
@@ -153,6 +155,9 @@ func (l *logPlan) spanColumn(o *spanOp) *spanColumn {
 // enterSpans puts a row into the cursors of the spans. It returns the first
 // span that the row is in: it has left the shorter ones already.
 func (l *logPlan) enterSpans(w []uint64, t, now int64) int {
+	if t == now { // the cursors of empty spans were left ready for it
+		return 0
+	}
 	first := 0
 	for first < len(l.spans) && t <= now-l.spans[first].length {
 		w[l.spans[first].at]++
@@ -224,55 +229,82 @@ func (l *entityLog) addInts(c *spanColumn, places []spanPlace, w []uint64, word 
 // leaveSpans moves the spans that are due on to t, and returns when one is due
 // next.
 func (l *entityLog) leaveSpans(w []uint64, t int64) uint64 {
-	rows, width, next := l.rows.All(w[atRows:]), l.plan.width, uint64(never)
+	rows, width, now, next := l.rows.All(w[atRows:]), l.plan.width, uint64(t)>>dueShift, uint64(dueNever)
+	wide := l.plan.fulls > 0 && l.isWide(w)
 	for i := range l.plan.spans {
 		x := &l.plan.spans[i]
-		cursor := w[x.at]
-		if uint64(t)>>dueShift >= cursor>>tailBits {
-			tail, due := int(cursor&tailMask), uint64(dueNever)
-			for at := tail * width; at < len(rows); at += width {
-				row := rows[at : at+width : at+width]
-				if left := window.Time(row) + x.length; t < left {
-					due = dueAt(left)
-					break
-				}
-				l.leaveSpan(x, row, w)
-				if x.more {
-					l.leaveMore(x.cursor, rows, tail, w)
-				}
-				tail++
+		due := w[x.at] >> tailBits
+		if now >= due {
+			tail := int(w[x.at] & tailMask)
+			if x.moments && !wide {
+				tail = x.leaveMoments(rows, tail, width, w, t-x.length)
+			} else {
+				tail = l.leaveSpan(x, rows, tail, w, t-x.length)
 			}
-			l.steps += int64(tail - int(cursor&tailMask))
-			cursor = due<<tailBits | uint64(tail)
-			w[x.at] = cursor
+			l.steps += int64(tail - int(w[x.at]&tailMask))
+			// What comes next into an empty window comes at t or later.
+			left := t
+			if at := tail * width; at < len(rows) {
+				left = int64(rows[at] >> window.OwnBits)
+			}
+			due = dueAt(left + x.length)
+			w[x.at] = due<<tailBits | uint64(tail)
 		}
-		if due := cursor >> tailBits << dueShift; due < next {
-			next = due
-		}
+		next = min(next, due)
 	}
-	return next
+	return next << dueShift
 }
 
-// leaveSpan takes a row out of the running parts of a span.
-func (l *entityLog) leaveSpan(x *span, row, w []uint64) {
-	for i := range x.ops {
-		o := &x.ops[i]
-		if !o.certain && row[o.flags]>>o.shift&1 == 0 {
-			continue
+// leaveMoments takes the rows up to a time out of a span that keeps no more than
+// the moments of one input, and returns the new tail.
+func (x *span) leaveMoments(rows []uint64, tail, width int, w []uint64, to int64) int {
+	o := &x.ops[0]
+	at, lane, sum, squares := tail*width, int(o.lane), uint64(0), uint64(0)
+	for at < len(rows) && int64(rows[at]>>window.OwnBits) <= to {
+		if o.certain || rows[at+int(o.flags)]>>o.shift&1 != 0 {
+			word := rows[at+lane]
+			sum += word
+			squares += word * word
 		}
-		switch {
-		case o.kind == opCount:
-			w[o.place.at]--
-		case o.kind == opOther:
-			in := aggregate.Input{Time: window.Time(row), Word: row[o.lane]}
-			o.op.part.Remove(w[o.place.at:int(o.place.at)+o.op.part.Words()], in, o.op.number)
-		case l.isWide(w):
-			l.subWide(o.kind, &o.place, w, row[o.lane])
-		case o.kind == opSum:
-			w[o.place.at] -= row[o.lane]
-		default:
-			word := row[o.lane]
-			w[o.place.at] -= word
+		at += width
+		tail++
+	}
+	w[o.place.at] -= sum
+	w[o.place.squares] -= squares
+	return tail
+}
+
+// leaveSpan takes the rows up to a time out of a span, and returns the new tail.
+func (l *entityLog) leaveSpan(x *span, rows []uint64, tail int, w []uint64, to int64) int {
+	for at := tail * l.plan.width; at < len(rows) && int64(rows[at]>>window.OwnBits) <= to; at += l.plan.width {
+		row := rows[at : at+l.plan.width : at+l.plan.width]
+		for i := range x.ops {
+			if o := &x.ops[i]; o.certain || row[o.flags]>>o.shift&1 != 0 {
+				l.leavePart(o, row, w)
+			}
+		}
+		if x.more {
+			l.leaveMore(x.cursor, rows, tail, w)
+		}
+		tail++
+	}
+	return tail
+}
+
+// leavePart takes a row out of a running part of a span.
+func (l *entityLog) leavePart(o *spanOp, row, w []uint64) {
+	switch {
+	case o.kind == opCount:
+		w[o.place.at]--
+	case o.kind == opOther:
+		in := aggregate.Input{Time: window.Time(row), Word: row[o.lane]}
+		o.op.part.Remove(w[o.place.at:int(o.place.at)+o.op.part.Words()], in, o.op.number)
+	case l.isWide(w):
+		l.subWide(o.kind, &o.place, w, row[o.lane])
+	default:
+		word := row[o.lane]
+		w[o.place.at] -= word
+		if o.kind == opMoments {
 			w[o.place.squares] -= word * word
 		}
 	}

@@ -18,15 +18,24 @@ type identity struct {
 	place  uint64
 	keys   []string  // by Layout.Entities
 	hashes []hash128 // of keys
+	slots  []slot    // by the source's logs: where the entity was, noSlot: it was not known
 	idHash uint64    // 0: no id
 	buffer keyBuffer
+}
+
+// entity finds the entity of an event in the log that is the ith of its source.
+func (l *entityLog) entity(id *identity, i, entity int) (slot, bool) {
+	had := noSlot
+	if i < len(id.slots) {
+		had = id.slots[i]
+	}
+	return l.entities.again(id.hashes[entity], had)
 }
 
 // stage is the events that are staged and not admitted yet.
 type stage struct {
 	identities [StageSize]identity
 	next, n    int
-	states     [][]uint64 // of their entities
 }
 
 // Stage brings near what the next events need, in the order in which Admit will
@@ -46,46 +55,63 @@ func (e *Engine) Stage(events []*event.Event) {
 			sum += e.logs[plan.index].entities.near(id.hashes[sp.entity[j]])
 		}
 	}
-	s.states = s.states[:0]
 	for i := range s.n {
-		id := &s.identities[i]
-		sp := e.plan.sources[id.source]
-		for j, plan := range sp.logs {
-			l := e.logs[plan.index]
-			var w []uint64
-			if n, ok := l.entities.find(id.hashes[sp.entity[j]]); ok {
-				w = l.entities.state(n)
-			}
-			for at := 0; at < len(w); at += 8 {
-				sum += w[at]
-			}
-			s.states = append(s.states, w)
-		}
+		sum += e.nearStates(&s.identities[i])
 	}
-	at := 0
 	for i := range s.n {
-		id := &s.identities[i]
-		for _, plan := range e.plan.sources[id.source].logs {
-			sum += e.logs[plan.index].nearRows(s.states[at], id.ev.Time)
-			at++
-		}
+		sum += e.nearRows(&s.identities[i])
 	}
 	e.touched = sum
 }
 
-// nearRows touches the rows that an event at t needs: the end of the log, and
-// what leaves a window.
+// nearStates finds the entities of an event, and touches their states.
+func (e *Engine) nearStates(id *identity) uint64 {
+	sp, sum := e.plan.sources[id.source], uint64(0)
+	id.slots = id.slots[:0]
+	for i, plan := range sp.logs {
+		l := e.logs[plan.index]
+		n, ok := l.entities.find(id.hashes[sp.entity[i]])
+		if !ok {
+			id.slots = append(id.slots, noSlot)
+			continue
+		}
+		id.slots = append(id.slots, n)
+		w := l.entities.state(n)
+		for at := 0; at < len(w); at += 8 {
+			sum += w[at]
+		}
+	}
+	return sum
+}
+
+// nearRows touches the rows that an event needs: the ends of its logs, and what
+// leaves a window.
+func (e *Engine) nearRows(id *identity) uint64 {
+	sum := uint64(0)
+	for i, plan := range e.plan.sources[id.source].logs {
+		if n := id.slots[i]; n != noSlot {
+			l := e.logs[plan.index]
+			sum += l.nearRows(l.entities.state(n), id.ev.Time)
+		}
+	}
+	return sum
+}
+
+// nearRows touches the rows of an entity that an event at t needs.
 func (l *entityLog) nearRows(w []uint64, t int64) uint64 {
-	if w == nil {
+	rows := l.rows.All(w[atRows:])
+	if len(rows) == 0 {
 		return 0
 	}
-	sum := l.rows.Last(w[atRows:])
+	sum := rows[len(rows)-l.plan.width]
 	if len(w) == atFirst || t < int64(w[atDue]) {
 		return sum
 	}
+	now := uint64(t) >> dueShift
 	for i := range l.plan.spans {
-		if k := l.plan.spans[i].cursor; k.isDue(w, t) {
-			sum += l.rows.TimeOf(w[atRows:], k.tail(w))
+		cursor := w[l.plan.spans[i].at]
+		if at := int(cursor&tailMask) * l.plan.width; now >= cursor>>tailBits && at < len(rows) {
+			sum += rows[at]
 		}
 	}
 	return sum
@@ -110,7 +136,7 @@ func (e *Engine) fillIdentity(id *identity, ev *event.Event) {
 	sp := e.plan.sources[ev.Source]
 	id.ev, id.source, id.place = ev, ev.Source, placeOf(ev)
 	id.buffer.reset()
-	id.keys, id.hashes = id.keys[:0], id.hashes[:0]
+	id.keys, id.hashes, id.slots = id.keys[:0], id.hashes[:0], id.slots[:0]
 	for i := range sp.keys {
 		key := sp.keys[i].keyText(ev, &id.buffer)
 		id.keys, id.hashes = append(id.keys, key), append(id.hashes, e.hash.key(key))

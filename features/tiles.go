@@ -120,7 +120,11 @@ func (l *entityLog) departAll(rows, w []uint64) {
 			w[x.at]--
 			continue
 		}
-		l.leaveSpan(x, row, w)
+		for j := range x.ops {
+			if o := &x.ops[j]; o.certain || row[o.flags]>>o.shift&1 != 0 {
+				l.leavePart(o, row, w)
+			}
+		}
 		l.departBeside(x.cursor, rows, w)
 	}
 	for _, k := range l.plan.delayed {

@@ -55,7 +55,7 @@ func (e *Engine) placeApplied(sp *sourcePlan, ev *event.Event) (known, gone bool
 			continue
 		}
 		l := e.logs[plan.index]
-		if row := l.rowOfID(c.hashes[sp.entity[i]], ev.Time, c.idHash); row != nil {
+		if row := l.rowOfID(c.identity, i, sp.entity[i]); row != nil {
 			c.place = plan.place(row)
 			return true, false
 		}

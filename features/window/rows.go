@@ -49,30 +49,16 @@ func Time(row []uint64) int64 { return int64(row[0] >> OwnBits) }
 // Place is a row's place among those of equal time.
 func Place(row []uint64) uint64 { return row[1] }
 
-// Last is the time of the last row; 0: there is none.
-func (r *Rows) Last(h []uint64) uint64 {
-	start, n := int(h[1]>>32), int(uint32(h[1]))
-	if n == 0 {
-		return 0
-	}
-	return r.slab.Words(Ref(h[0]))[(start+n-1)*r.Width] >> OwnBits
-}
-
-// TimeOf is the time of row i; 0: there is none.
-func (r *Rows) TimeOf(h []uint64, i int) uint64 {
-	start, n := int(h[1]>>32), int(uint32(h[1]))
-	if i >= n {
-		return 0
-	}
-	return r.slab.Words(Ref(h[0]))[(start+i)*r.Width] >> OwnBits
-}
-
 // Insert makes room for a row before row i and hands out its words, which the
 // caller fills.
 func (r *Rows) Insert(h []uint64, i int) []uint64 {
 	start, n := int(h[1]>>32), int(uint32(h[1]))
 	block := r.slab.Words(Ref(h[0]))
 	w := r.Width
+	if to := (start + n + 1) * w; i == n && to <= len(block) { // behind all others
+		h[1]++
+		return block[to-w : to : to]
+	}
 	if start > 0 && i < n/2 { // the shorter way
 		start--
 		live := block[start*w : (start+n+1)*w]

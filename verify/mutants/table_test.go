@@ -15,8 +15,8 @@ var table = []mutant{
 	{
 		name: "left window edge: the event exactly w old stays",
 		file: "features/spans.go",
-		old:  "if left := window.Time(row) + x.length; t < left {",
-		new:  "if left := window.Time(row) + x.length; t <= left {",
+		old:  "tail = x.leaveMoments(rows, tail, width, w, t-x.length)\n			} else {\n				tail = l.leaveSpan(x, rows, tail, w, t-x.length)\n",
+		new:  "tail = x.leaveMoments(rows, tail, width, w, t-x.length-1)\n			} else {\n				tail = l.leaveSpan(x, rows, tail, w, t-x.length-1)\n",
 	},
 	{
 		name: "left edge of a delayed window: the event exactly as old stays", more: true,
