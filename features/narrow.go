@@ -44,6 +44,14 @@ func (l *logPlan) keep(p *partPlan) int {
 // word.
 func largestOf(rows int) uint64 { return 1 << 62 / uint64(rows+2) }
 
+// sizeOf is the magnitude of an integer.
+func sizeOf(word uint64) uint64 {
+	if int64(word) < 0 {
+		return -word
+	}
+	return word
+}
+
 // staysNarrow reports whether the parts of a column are one word each and stay
 // so when an integer comes. Where they would not, it makes them wide. The last
 // place is that of the longest span, whose sum of squares is the largest.
@@ -51,10 +59,7 @@ func (l *entityLog) staysNarrow(c *spanColumn, last *spanPlace, w []uint64, word
 	if l.isWide(w) {
 		return false
 	}
-	size := word
-	if int64(word) < 0 {
-		size = -word
-	}
+	size := sizeOf(word)
 	fits := size <= l.plan.largest
 	if c.kind == opMoments {
 		hi, lo := bits.Mul64(size, size)
@@ -88,10 +93,17 @@ func (l *entityLog) widen(w []uint64) {
 	}
 }
 
-// narrowAgain frees the block of an entity whose sums fit into a word each.
+// narrowAgain frees the block of an entity whose sums fit into a word each, and
+// will do so whatever leaves their windows: squares only become less, and no
+// integer of a sum is large.
 func (l *entityLog) narrowAgain(w []uint64) {
-	words := l.fulls(w)
+	words, rows := l.fulls(w), l.rows.All(w[atRows:])
 	for _, p := range l.plan.narrows {
+		for at := l.plan.lanesAt + p.lane; p.part == aggregate.Sum && at < len(rows); at += l.plan.width {
+			if sizeOf(rows[at]) > l.plan.largest {
+				return
+			}
+		}
 		sum := words[p.full : p.full+p.size()]
 		beyond := uint64(0)
 		if p.part == aggregate.Sum {

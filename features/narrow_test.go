@@ -94,3 +94,26 @@ func TestSpanCursorHoldsTheLargestBudget(t *testing.T) {
 		}
 	}
 }
+
+// Large amounts of both signs may come to a sum that fits, of which one leaves.
+func TestS13SumsOfLargeAmountsThatComeAndGo(t *testing.T) {
+	text := specOf(`
+  v: {version: 1, source: pay, entity: card, ttl: 30s, features: {sum: {aggregation: sum, field: amt, windows: [3s, 20s]}, mean: {aggregation: mean, field: amt, windows: [3s, 20s]}}}
+`)
+	rng := rand.New(rand.NewPCG(5, 5))
+	running, rows := newRunOf(t, text, 1), newRunOf(t, text, 1<<20)
+	for i := range 3000 {
+		amount := []string{"92233720368547758.07", "-92233720368547758.07", "1", "-0.01", "5"}[rng.IntN(5)]
+		if i/200%2 == 1 { // a while of small ones
+			amount = fmt.Sprint(rng.IntN(100))
+		}
+		for _, r := range []*run{running, rows} {
+			r.pay(fmt.Sprintf("%dms", i*700), fmt.Sprintf(`"card":"a","amt":"%s"`, amount))
+		}
+		for _, name := range []string{"v.sum_3s", "v.sum_20s", "v.mean_3s", "v.mean_20s"} {
+			if got, want := running.get(name), rows.get(name); got != want {
+				t.Fatalf("event %d: %s is %s, want %s", i, name, got, want)
+			}
+		}
+	}
+}

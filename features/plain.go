@@ -340,10 +340,7 @@ func (l *logPlan) gather(columns []plainColumn, sums []plainSums, row []uint64) 
 			continue
 		}
 		word := row[c.lane]
-		size := word
-		if int64(word) < 0 {
-			size = -word
-		}
+		size := sizeOf(word)
 		hi, lo := bits.Mul64(size, size)
 		squares, carry := bits.Add64(s.squares, lo, 0)
 		if size > l.largest || hi|carry != 0 {
