@@ -111,10 +111,26 @@ type Row struct {
 type Coverage struct {
 	FromStart bool  // every partition was read from offset 0
 	Since     int64 // else: the event time in ms from which on all of it was read
+	// Hole is the event time in ms behind which records are known to be missing,
+	// although some before them were read: what reaches behind it is INCOMPLETE. 0:
+	// none are.
+	Hole int64
 }
 
 // reaches reports whether all that came behind a time was read.
-func (c Coverage) reaches(from int64) bool { return c.FromStart || c.Since <= from }
+func (c Coverage) reaches(from int64) bool { return c.status(from) == Present }
+
+// status is what a window that begins at from can be, as far as its source was
+// read.
+func (c Coverage) status(from int64) Status {
+	switch {
+	case c.Hole != 0 && from < c.Hole:
+		return Incomplete
+	case !c.FromStart && from < c.Since:
+		return Warming
+	}
+	return Present
+}
 
 // Unavailable is the error of Compile for a valid spec that this build cannot
 // run: what is missing, and where it was asked for.

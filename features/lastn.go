@@ -73,15 +73,14 @@ func (l *entityLog) knownLast(e *Engine, k *cursorPlan, w []uint64, since int64,
 	if !full {
 		from -= k.gap // the life is known if nothing was so long before it
 	}
-	switch cov := e.coverageOf(l); {
-	case dropped != 0 && since <= dropped, !full && folded != 0 && from < folded:
+	cov := e.coverageOf(l).status(from)
+	switch {
+	case cov == Incomplete, dropped != 0 && since <= dropped, !full && folded != 0 && from < folded:
 		return Incomplete
 	case born != 0 && (from < born || full && since == born):
 		return why
-	case !cov.FromStart && cov.Since > from:
-		return Warming
 	}
-	return Present
+	return cov
 }
 
 // spare is how many of the first n rows no window of the last events needs, of

@@ -340,7 +340,8 @@ func (m *moment) complete(k *cursorPlan, life int64) Status {
 	return Present
 }
 
-// warming says whether a window reaches behind what was read of its source. A
+// warming says whether a window reaches behind what was read of its source, or
+// behind a hole in it. A
 // life is known once ttl before its first event was.
 func (e *Engine) warming(k *cursorPlan, m *moment, life int64) Status {
 	cov := e.coverageOf(m.log)
@@ -351,10 +352,7 @@ func (e *Engine) warming(k *cursorPlan, m *moment, life int64) Status {
 		}
 		from -= k.life.gap
 	}
-	if !cov.reaches(from) {
-		return Warming
-	}
-	return Present
+	return cov.status(from)
 }
 
 // finish turns the parts in words into one value (S18).

@@ -163,13 +163,15 @@ func (l *entityLog) has(key hash128, partition int32, offset int64) bool {
 // restored, or before that.
 func (e *Engine) coverageOf(l *entityLog) Coverage {
 	told := e.sources[l.plan.source.source.Index].coverage
-	switch {
-	case !l.restored || told.FromStart:
+	if !l.restored {
 		return told
-	case l.covered.FromStart || l.covered.Since < told.Since:
-		return l.covered
 	}
-	return told
+	best := told
+	if !told.FromStart && (l.covered.FromStart || l.covered.Since < told.Since) {
+		best = l.covered
+	}
+	best.Hole = max(told.Hole, l.covered.Hole)
+	return best
 }
 
 // wrong is the error of a piece that is not what was written.

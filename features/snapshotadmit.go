@@ -24,18 +24,18 @@ func (e *Engine) appendAdmission(dst []byte) []byte {
 }
 
 // coverageWords is the size of a Coverage in a snapshot.
-const coverageWords = 2
+const coverageWords = 3
 
 func appendCoverage(dst []byte, c Coverage) []byte {
 	fromStart := uint64(0)
 	if c.FromStart {
 		fromStart = 1
 	}
-	return window.AppendWords(dst, []uint64{fromStart, uint64(c.Since)})
+	return window.AppendWords(dst, []uint64{fromStart, uint64(c.Since), uint64(c.Hole)})
 }
 
 func coverageIn(w window.Words) Coverage {
-	return Coverage{FromStart: w.At(0) == 1, Since: int64(w.At(1))}
+	return Coverage{FromStart: w.At(0) == 1, Since: int64(w.At(1)), Hole: int64(w.At(2))}
 }
 
 // append adds the admission of one source.

@@ -327,7 +327,16 @@ func TestAnAcceptedGapGoesOn(t *testing.T) {
 	before := len(w.output.all())
 	w.mustRunFrom(func(c *Config) { f.kept(time.Hour)(c); c.Checkpoints.AcceptGap = true })
 	if n := len(w.output.all()) - before; n != 1 {
-		t.Errorf("%d records left, want 1", n)
+		t.Fatalf("%d records left, want 1", n)
+	}
+	for restart := range 2 { // the checkpoint remembers it
+		got := w.decoded()
+		last := got[len(got)-1]
+		if s := last.Statuses["card_velocity.txn_count_1h"]; s != "INCOMPLETE" || last.Features["card_velocity.txn_count_1h"] == nil {
+			t.Errorf("after %d restarts: %v, status %s", restart, last.Features["card_velocity.txn_count_1h"], s)
+		}
+		w.broker.append(transactions, 0, clock0, txn(fmt.Sprint("later", restart), "card-0001", 410, "1.00"))
+		w.mustRunFrom(f.kept(time.Hour))
 	}
 }
 

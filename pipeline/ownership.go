@@ -64,6 +64,7 @@ type partition struct {
 	safe                  int64            // committed
 	shown                 reach            // of the records that have left
 	until                 int64            // while replaying: the newest cut of the checkpoint
+	hole                  int64            // wall clock, ms, when records that the state lacks were found to be gone; 0: none
 }
 
 // reach is how far a partition has come.
@@ -354,6 +355,9 @@ func (o *ownership) coverage(source int) features.Coverage {
 		if p.first != noTime {
 			oldest = min(oldest, p.first)
 		}
+		if p.hole != 0 {
+			c.Hole = max(c.Hole, p.behindHole())
+		}
 		if p.start == 0 {
 			continue
 		}
@@ -366,12 +370,22 @@ func (o *ownership) coverage(source int) features.Coverage {
 		}
 	}
 	if c.FromStart {
-		return features.Coverage{FromStart: true}
+		return features.Coverage{FromStart: true, Hole: c.Hole}
 	}
 	if c.Since == noTime {
 		c.Since = oldest
 	}
 	return c
+}
+
+// behindHole is the event time from which on nothing is missing: that of the
+// first record behind the hole, and before that has come the time at which what
+// is missing was there already.
+func (p *partition) behindHole() int64 {
+	if p.first != noTime {
+		return p.first
+	}
+	return p.hole
 }
 
 func (r *Runner) tellCoverage() {

@@ -252,6 +252,11 @@ func (r *Runner) goOnFrom(m *checkpoint.Manifest, l *loaded, own *ownership, ass
 			continue
 		}
 		p.until = was.End
+		if was.Begin < a.Start {
+			p.hole = r.Clock().UnixMilli()
+			r.Log.Warn("a gap is accepted: values that need the records that are gone are INCOMPLETE",
+				"component", "checkpoints", place(src, a.Partition, was.Begin), "log_begins", a.Start, "records", a.Start-was.Begin)
+		}
 		if was.End > p.committed { // set back by someone, or by the time that the standby's look at them took
 			if !own.following {
 				skipped += was.End - p.committed

@@ -110,6 +110,7 @@ func (r *Runner) inherit(own, was *ownership) bool {
 		p.start, p.end, p.next, p.read, p.applied = w.start, w.end, w.next, w.read, w.applied
 		p.waiting, p.kept, p.passed = w.waiting, w.kept, w.passed
 		p.at, p.first, p.recordTime, p.until = w.at, w.first, w.recordTime, w.until
+		p.hole = w.hole
 	}
 	r.metrics.standbyLag.Set(0)
 	return true
