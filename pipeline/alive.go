@@ -25,6 +25,7 @@ func (r *Runner) housekeeping(work context.Context) {
 		r.lagging = r.lagging || ahead > 0
 	}
 	r.metrics.tick(r, lag)
+	r.lookAhead()
 	if r.Store == nil || r.behind.any() {
 		return // no alive, no trust: rows are missing
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/freshet-dev/freshet/pipeline/checkpoint"
+	"github.com/freshet-dev/freshet/sources"
 )
 
 // saveMetrics is what /metrics says of checkpoints.
@@ -51,18 +52,44 @@ func (s *saveMetrics) keeps(oldest *checkpoint.Manifest) {
 	s.oldest = oldest
 }
 
-// spans compares the oldest checkpoint with the log of a partition, and gives
-// the ratio: 1 where the log holds far more than it needs.
-func (s *saveMetrics) spans(source string, partition int32, start, end int64) {
+// spans compares the oldest checkpoint with what the log of a partition holds,
+// and gives the ratio: 1 where the log holds far more than is needed, or has
+// never lost a record.
+func (s *saveMetrics) spans(source string, partition int32, log sources.Extent) float64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.oldest == nil || end <= start {
+	if s.oldest == nil {
+		return 1
+	}
+	was := partitionOf(s.oldest, source, partition)
+	room := 1.0
+	if was != nil && log.Start > 0 && log.End > log.Start {
+		room = max(0, min(1, float64(was.Begin-log.Start)/float64(log.End-log.Start)))
+	}
+	s.headroom.WithLabelValues(source, strconv.Itoa(int(partition))).Set(room)
+	return room
+}
+
+// leastHeadroom is the part of the log below which a checkpoint says that
+// retention comes near.
+const leastHeadroom = 0.5
+
+// lookAhead compares what is retained with what the oldest checkpoint needs.
+func (r *Runner) lookAhead() {
+	log, ok := r.Consumer.(sources.Retainer)
+	if !ok || r.saving.saver == nil {
 		return
 	}
-	for _, src := range s.oldest.Sources {
-		if src.Name == source && int(partition) < len(src.Partitions) {
-			room := float64(src.Partitions[partition].Begin-start) / float64(end-start)
-			s.headroom.WithLabelValues(source, strconv.Itoa(int(partition))).Set(max(0, min(1, room)))
+	least, at := 1.0, sources.PartitionID{}
+	for id, extent := range log.Retained() {
+		if room := r.metrics.saves.spans(r.spec.Sources[id.Source].Name, id.Partition, extent); room < least {
+			least, at = room, id
+		}
+	}
+	if near := least < leastHeadroom; near != r.saving.near {
+		if r.saving.near = near; near {
+			r.Log.Warn("retention comes near what the oldest checkpoint needs: raise the topic's retention, or lower checkpoint.interval or checkpoint.keep",
+				"component", "checkpoints", "source", r.spec.Sources[at.Source].Name, "partition", at.Partition, "headroom", least)
 		}
 	}
 }

@@ -52,6 +52,7 @@ type saving struct {
 	cycle  *cycle
 	number int    // of cycles begun
 	last   uint64 // the batch that the last whole cycle began at
+	near   bool   // retention comes near what the oldest checkpoint needs
 }
 
 // cycle is one cycle under way.
@@ -189,6 +190,7 @@ func (r *Runner) startSaving() {
 			r.saving.saver.whole = r.saving.copier.offer
 			r.saving.copier.start()
 		}
+		r.metrics.saves.keeps(r.Checkpoints.Store.Oldest())
 		go r.saving.saver.run()
 	}
 }

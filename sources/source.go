@@ -171,6 +171,16 @@ type Beginner interface {
 	Begin(from []Position) error
 }
 
+// Retainer is a Consumer that knows what its log still holds.
+type Retainer interface {
+	// Retained gives, per partition of which it is known, the earliest offset that
+	// is retained and the end of the log, both as of a while ago.
+	Retained() map[PartitionID]Extent
+}
+
+// Extent is a stretch of a log: offsets at or above Start and below End.
+type Extent struct{ Start, End int64 }
+
 // ErrAborted is returned by Commit when the transaction with the outputs was
 // aborted: they must be sent again, then committed again.
 var ErrAborted = errors.New("sources: the transaction was aborted")

@@ -108,16 +108,20 @@ func (c *Consumer) measure(ctx context.Context) {
 		}
 		asking, cancel := context.WithTimeout(ctx, c.config.LagCheck)
 		stable, err := list(asking, admin.ListCommittedOffsets, names)
+		var starts kadm.ListedOffsets
+		if err == nil {
+			starts, err = list(asking, admin.ListStartOffsets, names)
+		}
 		cancel()
 		if err != nil {
 			continue // that Kafka does not answer is Poll's to say
 		}
-		c.reaches(session, stable)
+		c.reaches(session, starts, stable)
 	}
 }
 
-// reaches notes the ends of the partitions, as asked for in a session.
-func (c *Consumer) reaches(session int, stable kadm.ListedOffsets) {
+// reaches notes where the partitions begin and end, as asked for in a session.
+func (c *Consumer) reaches(session int, starts, stable kadm.ListedOffsets) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.own.held || c.own.session != session {
@@ -130,8 +134,22 @@ func (c *Consumer) reaches(session int, stable kadm.ListedOffsets) {
 		}
 		if p := c.lag[sources.PartitionID{Source: t.source, Partition: o.Partition}]; p != nil {
 			p.end = max(p.end, o.Offset)
+			if start, ok := starts.Lookup(o.Topic, o.Partition); ok {
+				p.start = max(p.start, start.Offset)
+			}
 		}
 	})
+}
+
+// Retained implements sources.Retainer.
+func (c *Consumer) Retained() map[sources.PartitionID]sources.Extent {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := make(map[sources.PartitionID]sources.Extent, len(c.lag))
+	for id, p := range c.lag {
+		all[id] = sources.Extent{Start: p.start, End: p.end}
+	}
+	return all
 }
 
 func changed(name string, was *topic, is kadm.TopicDetail) error {

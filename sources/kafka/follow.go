@@ -86,7 +86,7 @@ func (c *Consumer) beginnings() map[string]map[int32]kgo.Offset {
 func (c *Consumer) standsAt(all []sources.Assigned) {
 	clear(c.lag)
 	for _, a := range all {
-		c.lag[a.PartitionID] = &progress{next: a.Start, end: a.End, tail: -1}
+		c.lag[a.PartitionID] = &progress{start: a.Start, next: a.Start, end: a.End, tail: -1}
 	}
 }
 

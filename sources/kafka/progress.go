@@ -6,10 +6,11 @@ package kafka
 //
 // Invariant: next <= past where tail >= 0.
 type progress struct {
-	next int64 // everything below was handed over, or is nothing to hand over
-	end  int64 // the last stable offset, as far as is known
-	tail int64 // the last record that was fetched and not yet handed over; -1: none
-	past int64 // what next becomes when tail is handed over
+	start int64 // the earliest retained offset, as far as is known
+	next  int64 // everything below was handed over, or is nothing to hand over
+	end   int64 // the last stable offset, as far as is known
+	tail  int64 // the last record that was fetched and not yet handed over; -1: none
+	past  int64 // what next becomes when tail is handed over
 }
 
 // fetched notes a fetch up to past, whose last record is at lastData (-1:
