@@ -164,7 +164,7 @@ func TestTopicsThatChangeEndTheRun(t *testing.T) {
 			}
 			_, err := f.admin.CreateTopic(t.Context(), 1, 1, nil, name)
 			return err
-		}, "was made anew"},
+		}, "use a new group"}, // the look may come while it is gone
 		"grown": {func(f *fixture, name string) error {
 			_, err := f.admin.CreatePartitions(t.Context(), 2, name)
 			return err

@@ -1,7 +1,11 @@
 package kafka
 
 import (
+	"strings"
 	"testing"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 
 	"github.com/freshet-dev/freshet/sources"
 )
@@ -44,5 +48,22 @@ func TestProgressOverMarkers(t *testing.T) {
 	}
 	if p.fetched(9, 10, 10); p.handed(9) || p.next != 10 {
 		t.Errorf("a record with nothing behind it: next %d", p.next)
+	}
+}
+
+// What a look at a topic finds, against what was there at the start.
+func TestChangedTopics(t *testing.T) {
+	was := &topic{partitions: 2, id: kadm.TopicID{1}}
+	two := kadm.PartitionDetails{0: {}, 1: {}}
+	for want, is := range map[string]kadm.TopicDetail{
+		"":              {ID: kadm.TopicID{1}, Partitions: two},
+		"was deleted":   {Err: kerr.UnknownTopicOrPartition},
+		"was made anew": {ID: kadm.TopicID{2}, Partitions: two},
+		"3 partitions":  {ID: kadm.TopicID{1}, Partitions: kadm.PartitionDetails{0: {}, 1: {}, 2: {}}},
+	} {
+		err := changed("payments", was, is)
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
 	}
 }
