@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/freshet-dev/freshet/sources"
 	"github.com/freshet-dev/freshet/sources/kafkaclient"
@@ -146,6 +148,37 @@ func TestGapsInTheLogAreFatal(t *testing.T) {
 			}
 		})
 	})
+}
+
+// Retention that removes what a running consumer has not read yet is a gap like
+// any other: nothing is passed over in silence.
+func TestAGapThatOpensWhileItRunsIsFatal(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	f := begin(t, kafkaclient.Config{Brokers: cluster.ListenAddrs()}, 1)
+	f.append(t, 0, 0, "0", "1")
+	c := f.open(t)
+	defer shut(c)
+	if err := until(t, c, func(p sources.Poll) bool { return len(p.Records) > 0 }); err != nil {
+		t.Fatal(err)
+	}
+	fault := cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Topic: f.topics[0].Name, Err: kerr.OffsetOutOfRange})
+	defer fault.Remove()
+	f.append(t, 0, 0, "2", "3")
+	last := int64(0)
+	err = until(t, c, func(p sources.Poll) bool {
+		for _, r := range p.Records {
+			last = r.Offset
+		}
+		return false
+	})
+	mustSay(t, err, f.topics[0].Name, "partition 0", "no longer holds the next record")
+	if last >= 2 {
+		t.Errorf("it went on to offset %d", last)
+	}
 }
 
 func TestTopicsThatChangeEndTheRun(t *testing.T) {

@@ -90,7 +90,7 @@ func (t *trials) mount(options string) (dir string, remount func(string) error, 
 }
 
 func (t *trials) onDisk(h *history, kind string) error {
-	dir, remount, unmount, err := t.mount("size=200m")
+	dir, remount, unmount, err := t.mount("size=200m,nr_inodes=4000")
 	if err != nil {
 		return err
 	}
@@ -156,10 +156,24 @@ func (t *trials) breakDisk(p *instance, dir, kind string, remount func(string) e
 		}
 		return func() error { return os.Remove(fill) }, nil
 	case "inodes":
-		if err := remount("nr_inodes=8"); err != nil {
-			return nil, err
+		var made []string
+		for {
+			name := filepath.Join(dir, fmt.Sprintf("fill%d", len(made)))
+			f, err := os.Create(name)
+			if err != nil {
+				break
+			}
+			_ = f.Close()
+			made = append(made, name)
 		}
-		return func() error { return remount("nr_inodes=100000") }, nil
+		return func() error {
+			for _, name := range made {
+				if err := os.Remove(name); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, nil
 	case "readonly":
 		if err := remount("ro"); err != nil {
 			return nil, err

@@ -33,6 +33,7 @@ type options struct {
 	n     int
 	out   string
 	track string
+	plant string
 	list  bool
 }
 
@@ -51,6 +52,7 @@ func main() {
 	flag.IntVar(&o.n, "n", 0, "trials of each row (0: as the form says)")
 	flag.StringVar(&o.out, "out", "bin/chaos", "folder of results and of what failures leave behind")
 	flag.StringVar(&o.track, "track", "", "file to append each result to, as a line of a table")
+	flag.StringVar(&o.plant, "overlay", "", "overlay of go build: a planted bug, which a row has to find")
 	flag.BoolVar(&o.list, "list", false, "list the rows")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -73,7 +75,7 @@ func chaos(ctx context.Context, o options) error {
 		}
 		return nil
 	}
-	s, err := openStage(ctx, o.out)
+	s, err := openStage(ctx, o)
 	if err != nil {
 		return err
 	}

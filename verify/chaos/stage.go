@@ -24,8 +24,8 @@ type stage struct {
 }
 
 // openStage builds the binary and finds the servers.
-func openStage(ctx context.Context, out string) (*stage, error) {
-	s := &stage{out: out, brokers: os.Getenv("FRESHET_TEST_KAFKA"), commit: commitHash()}
+func openStage(ctx context.Context, o options) (*stage, error) {
+	s := &stage{out: o.out, brokers: os.Getenv("FRESHET_TEST_KAFKA"), commit: commitHash()}
 	if s.brokers == "" {
 		return nil, errors.New(`FRESHET_TEST_KAFKA is not set: scripts/services up, then eval "$(scripts/services env)"`)
 	}
@@ -33,14 +33,14 @@ func openStage(ctx context.Context, out string) (*stage, error) {
 	if s.self, err = os.Executable(); err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(out, 0o750); err != nil {
+	if err := os.MkdirAll(o.out, 0o750); err != nil {
 		return nil, err
 	}
 	if s.dir, err = os.MkdirTemp("", "chaos"); err != nil {
 		return nil, err
 	}
 	s.binary = filepath.Join(s.dir, "freshet")
-	build := exec.CommandContext(ctx, "go", "build", "-tags", "fault", "-o", s.binary, "./cmd/freshet")
+	build := exec.CommandContext(ctx, "go", "build", "-tags", "fault", "-overlay", o.plant, "-o", s.binary, "./cmd/freshet")
 	if text, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("go build, from the repository's root: %w\n%s", err, text)
 	}
