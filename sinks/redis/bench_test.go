@@ -12,6 +12,7 @@ import (
 	"github.com/freshet-dev/freshet/features/event"
 	"github.com/freshet-dev/freshet/sinks"
 	"github.com/freshet-dev/freshet/sinks/sinktest"
+	"github.com/freshet-dev/freshet/verify/redisfault"
 )
 
 const (
@@ -125,4 +126,56 @@ func BenchmarkEncodeRows(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchRows, "ns/row")
 	_ = commands
+}
+
+// BenchmarkFenceAndScript is what a row costs on one server, under its fence, and
+// on a cluster of one node, as a script: rows/s of one writer, and the server's
+// own CPU time for a row.
+func BenchmarkFenceAndScript(b *testing.B) {
+	ctx := context.Background()
+	rows := benchmarkRows()
+	single, err := redisfault.Start(ctx)
+	if err != nil {
+		b.Skip(err)
+	}
+	b.Cleanup(single.Close)
+	cluster, err := redisfault.StartCluster(ctx, 1, false)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(cluster.Close)
+	on := options("redis://" + cluster.Masters[0].Addr)
+	on.Cluster = true
+	for _, way := range []struct {
+		name    string
+		options Options
+		server  *redisfault.Server
+	}{{"fence", options("redis://" + single.Addr), single}, {"script", on, cluster.Masters[0]}} {
+		b.Run(way.name, func(b *testing.B) {
+			store := openStore(b, way.options)
+			if _, _, err := store.TakeOver(ctx, sinks.Writer{First: true}); err != nil {
+				b.Fatal(err)
+			}
+			batch := uint64(1)
+			before, err := way.server.Busy(ctx)
+			if err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				batch++
+				for i := range rows {
+					rows[i].Version.Batch = batch
+				}
+				if err := store.Write(ctx, rows); err != nil {
+					b.Fatal(err)
+				}
+			}
+			after, err := way.server.Busy(ctx)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(float64(b.N)*benchRows/b.Elapsed().Seconds(), "rows/s")
+			b.ReportMetric(float64((after-before).Microseconds())/float64(b.N)/benchRows, "server-µs/row")
+		})
+	}
 }

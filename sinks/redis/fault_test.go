@@ -215,3 +215,26 @@ func TestCloseLeavesNothingRunning(t *testing.T) {
 	server.Close()
 	goleak.VerifyNone(t, before)
 }
+
+// A master that has become a replica keeps its connections: a write that it
+// refuses leaves it, since the address may lead to the new master by now.
+func TestAMasterThatBecameAReplicaIsLeft(t *testing.T) {
+	server, other := plainServer(t), plainServer(t)
+	ctx := context.Background()
+	s := first(t, options("redis://"+server.address()))
+	for _, err := range []error{s.Write(ctx, cardRows(3, 1)), s.Alive(ctx, 1)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	admin := goredis.NewClient(plainOptions(server.port))
+	defer admin.Close()
+	if err := admin.ReplicaOf(ctx, "127.0.0.1", fmt.Sprint(other.port)).Err(); err != nil {
+		t.Fatal(err)
+	}
+	wantPassing(t, "write", s.Write(ctx, cardRows(3, 2)))
+	wantPassing(t, "alive", s.Alive(ctx, 2))
+	if s.writes.conn != nil || s.signs.conn != nil {
+		t.Error("a connection to a replica is kept")
+	}
+}

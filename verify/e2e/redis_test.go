@@ -17,6 +17,7 @@ import (
 
 	"github.com/freshet-dev/freshet/sources/generate"
 	"github.com/freshet-dev/freshet/verify/checks"
+	"github.com/freshet-dev/freshet/verify/proxy"
 	"github.com/freshet-dev/freshet/verify/redisfault"
 )
 
@@ -25,10 +26,12 @@ import (
 type redisTrial struct {
 	*proof
 	store   *redisfault.Server
-	proxy   *redisfault.Proxy
+	door    *proxy.Proxy
 	sampler *redisfault.Sampler
 	run     *process
 	port    string
+
+	found func() // what there is to do once a fault was found; nil: nothing
 
 	feeding sync.Mutex
 	gen     *generate.Generator
@@ -52,18 +55,18 @@ func rowEvents(t *testing.T) int {
 func newRedisTrial(t *testing.T, delivery string) *redisTrial {
 	t.Helper()
 	store := startRedis(t)
-	proxy, err := redisfault.NewProxy(store.Addr)
+	door, err := proxy.Open(store.Addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(proxy.Close)
-	c := &redisTrial{proof: newProof(t, 0, delivery), store: store, proxy: proxy, port: freePort(t)}
+	t.Cleanup(door.Close)
+	c := &redisTrial{proof: newProof(t, 0, delivery), store: store, door: door, port: freePort(t)}
 	traffic := proofTraffic()
 	if n := rowEvents(t); n > 20_000 { // few events an entity, and none from the future
 		traffic.Cards, traffic.Users, traffic.Rate = n, n, float64(n)/900
 	}
 	c.gen = generate.New(traffic)
-	c.env = append(c.env, "FRESHET_ONLINE_STORE=redis://"+proxy.Addr, "FRESHET_ONLINE_STORE_WAIT=500ms", "FRESHET_LISTEN=127.0.0.1:"+c.port)
+	c.env = append(c.env, "FRESHET_ONLINE_STORE=redis://"+door.Addr(), "FRESHET_ONLINE_STORE_WAIT=500ms", "FRESHET_LISTEN=127.0.0.1:"+c.port)
 	c.run = start(t, "the run", build(t), c.env, "run", c.path)
 	c.feed(t)
 	c.settle(t)
@@ -98,6 +101,10 @@ func (c *redisTrial) fault(t *testing.T, name, counter string, breaks func(t *te
 		breaks(t)
 		c.run.until(t, time.Minute, counter+" counted it", func() bool { return c.metric(t, counter) > before })
 		found := time.Since(began)
+		if c.found != nil {
+			c.found()
+			c.found = nil
+		}
 		c.run.until(t, 5*time.Minute, "the store was whole", func() bool {
 			return c.metric(t, "freshet_online_missing_rows") == 0 && redisfault.Whole(context.Background(), c.store.Client, c.spec.Namespace)
 		})
@@ -202,9 +209,9 @@ func TestRedisFaults(t *testing.T) {
 	replica := startRedis(t)
 	c.fault(t, "Failover", "freshet_online_losses_total", func(t *testing.T) { c.failover(t, replica) })
 	c.fault(t, "Outage", "freshet_online_outages_total", func(t *testing.T) {
-		c.proxy.Point("")
+		c.door.Refuse()
 		c.run.until(t, time.Minute, "the stream went on without the store", func() bool { return c.metric(t, "freshet_online_missing_rows") > 0 })
-		c.proxy.Point(c.store.Addr)
+		c.door.Heal()
 	})
 	c.fault(t, "Slow", "freshet_online_outages_total", func(t *testing.T) {
 		must(t, c.store.Pause(ctx, 3*time.Second))
@@ -233,8 +240,10 @@ func (c *redisTrial) failover(t *testing.T, replica *redisfault.Server) {
 	c.feed(t)
 	c.run.until(t, time.Minute, "the old master took more rows", func() bool { return c.metric(t, "freshet_online_rows_total") >= accepted+1000 })
 	c.store = replica
-	c.sampler.Master(replica)
-	c.proxy.Point(replica.Addr)
+	// The replica has a copy of the old sign of life, which stands until the
+	// writer comes: the readers are led there when it has.
+	c.found = func() { c.sampler.Master(replica) }
+	c.door.Repoint(replica.Addr)
 }
 
 func startRedis(t *testing.T) *redisfault.Server {
