@@ -123,7 +123,9 @@ func (d *duel) restore(s *snapshot, h history) error {
 		}
 	}
 	steps := slices.Clone(s.seen)
-	if s.byPartition {
+	// Which of two twins comes first decides which is the duplicate, where that is
+	// not known: before the snapshot.
+	if s.byPartition && len(r.Rebuilt()) == 0 {
 		slices.SortStableFunc(steps, func(a, b step) int { return int(a.record.Partition) - int(b.record.Partition) })
 	}
 	for _, again := range steps {
