@@ -265,6 +265,24 @@ var table = []mutant{
 		file: "features/retract.go",
 		old:  "|| !m.log.undisturbed(m.state, m.t-r.reach) {",
 		new:  "|| !m.log.undisturbed(m.state, m.t-r.reach/2) {",
+	},
+	{
+		name: "restored: the numbers of texts are those of the snapshot",
+		file: "features/snapshotattach.go",
+		old:  "\t\t\tx.rows.Set(at, number)\n",
+		new:  "",
+	},
+	{
+		name: "restored: the first record behind a group's cut is taken for one that it has",
+		file: "features/snapshot.go",
+		old:  "offset < cuts[partition]",
+		new:  "offset <= cuts[partition]",
+	},
+	{
+		name: "restored: a duplicate of another partition is taken for new",
+		file: "features/admit.go",
+		old:  "if known && s.noting {",
+		new:  "if known && s.noting && s.newest == 0 {",
 		more: true,
 	},
 }
