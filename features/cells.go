@@ -123,7 +123,6 @@ func (l *logPlan) cursor(v *viewPlan, f *spec.Feature, agg *aggregate.Aggregatio
 	want.scanned = want.by || want.last > 0 || (want.delay > 0 && want.life != nil)
 	for _, p := range agg.Parts(n) {
 		delayed := want.delay > 0 && (p == aggregate.Distinct || !p.Retractable()) && !p.Walks() && !p.Counted()
-		delayed = delayed || (p == aggregate.Best && want.life == nil)
 		want.scanned = want.scanned || delayed || (p == aggregate.Gaps && (want.delay > 0 || want.life != nil))
 	}
 	l.span = max(l.span, want.delay+reach)
@@ -200,7 +199,7 @@ func (l *logPlan) part(k *cursorPlan, p partPlan) *partPlan {
 		if !k.scanned {
 			p.newest = l.newest(&p)
 		}
-	case aggregate.Smallest, aggregate.Largest:
+	case aggregate.Smallest, aggregate.Largest, aggregate.Best:
 		if !k.scanned && k.life == nil {
 			p.stack = l.stack(k, &p)
 		}
@@ -238,14 +237,18 @@ func (l *logPlan) histogram() *censusPlan {
 }
 
 func (l *logPlan) stack(k *cursorPlan, p *partPlan) *stackPlan {
-	largest := p.part == aggregate.Largest
+	want := stackPlan{bit: p.bit, lane: p.lane, largest: p.part != aggregate.Smallest, number: p.number}
+	if p.part == aggregate.Best {
+		want.lane, want.number, want.ties = p.order-1, p.orders, true
+	}
 	for _, x := range l.stacks {
-		if x.bit == p.bit && x.lane == p.lane && x.largest == largest {
+		if x.bit == want.bit && x.lane == want.lane && x.largest == want.largest && x.ties == want.ties {
 			x.reach = max(x.reach, k.length)
 			return x
 		}
 	}
-	x := &stackPlan{bit: p.bit, lane: p.lane, largest: largest, number: p.number, reach: k.length}
+	x := &want
+	x.reach = k.length
 	l.stacks = append(l.stacks, x)
 	return x
 }

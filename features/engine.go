@@ -42,6 +42,7 @@ type Engine struct {
 	ofVector []event.Value
 	ofRow    []event.Value
 	extreme  [2]uint64
+	best     [5]uint64
 	about    [1]uint64
 	oldest   [3]uint64
 	env      expr.Env

@@ -65,7 +65,7 @@ func (l *entityLog) account(e *Engine, w, row []uint64, i int) {
 		if l.plan.has(row, x.bit) && t > now-x.reach {
 			l.stacks.Expire(w[x.at:], now-x.reach)
 			code := aggregate.OrderCode(l.plan.word(row, x.lane), x.number)
-			l.stacks.Put(w[x.at:], t, code, x.largest)
+			l.stacks.Put(w[x.at:], t, code, x.largest, x.ties)
 		}
 	}
 	for _, x := range l.plan.newests {

@@ -206,7 +206,7 @@ func (p *partPlan) runs(k *cursorPlan) bool {
 	switch p.part {
 	case aggregate.Newest, aggregate.Tail, aggregate.TailDistinct, aggregate.Run:
 		return false
-	case aggregate.Smallest, aggregate.Largest, aggregate.Oldest:
+	case aggregate.Smallest, aggregate.Largest, aggregate.Oldest, aggregate.Best:
 		return k.life != nil // nothing leaves a life
 	}
 	return true
@@ -237,6 +237,7 @@ type newestPlan struct {
 type stackPlan struct {
 	bit, lane int
 	largest   bool
+	ties      bool // equal ones are kept: the earliest is asked for
 	number    aggregate.Number
 	reach     int64 // ms: the longest window that asks
 	at        int

@@ -22,12 +22,39 @@ func (e *Engine) part(x *cellOut, p *partPlan, m *moment, words []uint64) []uint
 	case p.part == aggregate.Oldest:
 		return e.oldestOf(x.cursor, p, m)
 	}
-	code, ok := m.log.stacks.Best(m.state[p.stack.at:], m.t-x.cursor.length)
+	t, code, ok := m.log.stacks.First(m.state[p.stack.at:], m.t-x.cursor.length)
 	if !ok {
 		panic("features: a window has events and no extreme")
 	}
+	if p.part == aggregate.Best {
+		return e.bestOf(x.cursor, p, m, t, code)
+	}
 	e.extreme[0], e.extreme[1] = 1, code
 	return e.extreme[:]
+}
+
+// bestOf is the Best part of a sliding window without delay, whose best input is
+// of a time and has an order code.
+func (e *Engine) bestOf(k *cursorPlan, p *partPlan, m *moment, t int64, code uint64) []uint64 {
+	clear(e.best[:])
+	if !e.bestAt(m.log, p, m.rows, t, code, e.best[:]) { // it was folded
+		e.scanPart(m.log, p, m.rows, m.log.rows.FirstAfter(m.rows, m.t-k.length), m.log.plan.len(m.rows), e.best[:])
+	}
+	return e.best[:]
+}
+
+// bestAt puts the rows of a time that have an order code into a Best part, and
+// reports whether there are any.
+func (e *Engine) bestAt(l *entityLog, p *partPlan, rows []uint64, t int64, code uint64, words []uint64) (found bool) {
+	for i := l.rows.FirstAfter(rows, t-1); i < l.plan.len(rows) && l.plan.timeAt(rows, i) == t; i++ {
+		l.steps++
+		row := l.plan.row(rows, i)
+		if in := l.plan.input(row, p); l.plan.has(row, p.bit) && in.Order == code {
+			p.part.Add(words, in, p.number)
+			found = true
+		}
+	}
+	return found
 }
 
 // oldestOf is the Oldest part of a sliding window without delay: its first row

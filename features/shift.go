@@ -120,9 +120,11 @@ func (e *Engine) shiftExtreme(s *shift, p *partPlan, words []uint64) {
 	t, code, ok := l.stacks.First(s.state[p.stack.at:], kept)
 	switch {
 	case !ok:
-	case t < s.t, t == s.t && (s.to == l.plan.len(s.rows) || l.plan.timeAt(s.rows, s.to) > s.t):
+	case t > s.t, t == s.t && s.to < l.plan.len(s.rows) && l.plan.timeAt(s.rows, s.to) == s.t: // one that is not seen is better than what is
+		first = s.to
+	case p.part != aggregate.Best:
 		words[0], words[1] = 1, code
-	default: // one that is not seen is better than what is
+	case !e.bestAt(l, p, s.rows, t, code, words):
 		first = s.to
 	}
 	e.scanPart(l, p, s.rows, s.from, first, words)

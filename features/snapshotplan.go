@@ -100,7 +100,7 @@ func (l *logPlan) hash() string {
 		d.put("newest", x.bit, x.lane, x.at)
 	}
 	for _, x := range l.stacks {
-		d.put("stack", x.bit, x.lane, x.largest, x.number, x.reach, x.at)
+		d.put("stack", x.bit, x.lane, x.largest, x.ties, x.number, x.reach, x.at)
 	}
 	for _, x := range l.tables {
 		d.put("table", x.bit, x.lane, x.life != nil, x.unique, x.reach, x.keep, x.at, x.sketch, x.memories, len(x.counts))

@@ -50,6 +50,7 @@ const flatWindows = `
       last:  {aggregation: last, field: mcc, windows: [1000s]}
       first: {aggregation: first, field: mcc, filter: ok, windows: [1000s]}
       min:   {aggregation: min, field: qty, windows: [500s, 1000s]}
+      best:  {aggregation: argmax, field: mcc, order_by: qty, windows: [500s, 1000s]}
       kinds: {aggregation: count_distinct, field: mcc, windows: [500s, 1000s]}
       new:   {aggregation: is_new, field: mcc, windows: [1000s]}
       bits:  {aggregation: entropy, field: mcc, windows: [1000s]}

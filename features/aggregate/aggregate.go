@@ -113,7 +113,6 @@ const (
 	firstCost    = "the events from the window's beginning to the first that reaches it: one, without a filter"
 	newestCost   = "O(1) for all windows together"
 	walkCost     = "for each window the events from the newest back to the last one that is needed"
-	scanCost     = "the events of each window; without windows O(1)"
 	decayCost    = "O(1) for each half-life, one exponential"
 )
 

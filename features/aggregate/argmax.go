@@ -3,9 +3,9 @@ package aggregate
 var argmax = Aggregation{
 	Name:    "argmax",
 	Formula: "x of the event with the largest `order_by`, of several the earliest",
-	Memory:  "8 B; 40 B more without windows",
+	Memory:  "8 B; some 16 B for each of the largest since; 40 B without windows",
 	Exact:   "exact",
-	Cost:    scanCost,
+	Cost:    stackCost + "; delayed the events of the window",
 	Empty:   "null",
 	Result:  "the input's type",
 	Input:   true,

@@ -53,8 +53,9 @@ func (s *Stacks) First(h []uint64, t int64) (time int64, code uint64, ok bool) {
 	return int64(live[lo*entryWords]), live[lo*entryWords+1], true
 }
 
-// Put adds a value.
-func (s *Stacks) Put(h []uint64, t int64, code uint64, largest bool) {
+// Put adds a value. With ties, a stack keeps those that have an equal one later,
+// too: the first entry inside a window is the earliest of its best values.
+func (s *Stacks) Put(h []uint64, t int64, code uint64, largest, ties bool) {
 	n := s.Len(h)
 	var live []uint64
 	if n > 0 {
@@ -64,14 +65,14 @@ func (s *Stacks) Put(h []uint64, t int64, code uint64, largest bool) {
 	for at > 0 && int64(live[(at-1)*entryWords]) > t {
 		at--
 	}
-	if at < n && !better(code, live[at*entryWords+1], largest) {
+	if at < n && !better(code, live[at*entryWords+1], largest) && !(ties && code == live[at*entryWords+1]) {
 		return
 	}
 	if at > 0 && int64(live[(at-1)*entryWords]) == t && !better(code, live[(at-1)*entryWords+1], largest) {
 		return
 	}
 	from := at // entries [from, at) are no better than the value
-	for from > 0 && !better(live[(from-1)*entryWords+1], code, largest) {
+	for from > 0 && !better(live[(from-1)*entryWords+1], code, largest) && !(ties && code == live[(from-1)*entryWords+1]) {
 		from--
 	}
 	if from < at {

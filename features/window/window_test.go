@@ -25,7 +25,7 @@ func stackAgrees(t *rapid.T) {
 	for range rapid.IntRange(1, 60).Draw(t, "n") {
 		p := point{rapid.Int64Range(1, 30).Draw(t, "t"), rapid.Uint64Range(0, 9).Draw(t, "code")}
 		if p.t > expired {
-			stacks.Put(h, p.t, p.code, largest)
+			stacks.Put(h, p.t, p.code, largest, false)
 			all = append(all, p)
 		}
 		if rapid.IntRange(0, 9).Draw(t, "expire") == 0 {

@@ -249,8 +249,8 @@ var table = []mutant{
 	{
 		name: "window moved back: an extreme that is not seen yet",
 		file: "features/shift.go",
-		old:  "first = s.to\n",
-		new:  "words[0], words[1] = 1, code\n",
+		old:  "case t > s.t, t == s.t &&",
+		new:  "case t == s.t &&",
 		more: true,
 	},
 	{
@@ -283,6 +283,13 @@ var table = []mutant{
 		file: "features/admit.go",
 		old:  "if known && s.noting {",
 		new:  "if known && s.noting && s.newest == 0 {",
+		more: true,
+	},
+	{
+		name: "argmax: of equal ones the latest wins",
+		file: "features/window/stack.go",
+		old:  "code, largest) && !(ties && code == live[(from-1)*entryWords+1]) {",
+		new:  "code, largest) {",
 		more: true,
 	},
 }
