@@ -181,13 +181,12 @@ func TestASlowStoreIsNotAway(t *testing.T) {
 					cfg.Consumer, cfg.Output, cfg.DeadLetters, cfg.Metrics = paired{consumer, x}, x, x, w.metrics
 					cfg.Limits.BatchRecords = 20_000
 				})
+				for i := range 5000 { // one step, so they are there before it is polled
+					w.broker.append(transactions, 0, clock0, txn(fmt.Sprint("t", i), fmt.Sprint("c", i), i/10, "1.00"))
+				}
 				ctx, cancel := context.WithCancel(t.Context())
 				done := make(chan error)
 				go func() { done <- r.Run(ctx) }()
-				pass(time.Second)
-				for i := range 5000 { // one step
-					w.broker.append(transactions, 0, clock0, txn(fmt.Sprint("t", i), fmt.Sprint("c", i), i/10, "1.00"))
-				}
 				pass(20 * time.Second)
 				cancel()
 				if err := <-done; err != nil {
