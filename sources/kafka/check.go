@@ -57,6 +57,8 @@ func topicError(where, name string, detail kadm.TopicDetail) error {
 		return fmt.Errorf("no right to read topic %s on kafka at %s: grant Describe and Read on it: %w", name, where, detail.Err)
 	case detail.Err != nil:
 		return fmt.Errorf("topic %s on kafka at %s: %w", name, where, detail.Err)
+	case detail.ID == kadm.TopicID{}:
+		return fmt.Errorf("kafka at %s is older than 2.8 and gives topic %s no id: one that is made anew would be read on as if it were the old one: upgrade the cluster", where, name)
 	}
 	return nil
 }

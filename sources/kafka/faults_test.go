@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/freshet-dev/freshet/sources"
 	"github.com/freshet-dev/freshet/sources/kafkaclient"
@@ -81,6 +82,13 @@ func TestStartIsRefusedWhere(t *testing.T) {
 	bad.Client.Brokers = nil
 	_, err = NewConsumer(t.Context(), bad)
 	mustSay(t, err, "no Kafka brokers", "--brokers")
+}
+
+// Without the ids of topics one that was made anew looks like the old one.
+func TestOldBrokersAreRefused(t *testing.T) {
+	f := begin(t, inProcess(t, kfake.MaxVersions(kversion.V2_7_0())), 1)
+	_, err := NewConsumer(t.Context(), f.config())
+	mustSay(t, err, "older than 2.8", "upgrade the cluster")
 }
 
 // A committed position that the log no longer holds is never reset silently.
