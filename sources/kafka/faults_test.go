@@ -214,7 +214,7 @@ func TestTopicsThatChangeEndTheRun(t *testing.T) {
 	for name, change := range changes {
 		t.Run(name, func(t *testing.T) {
 			f := begin(t, client, 1)
-			f.adjust = func(c *Config) { c.TopicCheck = 20 * time.Millisecond }
+			f.adjust = func(c *Config) { c.TopicCheck = 300 * time.Millisecond } // no look falls between a deletion and what follows it
 			c := f.open(t)
 			defer shut(c)
 			if err := until(t, c, isOwned); err != nil {
