@@ -82,11 +82,13 @@ func chaos(ctx context.Context, o options) error {
 	defer s.close()
 	var failed []string
 	for _, r := range chosen {
-		if n := r.trials(o); n == 0 {
+		before := s.before(r, o)
+		n := r.trials(o) - before
+		if n <= 0 {
 			continue
 		}
-		result := s.runRow(ctx, r, o)
-		if err := s.publish(result, o); err != nil {
+		result := s.runRow(ctx, r, n, o)
+		if err := s.publish(result, before, o); err != nil {
 			return err
 		}
 		if result.Failures > 0 {

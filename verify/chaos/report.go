@@ -91,12 +91,12 @@ type result struct {
 const mostTold = 10
 
 // runRow runs a row to its end.
-func (s *stage) runRow(ctx context.Context, r *row, o options) *result {
+func (s *stage) runRow(ctx context.Context, r *row, n int, o options) *result {
 	seed := s.seedOf(r, o)
-	t := &trials{ctx: ctx, stage: s, row: r, n: r.trials(o), long: o.form == "long", seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), counts: map[string]int64{}}
+	t := &trials{ctx: ctx, stage: s, row: r, n: n, long: o.form == "long", seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), counts: map[string]int64{}}
 	began := time.Now()
 	t.say("%d trials, seed %d", t.n, seed)
-	if err := r.run(t); err != nil {
+	if err := r.run(t); err != nil && ctx.Err() == nil { // of a run that was stopped, the trials count that were done
 		t.fail("%v", err)
 	}
 	out := &result{Row: r.name, N: t.done, Failures: len(t.failures), Seed: seed, Seconds: float64(time.Since(began).Milliseconds()) / 1000,
@@ -104,7 +104,7 @@ func (s *stage) runRow(ctx context.Context, r *row, o options) *result {
 	if t.done > 0 && len(t.failures) == 0 {
 		out.Upper = 3 / float64(t.done)
 	}
-	if t.done == 0 && len(t.failures) == 0 {
+	if t.done == 0 && len(t.failures) == 0 && ctx.Err() == nil {
 		out.Failures, out.What = 1, []string{"no trial was made"}
 	}
 	if out.Failures > 0 {
@@ -113,17 +113,43 @@ func (s *stage) runRow(ctx context.Context, r *row, o options) *result {
 	return out
 }
 
-// publish prints a result, keeps it, and adds it to the track record.
-func (s *stage) publish(r *result, o options) error {
+// before is how many trials of a row in full were made of this commit without
+// a failure: a long form that was stopped goes on there.
+func (s *stage) before(r *row, o options) int {
+	if o.form != "long" || o.n > 0 || strings.HasSuffix(s.commit, "+") {
+		return 0
+	}
+	var last result
+	raw, err := os.ReadFile(s.file(r.name, o))
+	if err != nil || json.Unmarshal(raw, &last) != nil || last.Commit != s.commit || last.Failures > 0 {
+		return 0
+	}
+	return last.N
+}
+
+// file is where the result of a row lies.
+func (s *stage) file(row string, o options) string {
+	return filepath.Join(s.out, row+"-"+o.form+".json")
+}
+
+// publish prints a result, keeps it, and adds it to the track record. before is
+// how many trials of this commit it adds to.
+func (s *stage) publish(r *result, before int, o options) error {
 	line, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}
 	fmt.Printf("%s\n", line)
-	if err := os.WriteFile(filepath.Join(s.out, r.Row+".json"), append(line, '\n'), 0o600); err != nil {
+	all := *r
+	all.N += before
+	kept, err := json.Marshal(&all)
+	if err != nil {
 		return err
 	}
-	if o.track == "" {
+	if err := os.WriteFile(s.file(r.Row, o), append(kept, '\n'), 0o600); err != nil {
+		return err
+	}
+	if o.track == "" || r.N == 0 {
 		return nil
 	}
 	f, err := os.OpenFile(o.track, os.O_APPEND|os.O_WRONLY, 0)
