@@ -94,7 +94,7 @@ func (t *trials) freeze(k int) string {
 	if (k+t.rng.IntN(2))%2 == 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s:%d:stop", points[t.rng.IntN(len(points))], 30+t.rng.IntN(40))
+	return fmt.Sprintf("%s:%d:stop", points[t.rng.IntN(len(points))], 60+t.rng.IntN(80))
 }
 
 // freezeOnce freezes the owner, lets the other take over and go on for a while,
@@ -102,7 +102,7 @@ func (t *trials) freeze(k int) string {
 func (t *trials) freezeOnce(h *history, owner, other *instance) error {
 	stop := h.feed(t.ctx, 150)
 	defer func() { _ = stop() }()
-	deadline := time.Now().Add(time.Duration(2+t.rng.IntN(3)) * time.Second)
+	deadline := time.Now().Add(time.Duration(2+t.rng.IntN(4)) * time.Second)
 	for !owner.frozen() && time.Now().Before(deadline) { // at a named place
 		if owner.ended() {
 			return &diedError{owner.process, "it was frozen"}
