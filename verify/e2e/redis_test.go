@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/freshet-dev/freshet/sources/generate"
@@ -26,6 +27,7 @@ import (
 type redisTrial struct {
 	*proof
 	store   *redisfault.Server
+	cluster *redisfault.Cluster // instead of store
 	door    *proxy.Proxy
 	sampler *redisfault.Sampler
 	run     *process
@@ -61,17 +63,31 @@ func newRedisTrial(t *testing.T, delivery string) *redisTrial {
 	}
 	t.Cleanup(door.Close)
 	c := &redisTrial{proof: newProof(t, 0, delivery), store: store, door: door, port: freePort(t)}
+	c.begin(t, "redis://"+door.Addr())
+	c.sampler = redisfault.Sample(store, c.spec.Namespace, 1)
+	return c
+}
+
+// begin starts the run on a store and brings the first rows there.
+func (c *redisTrial) begin(t *testing.T, url string, env ...string) {
+	t.Helper()
 	traffic := proofTraffic()
 	if n := rowEvents(t); n > 20_000 { // few events an entity, and none from the future
 		traffic.Cards, traffic.Users, traffic.Rate = n, n, float64(n)/900
 	}
 	c.gen = generate.New(traffic)
-	c.env = append(c.env, "FRESHET_ONLINE_STORE=redis://"+door.Addr(), "FRESHET_ONLINE_STORE_WAIT=500ms", "FRESHET_LISTEN=127.0.0.1:"+c.port)
+	c.env = append(append(c.env, env...), "FRESHET_ONLINE_STORE="+url, "FRESHET_ONLINE_STORE_WAIT=500ms", "FRESHET_LISTEN=127.0.0.1:"+c.port)
 	c.run = start(t, "the run", build(t), c.env, "run", c.path)
 	c.feed(t)
 	c.settle(t)
-	c.sampler = redisfault.Sample(store, c.spec.Namespace, 1)
-	return c
+}
+
+// client is of the server or the cluster that has the rows.
+func (c *redisTrial) client() redis.UniversalClient {
+	if c.cluster != nil {
+		return c.cluster.Client
+	}
+	return c.store.Client
 }
 
 func (c *redisTrial) feed(t *testing.T) {
@@ -86,7 +102,7 @@ func (c *redisTrial) settle(t *testing.T) {
 	total := c.srv.end(t, c.topics)
 	c.run.until(t, 5*time.Minute, "all was committed and every row was there", func() bool {
 		return c.srv.committed(t, c.group) == total && c.metric(t, "freshet_online_missing_rows") == 0 &&
-			redisfault.Whole(context.Background(), c.store.Client, c.spec.Namespace)
+			redisfault.Whole(context.Background(), c.client(), c.spec.Namespace)
 	})
 }
 
@@ -106,7 +122,7 @@ func (c *redisTrial) fault(t *testing.T, name, counter string, breaks func(t *te
 			c.found = nil
 		}
 		c.run.until(t, 5*time.Minute, "the store was whole", func() bool {
-			return c.metric(t, "freshet_online_missing_rows") == 0 && redisfault.Whole(context.Background(), c.store.Client, c.spec.Namespace)
+			return c.metric(t, "freshet_online_missing_rows") == 0 && redisfault.Whole(context.Background(), c.client(), c.spec.Namespace)
 		})
 		whole := time.Since(began)
 		fed.Wait()
@@ -120,7 +136,7 @@ func (c *redisTrial) fault(t *testing.T, name, counter string, breaks func(t *te
 // judge holds all that was written so far against the oracle.
 func (c *redisTrial) judge(t *testing.T) *checks.Verdict {
 	t.Helper()
-	rows, err := redisfault.Rows(context.Background(), c.store.Client, c.spec.Namespace)
+	rows, err := redisfault.Rows(context.Background(), c.client(), c.spec.Namespace)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,6 +239,32 @@ func TestRedisFaults(t *testing.T) {
 		must(t, c.store.Set(ctx, "maxmemory", "0"))
 	})
 	c.end(t)
+}
+
+// TestRedisClusterFaults wipes a node of a cluster under the built binary, and then
+// kills one whose replica takes over: every row and record equals the oracle.
+func TestRedisClusterFaults(t *testing.T) {
+	cluster, err := redisfault.StartCluster(context.Background(), 3, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	c := &redisTrial{proof: newProof(t, 0, "exactly_once"), cluster: cluster, port: freePort(t)}
+	c.begin(t, "redis://"+cluster.Masters[0].Addr+"?addr="+cluster.Masters[1].Addr, "FRESHET_REDIS_MODE=cluster")
+	ctx := context.Background()
+	c.fault(t, "AWipedNode", "freshet_online_losses_total", func(t *testing.T) {
+		if err := cluster.Masters[1].Client.FlushAll(ctx).Err(); err != nil {
+			t.Fatal(err)
+		}
+	})
+	c.fault(t, "ADeadNode", "freshet_online_write_errors_total", func(*testing.T) { cluster.Masters[2].Kill() })
+	if n := c.metric(t, "freshet_online_losses_total"); n != 1 {
+		t.Logf("%v losses: the replica lacked the newest rows", n)
+	}
+	c.run.signal(t, syscall.SIGTERM)
+	if code := c.run.wait(t, 20*time.Second); code != 0 {
+		t.Errorf("SIGTERM: exit code %d, want 0", code)
+	}
 }
 
 // failover promotes a replica while its master still takes rows, and repoints the

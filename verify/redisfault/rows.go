@@ -2,21 +2,38 @@ package redisfault
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// Rows reads every row below a namespace, by its key.
-func Rows(ctx context.Context, client *goredis.Client, namespace string) (map[string]map[string]string, error) {
+// Rows reads every row below a namespace, by its key, from a server or from all
+// masters of a cluster.
+func Rows(ctx context.Context, client goredis.UniversalClient, namespace string) (map[string]map[string]string, error) {
 	rows := map[string]map[string]string{}
+	var mu sync.Mutex
 	var keys []string
-	it := client.Scan(ctx, 0, "freshet:"+namespace+":{*", 5000).Iterator()
-	for it.Next(ctx) {
-		keys = append(keys, it.Val())
+	scan := func(ctx context.Context, node *goredis.Client) error {
+		it := node.Scan(ctx, 0, "freshet:"+namespace+":{*", 5000).Iterator()
+		for it.Next(ctx) {
+			mu.Lock()
+			keys = append(keys, it.Val())
+			mu.Unlock()
+		}
+		return it.Err()
 	}
-	if err := it.Err(); err != nil {
+	var err error
+	switch client := client.(type) {
+	case *goredis.Client:
+		err = scan(ctx, client)
+	case *goredis.ClusterClient:
+		err = client.ForEachMaster(ctx, scan)
+	}
+	if err != nil {
 		return nil, err
 	}
 	for len(keys) > 0 {
@@ -38,14 +55,35 @@ func Rows(ctx context.Context, client *goredis.Client, namespace string) (map[st
 }
 
 // Whole reports whether a writer vouches for every row: there is a sign of life
-// and the heartbeat does not say that rows are being written anew.
-func Whole(ctx context.Context, client *goredis.Client, namespace string) bool {
+// and no heartbeat says that rows are being written anew.
+func Whole(ctx context.Context, client goredis.UniversalClient, namespace string) bool {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	alive, err := client.Exists(ctx, "freshet:"+namespace+":alive").Result()
 	if err != nil || alive == 0 {
 		return false
 	}
-	beat, err := client.Get(ctx, "freshet:"+namespace+":heartbeat").Result()
-	return err == nil && !strings.HasSuffix(beat, "rewriting")
+	key, beats := "freshet:"+namespace+":heartbeat", 0
+	keys := []string{key}
+	if _, cluster := client.(*goredis.ClusterClient); cluster {
+		keys = nil
+		for n := range heartbeatsOfACluster {
+			keys = append(keys, fmt.Sprintf("%s:{%d}", key, n))
+		}
+	}
+	for _, key := range keys {
+		beat, err := client.Get(ctx, key).Result()
+		switch {
+		case errors.Is(err, goredis.Nil):
+		case err != nil || strings.HasSuffix(beat, "rewriting"):
+			return false
+		default:
+			beats++
+		}
+	}
+	return beats > 0
 }
+
+// heartbeatsOfACluster is how many keys are looked at for those of its masters:
+// a cluster of a few has them among the first.
+const heartbeatsOfACluster = 16
