@@ -273,16 +273,22 @@ func (e *Engine) settleState(p *plainReading, l *entityLog, w []uint64, f *frame
 		return false
 	}
 	rows := int64(l.rows.Len(w[atRows:]))
-	for i := range p.moments {
-		x := &p.moments[i]
-		s := plainSums{n: x.of.counted(w, rows)}
+	moments := p.moments
+	for i := range moments {
+		x := &moments[i]
+		n := x.of.counted(w, rows)
+		if x.all {
+			x.settle(n, int64(w[x.of.sum]), w[x.of.squares], f)
+			continue
+		}
+		s := plainSums{n: n}
 		if x.of.sum >= 0 {
 			s.sum = int64(w[x.of.sum])
 		}
 		if x.of.squares >= 0 {
 			s.squares = w[x.of.squares]
 		}
-		x.settle(s, f)
+		x.settleEach(&s, f)
 	}
 	for i := range p.ratios {
 		x := &p.ratios[i]
@@ -317,7 +323,13 @@ func (e *Engine) settleFew(p *plainReading, l *entityLog, rows []uint64, t int64
 			}
 		}
 		for j := x.moments[0]; j < x.moments[1]; j++ {
-			p.moments[j].settle(sums[p.moments[j].of.column], f)
+			y := &p.moments[j]
+			s := &sums[y.of.column]
+			if y.all {
+				y.settle(s.n, s.sum, s.squares, f)
+			} else {
+				y.settleEach(s, f)
+			}
 		}
 		for j := x.ratios[0]; j < x.ratios[1]; j++ {
 			y := &p.ratios[j]
@@ -354,22 +366,22 @@ func (l *logPlan) gather(columns []plainColumn, sums []plainSums, row []uint64) 
 // small is how large a sum may be whose square fits into a word.
 const small = 1<<32 - 1
 
-// settle evaluates the formulas.
-func (x *plainMoments) settle(s plainSums, f *frame) {
-	hi, lo := bits.Mul64(uint64(s.n), s.squares)
-	if !x.all || s.n < 1 || hi != 0 || uint64(s.sum+small) > 2*small {
-		x.settleEach(&s, f)
+// settle evaluates all four formulas.
+func (x *plainMoments) settle(count, total int64, squares uint64, f *frame) {
+	hi, lo := bits.Mul64(uint64(count), squares)
+	if count < 1 || hi != 0 || uint64(total+small) > 2*small {
+		x.settleEach(&plainSums{count, total, squares}, f)
 		return
 	}
-	n, sum := float64(s.n), float64(s.sum)
+	n, sum := float64(count), float64(total)
 	f.set(x.outs[plainCount], n)
 	f.set(x.outs[plainSum], sum/x.divisor)
 	f.set(x.outs[plainMean], sum/(n*x.divisor))
-	if s.n == 1 {
+	if count == 1 {
 		x.cells[plainDev].lacking(1, x.outs[plainDev], f)
 		return
 	}
-	spread := float64(lo - uint64(s.sum*s.sum))
+	spread := float64(lo - uint64(total*total))
 	f.set(x.outs[plainDev], math.Sqrt(spread/n/(n-1))/x.divisor)
 }
 

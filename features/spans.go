@@ -230,18 +230,19 @@ func (l *entityLog) addInts(c *spanColumn, places []spanPlace, w []uint64, word 
 // next.
 func (l *entityLog) leaveSpans(w []uint64, t int64) uint64 {
 	rows, width, now, next := l.rows.All(w[atRows:]), l.plan.width, uint64(t)>>dueShift, uint64(dueNever)
-	wide := l.plan.fulls > 0 && l.isWide(w)
-	for i := range l.plan.spans {
-		x := &l.plan.spans[i]
-		due := w[x.at] >> tailBits
+	wide, spans := l.plan.fulls > 0 && l.isWide(w), l.plan.spans
+	for i := range spans {
+		x := &spans[i]
+		cursor := w[x.at]
+		due := cursor >> tailBits
 		if now >= due {
-			tail := int(w[x.at] & tailMask)
+			tail := int(cursor & tailMask)
 			if x.moments && !wide {
 				tail = x.leaveMoments(rows, tail, width, w, t-x.length)
 			} else {
 				tail = l.leaveSpan(x, rows, tail, w, t-x.length)
 			}
-			l.steps += int64(tail - int(w[x.at]&tailMask))
+			l.steps += int64(tail - int(cursor&tailMask))
 			// What comes next into an empty window comes at t or later.
 			left := t
 			if at := tail * width; at < len(rows) {
