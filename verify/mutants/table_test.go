@@ -117,8 +117,8 @@ var table = []mutant{
 	{
 		name: "an extreme outlives its window by a millisecond", more: true,
 		file: "features/partread.go",
-		old:  "m.log.stacks.Best(m.state[p.stack.at:], m.t-x.cursor.length)",
-		new:  "m.log.stacks.Best(m.state[p.stack.at:], m.t-x.cursor.length-1)",
+		old:  "m.log.stacks.First(m.state[p.stack.at:], m.t-x.cursor.length)",
+		new:  "m.log.stacks.First(m.state[p.stack.at:], m.t-x.cursor.length-1)",
 	},
 	{
 		name: "state is not kept for the allowed lateness", more: true,
@@ -189,8 +189,8 @@ var table = []mutant{
 	{
 		name: "gaps: a late event does not see the oldest of its window", more: true,
 		file: "features/beside.go",
-		old:  "for j := i - 1; j >= int(uint32(w[k.at])) && prev == 0; j-- {",
-		new:  "for j := i - 1; j > int(uint32(w[k.at])) && prev == 0; j-- {",
+		old:  "for j := i - 1; j >= k.tail(w) && prev == 0; j-- {",
+		new:  "for j := i - 1; j > k.tail(w) && prev == 0; j-- {",
 	},
 	{
 		name: "tile edge: a window past the budget begins a tile early",
