@@ -118,6 +118,10 @@ func (l *loop) all(ctx context.Context) error {
 		}
 		best = rate
 	}
+	if best == 0 {
+		fmt.Printf("| %s | does not sustain %d: of the probes of two seconds 90 %% are not readable within %v | | | | | |\n", l.target.name(), ladder[0], sustained)
+		return nil
+	}
 	fmt.Printf("| %s | sustains %d: of the probes of two seconds 90 %% are readable within %v | | | | | |\n", l.target.name(), best, sustained)
 	return l.measure(ctx, best/2, measureFor)
 }

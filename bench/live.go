@@ -99,6 +99,21 @@ func (r *rig) connect(ctx context.Context) error {
 		return err
 	}
 	r.redis = redis.NewClient(options)
+	if err := r.createTopics(ctx); err != nil {
+		return err
+	}
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		found, err := r.admin.ListTopics(ctx, r.topics()...)
+		if err == nil && found.Error() == nil {
+			return nil // a busy broker learns of them after it has made them
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("the topics did not appear within 30 s: %w", errors.Join(err, found.Error()))
+		}
+	}
+}
+
+func (r *rig) createTopics(ctx context.Context) error {
 	forever := "-1"
 	for _, topic := range r.topics() {
 		if _, err := r.admin.CreateTopic(ctx, livePartitions, 1, map[string]*string{"retention.ms": &forever}, topic); err != nil {
