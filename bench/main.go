@@ -18,6 +18,7 @@ var sections = []struct {
 	{"shape", benchShape},
 	{"memory", benchMemory},
 	{"snapshot", benchSnapshot},
+	{"checkpoint", benchCheckpoint},
 	{"file", benchFile},
 	{"kafka", benchKafka},
 	{"latency", benchLatency},

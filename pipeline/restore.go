@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/freshet-dev/freshet/config/spec"
 	"github.com/freshet-dev/freshet/features"
 	"github.com/freshet-dev/freshet/pipeline/checkpoint"
 	"github.com/freshet-dev/freshet/sources"
@@ -169,18 +170,22 @@ func (r *Runner) load(m *checkpoint.Manifest) (l *loaded, err error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		l, err = r.fill(m, e)
+		l = &loaded{engine: e}
+		l.restore, err = LoadCheckpoint(r.Checkpoints.Store, m, r.spec, e)
 	}()
 	r.await(done)
 	return l, err
 }
 
-func (r *Runner) fill(m *checkpoint.Manifest, e *features.Engine) (*loaded, error) {
+// LoadCheckpoint puts a checkpoint into an engine that has seen nothing, made
+// with the checkpoint's seed for the spec. Files are read and checked side by
+// side, and put in one after the other. After an error the engine is of no use.
+func LoadCheckpoint(store *checkpoint.Store, m *checkpoint.Manifest, s *spec.Spec, e *features.Engine) (*features.Restore, error) {
 	var logs []features.LogID
 	for _, l := range m.Logs {
 		logs = append(logs, features.LogID{Source: l.Source, Entity: l.Entity, Hash: l.Hash})
 	}
-	l := &loaded{e, features.NewRestore(e, logs)}
+	restore := features.NewRestore(e, logs)
 	type checked struct {
 		group int
 		data  *features.Group
@@ -193,11 +198,11 @@ func (r *Runner) fill(m *checkpoint.Manifest, e *features.Engine) (*loaded, erro
 	go func() {
 		for g, f := range m.Groups {
 			reading.Go(func() error {
-				b, err := r.Checkpoints.Store.Load(m, f)
+				b, err := store.Load(m, f)
 				if err != nil {
 					return err
 				}
-				data, err := l.restore.Check(g, b)
+				data, err := restore.Check(g, b)
 				if err == nil {
 					ready <- checked{g, data}
 				}
@@ -208,30 +213,30 @@ func (r *Runner) fill(m *checkpoint.Manifest, e *features.Engine) (*loaded, erro
 		close(ready)
 	}()
 	for c := range ready {
-		l.restore.Attach(c.data, r.cutsOf(m, func(s, p int) int64 { return m.Cuts[c.group][s][p] }))
+		restore.Attach(c.data, cutsOf(m, s, func(s, p int) int64 { return m.Cuts[c.group][s][p] }))
 	}
 	if err := <-failed; err != nil {
 		return nil, err
 	}
-	admission, err := r.Checkpoints.Store.Load(m, m.Admission)
+	admission, err := store.Load(m, m.Admission)
 	if err != nil {
 		return nil, err
 	}
-	verdicts, err := r.Checkpoints.Store.Load(m, m.Verdicts)
+	verdicts, err := store.Load(m, m.Verdicts)
 	if err != nil {
 		return nil, err
 	}
-	begin := r.cutsOf(m, func(s, p int) int64 { return m.Sources[s].Partitions[p].Begin })
-	end := r.cutsOf(m, func(s, p int) int64 { return m.Sources[s].Partitions[p].End })
-	return l, l.restore.Admission(admission, verdicts, begin, end)
+	begin := cutsOf(m, s, func(s, p int) int64 { return m.Sources[s].Partitions[p].Begin })
+	end := cutsOf(m, s, func(s, p int) int64 { return m.Sources[s].Partitions[p].End })
+	return restore, restore.Admission(admission, verdicts, begin, end)
 }
 
 // cutsOf gives positions of a manifest by the sources of the spec, which may
 // stand in another order there.
-func (r *Runner) cutsOf(m *checkpoint.Manifest, at func(source, partition int) int64) features.Cuts {
-	cuts := make(features.Cuts, len(r.spec.Sources))
+func cutsOf(m *checkpoint.Manifest, s *spec.Spec, at func(source, partition int) int64) features.Cuts {
+	cuts := make(features.Cuts, len(s.Sources))
 	for i := range m.Sources {
-		if src, ok := r.spec.Source(m.Sources[i].Name); ok {
+		if src, ok := s.Source(m.Sources[i].Name); ok {
 			for p := range m.Sources[i].Partitions {
 				cuts[src.Index] = append(cuts[src.Index], at(i, p))
 			}
