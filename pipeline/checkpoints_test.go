@@ -134,6 +134,7 @@ func (f *folder) spoil(rng *rand.Rand) {
 func (w *world) runFrom(change func(*Config)) (*Runner, error) {
 	w.broker.ends = true
 	c := w.broker.follower()
+	c.perPoll = w.perPoll
 	w.broker.assign(c.fakeConsumer)
 	r := w.runner(c, change)
 	return r, r.Run(context.Background())
@@ -172,6 +173,7 @@ func TestCrashesWithCheckpointsChangeNothing(t *testing.T) {
 					return nil
 				}
 			}
+			rough.perPoll = rng.IntN(15)
 			r, err := rough.runFrom(func(c *Config) {
 				f.kept([]time.Duration{1, 1, 1, time.Millisecond}[rng.IntN(4)])(c)
 				c.Limits.BatchRecords = 5 + rng.IntN(40)
@@ -312,6 +314,46 @@ func TestOffsetsSetBackRepeatNothing(t *testing.T) {
 				t.Errorf("%v counted, want %d", n, skipped)
 			}
 		})
+	}
+}
+
+// The same where the checkpoint is not of one moment: what lies between its
+// first cut and its last is replayed, and not emitted.
+func TestOffsetsSetBackIntoACheckpointRepeatNothing(t *testing.T) {
+	w, f := newWorld(t), newFolder()
+	w.fill(300, 3)
+	left := 12
+	w.output.fault = func([]sinks.Record) error {
+		if left--; left < 0 {
+			return errCrash
+		}
+		return nil
+	}
+	if _, err := w.runFrom(func(c *Config) { f.kept(1)(c); c.Limits.BatchRecords = 10 }); err == nil {
+		t.Fatal("it has not crashed")
+	}
+	w.output.fault = nil
+	m, before := f.manifest(t), len(w.output.all())
+	between := int64(0)
+	for id, p := range w.broker.partitions {
+		part := m.Sources[id.Source].Partitions[id.Partition]
+		between += part.End - part.Begin
+		p.committed, p.meta = part.Begin, ""
+	}
+	if between == 0 {
+		t.Fatal("the checkpoint is of one moment")
+	}
+	w.mustRunFrom(f.kept(time.Hour))
+	for _, r := range w.decoded()[before:] {
+		for s, src := range m.Sources {
+			for p, part := range src.Partitions {
+				for o := range part.End {
+					if r.Provenance.Place == fmt.Sprintf("%s:%d:%d", src.Name, p, o) {
+						t.Errorf("%s has left again (source %d)", r.Provenance.Place, s)
+					}
+				}
+			}
+		}
 	}
 }
 

@@ -32,6 +32,7 @@ type world struct {
 	tokens  *mask.Tokens
 	logs    *syncBuffer
 	metrics *prometheus.Registry
+	perPoll int // of runFrom: records of one partition in one poll; 0: all
 }
 
 type syncBuffer struct {
