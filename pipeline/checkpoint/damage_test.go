@@ -88,6 +88,18 @@ var damages = []struct {
 		d.now[name] = other.now[name]
 		return name + " is another cluster's"
 	}},
+	{"same file, other content", func(d *disk, m *Manifest, r *rand.Rand) string {
+		g := r.IntN(Groups)
+		buf := new(bytes.Buffer)
+		c := content{kind: GroupFile, group: g, cycle: m.Cycle, owner: m.Owner, identity: m.identity()}
+		payload := payloadOf(m.Cycle, g)
+		payload[r.IntN(len(payload))]++
+		if _, _, err := encode(buf, c, payload, Key{}); err != nil {
+			panic(err)
+		}
+		d.now[m.Groups[g].Name] = &inode{data: buf.Bytes()}
+		return m.Groups[g].Name + " was written again"
+	}},
 	{"file of another owner", func(d *disk, m *Manifest, r *rand.Rand) string {
 		g := r.IntN(Groups)
 		buf := new(bytes.Buffer)
