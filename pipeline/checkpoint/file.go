@@ -135,7 +135,7 @@ func encode(w io.Writer, c content, payload []byte, key Key) (size int64, sum ui
 	if _, err = w.Write(tail); err != nil {
 		return 0, 0, err
 	}
-	return size, crc32.Update(crc32.Checksum(head, castagnoli), castagnoli, tail), nil
+	return size, sumOf(head, tail), nil
 }
 
 // decode takes a file apart. The payload is part of b unless the file is
@@ -181,12 +181,18 @@ func decode(name string, b []byte, key Key) (c content, payload []byte, sum uint
 			return bad(fmt.Sprintf("the checksum of block %d is wrong", n))
 		}
 	}
-	sum = crc32.Update(crc32.Checksum(head, castagnoli), castagnoli, tail)
+	sum = sumOf(head, tail)
 	if !sealed {
 		return c, body, sum, nil
 	}
 	payload, err = key.open(name, head, body, int(length))
 	return c, payload, sum, err
+}
+
+// sumOf is a file's sum: of header, table and trailer without their own CRCs. What
+// ends with its CRC has the same CRC whatever it is.
+func sumOf(head, tail []byte) uint32 {
+	return crc32.Update(crc32.Checksum(head[:len(head)-4], castagnoli), castagnoli, tail[:len(tail)-4])
 }
 
 // checks reports whether b ends with the CRC of what is before.
