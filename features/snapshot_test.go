@@ -484,3 +484,46 @@ func TestSnapshotOfAnotherDefinition(t *testing.T) {
 		t.Errorf("v.modes is %s: its log was read from the start", got)
 	}
 }
+
+// Thousands of damaged groups are refused or attached, without a panic.
+func TestSnapshotOfAnyBytes(t *testing.T) {
+	r := newRunOf(t, specOf(wordy), 1)
+	random := rand.New(rand.NewPCG(19, 1))
+	for _, x := range r.payments(random, 400, 30, false) {
+		r.give(r.engine, x, nil)
+	}
+	r.engine.DropTouches()
+	group, o := r.engine.Group("c1"), features.Options{Seed: [16]byte{7}, Few: 1}
+	raw, attached := r.engine.AppendGroup(nil, group), 0
+	back := features.NewRestore(features.NewEngine(r.plan, o), r.plan.LogIDs())
+	for range 20_000 {
+		damaged := slices.Clone(raw)
+		for range 1 + random.IntN(2) {
+			switch at := random.IntN(len(damaged) - 8); random.IntN(4) {
+			case 0:
+				damaged[at] ^= 1 << random.IntN(8)
+			case 1:
+				damaged[at] = byte(random.IntN(256))
+			case 2:
+				clear(damaged[at : at+8])
+			default:
+				copy(damaged[at:], damaged[random.IntN(len(damaged)):])
+			}
+		}
+		if _, err := back.Check(group, slices.Clone(damaged)); err != nil {
+			continue
+		}
+		fresh := features.NewRestore(features.NewEngine(r.plan, o), r.plan.LogIDs())
+		g, err := fresh.Check(group, damaged)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fresh.Attach(g, nil)
+		if attached++; attached == 300 {
+			break
+		}
+	}
+	if attached == 0 {
+		t.Error("no damage was in a number")
+	}
+}
