@@ -93,6 +93,8 @@ func TestEnvironmentAloneReachesEveryKey(t *testing.T) {
 				value = "h:1"
 			case "watchdog_after":
 				value = "3m"
+			case "memory_limit":
+				value = "2GiB"
 			}
 			if len(key.OneOf) > 0 {
 				value = key.OneOf[0]
@@ -131,6 +133,8 @@ func TestFileRefusals(t *testing.T) {
 		{"interval", "commit_interval: 20\n", "is not a duration"},
 		{"few keys", "engine: {max_keys: 100}\n", "setting engine.max_keys"},
 		{"keys in words", "engine: {max_keys: many}\n", "is not a whole number, like 1000000"},
+		{"memory in words", "memory_limit: plenty\n", "is not an amount of memory, like 4GiB"},
+		{"memory bounds", "memory_limit: 64MiB\n", "64MiB is below 128MiB"},
 		{"watchdog bounds", "watchdog_after: 2s\n", "below 15s"},
 		{"interval bounds", "commit_interval: 1h\n", "outside 1ms to 10s"},
 		{"broker", "kafka: {brokers: localhost}\n", `"localhost" is not HOST:PORT`},

@@ -14,7 +14,7 @@ type Key struct {
 	OneOf   []string
 	Help    string
 
-	into func(*Settings) any // a pointer to the field: *string, *[]string, *bool, *int, *time.Duration, *Secret
+	into func(*Settings) any // a pointer to the field: *string, *[]string, *bool, *int, *time.Duration, *Bytes, *Secret
 }
 
 // Env is the environment variable of the key.
@@ -70,6 +70,8 @@ func runKeys() []Key {
 			into: func(s *Settings) any { return &s.Checkpoint.Copy }},
 		{Name: "entity_key_secret", Help: "Keys the tokens that stand for pii entities in Redis and in records",
 			into: func(s *Settings) any { return &s.EntityKeySecret }},
+		{Name: "memory_limit", Default: "0", Help: "Memory that the process may take, like 4GiB; 0 is the container's limit",
+			into: func(s *Settings) any { return &s.MemoryLimit }},
 		{Name: "engine.max_keys", Default: "0", Help: "Entities known at once, of each entity over each source; 0 is no bound",
 			into: func(s *Settings) any { return &s.Engine.MaxKeys }},
 	}
@@ -184,6 +186,10 @@ const leastCheckpoints = 3
 // minWatchdogAfter is longer than a group takes to replace a dead owner: less
 // would end processes that only wait for their turn.
 const minWatchdogAfter = SessionTimeout + 5*time.Second
+
+// leastMemory is what a run without any entities takes, and room for its
+// queues.
+const leastMemory = 128 << 20
 
 // leastKeys is one for each group of keys (features.Options.MaxKeys).
 const leastKeys = 256

@@ -126,6 +126,12 @@ func (s *Settings) set(v *viper.Viper, key Key) error {
 			return fmt.Errorf("%s is not a whole number, like 1000000", quote(text))
 		}
 		*field = n
+	case *Bytes:
+		n, err := parseBytes(text)
+		if err != nil {
+			return err
+		}
+		*field = n
 	case *time.Duration:
 		d, err := time.ParseDuration(text)
 		if err != nil {
@@ -219,6 +225,9 @@ func (s *Settings) check() []error {
 	}
 	if s.WatchdogAfter < minWatchdogAfter {
 		bad("watchdog_after", "%s is below %s: a hand-over takes so long where an owner has died", s.WatchdogAfter, minWatchdogAfter)
+	}
+	if s.MemoryLimit > 0 && s.MemoryLimit < leastMemory {
+		bad("memory_limit", "%s is below %s: a run without any entities takes about that (0: the container's limit)", s.MemoryLimit, Bytes(leastMemory))
 	}
 	if s.Engine.MaxKeys > 0 && s.Engine.MaxKeys < leastKeys {
 		bad("engine.max_keys", "%d is below %d: it is kept in 256 parts (0: no bound)", s.Engine.MaxKeys, leastKeys)

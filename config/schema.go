@@ -50,6 +50,8 @@ func (k Key) schema() *jsonschema.Schema {
 		s = &jsonschema.Schema{Type: "boolean"}
 	case *int:
 		s = &jsonschema.Schema{Type: "integer", Minimum: "0"}
+	case *Bytes:
+		s = &jsonschema.Schema{AnyOf: []*jsonschema.Schema{{Type: "string", Pattern: `^[0-9]+(KiB|MiB|GiB|TiB)?$`}, {Type: "integer", Minimum: "0"}}}
 	case *time.Duration:
 		s = &jsonschema.Schema{Type: "string", Pattern: `^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$`}
 	case *Secret:

@@ -24,8 +24,10 @@ type Settings struct {
 	// EntityKeySecret keys the tokens of pii entities. Losing or changing it
 	// makes every stored row unreachable.
 	EntityKeySecret Secret
-	Engine          Engine
-	Listen          string // host:port of metrics and health; "" or none: not at all
+	// MemoryLimit is what the process may take; 0: what its container may.
+	MemoryLimit Bytes
+	Engine      Engine
+	Listen      string // host:port of metrics and health; "" or none: not at all
 	// WatchdogAfter is how long nothing may be committed, although records wait
 	// and nothing says why, before the process ends with 70.
 	WatchdogAfter time.Duration

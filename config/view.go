@@ -40,6 +40,8 @@ func (s *Settings) View() []Line {
 			line.Value = fmt.Sprint(*field)
 		case *int:
 			line.Value = strconv.Itoa(*field)
+		case *Bytes:
+			line.Value = field.String()
 		case *time.Duration:
 			line.Value = field.String()
 		case *Secret:

@@ -26,6 +26,21 @@ func shareOf(maxKeys int) int {
 	return max(1, maxKeys/numGroups)
 }
 
+// leastShare is how many entities a group keeps whatever the memory: of so few
+// it is not the entities that take it.
+const leastShare = 64
+
+// KeepKeys tightens the key cap of each log to a part (0 to 1) of the entities
+// that it has now: memory runs out. Those past it leave when others come.
+func (e *Engine) KeepKeys(part float64) {
+	for _, l := range e.logs {
+		share := max(leastShare, int(part*float64(l.entities.live()))/numGroups+1)
+		if l.share == 0 || share < l.share {
+			l.share = share
+		}
+	}
+}
+
 // makeRoomFor evicts, where the group of a new entity is full.
 func (l *entityLog) makeRoomFor(e *Engine, h hash128) {
 	g := l.entities.group(h.hi)

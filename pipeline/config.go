@@ -106,6 +106,8 @@ type Limits struct {
 	WatchdogAfter time.Duration
 	// StallAfter is how long the loop may stand still and be called alive.
 	StallAfter time.Duration
+	// Memory is what the process may take in bytes; 0: any amount.
+	Memory int64
 	// ReadAhead bounds the bytes of records that were read and have to wait: on a
 	// standby for the owner's commit, on an owner that catches up for other
 	// partitions.

@@ -43,6 +43,7 @@ func (r *Runner) gather(ctx, work context.Context) error {
 			return fmt.Errorf("read the sources: %w", err)
 		}
 		r.Config.Health.beat()
+		r.lookAfterMemory(time.Now())
 		if err := r.take(work, poll); err != nil {
 			return err
 		}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // state is what a Runner is doing.
@@ -230,4 +232,19 @@ func (h *Health) Handler(metrics http.Handler) http.Handler {
 		mux.Handle("GET /metrics", metrics)
 	}
 	return mux
+}
+
+// standing makes the metrics of what an instance is worth: ready, a standby, short
+// of memory.
+func (m *metrics) standing(health *Health) {
+	m.standbyLag = prometheus.NewGauge(prometheus.GaugeOpts{Name: "freshet_standby_lag_records", Help: "Committed offsets that a standby has not applied yet; 0 on the active instance."})
+	m.restarts = prometheus.NewCounter(prometheus.CounterOpts{Name: "freshet_standby_restarts_total", Help: "How often a standby gave up its state, because it could not go on from there, and began anew."})
+	m.memoryLimited = prometheus.NewGauge(prometheus.GaugeOpts{Name: "freshet_memory_limited", Help: "1 once memory_limit keeps new entities from adding to those that are known."})
+	ready := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "freshet_ready", Help: "1 when ready: active and able to write, or a standby that has caught up."}, func() float64 {
+		if is, _ := health.Ready(); is {
+			return 1
+		}
+		return 0
+	})
+	m.collectors = append(m.collectors, m.standbyLag, m.restarts, m.memoryLimited, ready)
 }

@@ -29,6 +29,7 @@ type metrics struct {
 	specInfo, lagRecords, lagSeconds, watermark, processed   *prometheus.GaugeVec
 	stateKeys, stateBytes, assigned                          *prometheus.GaugeVec
 	restore, active, standbyLag                              prometheus.Gauge
+	memoryLimited                                            prometheus.Gauge
 	restarts                                                 prometheus.Counter
 	records, bytes, dropped, dead, enum, missing, status     *prometheus.CounterVec
 	transactions, onlineErrors, produceErrors, rebal, scores *prometheus.CounterVec
@@ -185,15 +186,8 @@ func (m *metrics) gauges(health *Health) {
 	m.restore = prometheus.NewGauge(prometheus.GaugeOpts{Name: "freshet_restore_progress_ratio", Help: "How much of the state is rebuilt, 0 to 1."})
 	m.active = prometheus.NewGauge(prometheus.GaugeOpts{Name: "freshet_active", Help: "1 on the active instance, 0 on a standby."})
 	m.missingRows = prometheus.NewGauge(prometheus.GaugeOpts{Name: "freshet_online_missing_rows", Help: "Rows that the online store lacks since it was away."})
-	m.standbyLag = prometheus.NewGauge(prometheus.GaugeOpts{Name: "freshet_standby_lag_records", Help: "Committed offsets that a standby has not applied yet; 0 on the active instance."})
-	m.restarts = prometheus.NewCounter(prometheus.CounterOpts{Name: "freshet_standby_restarts_total", Help: "How often a standby gave up its state, because it could not go on from there, and began anew."})
-	ready := prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "freshet_ready", Help: "1 when ready: active and able to write, or a standby that has caught up."}, func() float64 {
-		if is, _ := health.Ready(); is {
-			return 1
-		}
-		return 0
-	})
-	m.collectors = append(m.collectors, m.restore, m.active, m.standbyLag, m.restarts, ready, m.missingRows)
+	m.collectors = append(m.collectors, m.restore, m.active, m.missingRows)
+	m.standing(health)
 }
 
 func (m *metrics) counters() {

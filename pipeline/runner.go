@@ -28,6 +28,7 @@ type engine interface {
 	AppendGroup(dst []byte, group int) []byte
 	EndSnapshot(dst []byte) []byte
 	Stats() features.Stats
+	KeepKeys(part float64)
 }
 
 // reader is the part of features.Reader that the loop uses.
@@ -71,6 +72,7 @@ type Runner struct {
 	tickedAt   time.Time
 	readClock  int64 // last alive, ms
 	aliveFails bool
+	memory     memory
 	ended      bool
 }
 

@@ -191,6 +191,9 @@ func (p *plant) build(ctx context.Context, registry prometheus.Registerer) (runn
 		return nil, err
 	}
 	p.tellDelivery()
+	if c.Limits.Memory = p.limitMemory(); c.Limits.Memory > 0 {
+		c.Limits.ReadAhead = min(pipeline.DefaultReadAhead, c.Limits.Memory/16)
+	}
 	c.Limits.StoreWait, c.Limits.WatchdogAfter = p.settings.OnlineStoreWait, p.settings.WatchdogAfter
 	if p.fromFiles() {
 		c.Limits.StoreWait = waitForStore

@@ -1,0 +1,54 @@
+package pipeline
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// Design 2: memory that runs out becomes entities that are forgotten, counted and
+// told of, and nothing else: every event has its record.
+func TestMemoryThatRunsOutForgetsTheLongestSilent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		used := int64(50)
+		m := w.join(func(c *Config) { c.Metrics, c.Limits.Memory = w.metrics, 100 })
+		m.runner.memory.needed = func() int64 { return used }
+		w.broker.assign(m.consumer.fakeConsumer)
+		send := func(from, to int) {
+			for i := from; i < to; i++ {
+				w.broker.append(transactions, 0, clock0, txn(fmt.Sprint("t", i), fmt.Sprint("card-", i), i/1000, "1.00"))
+			}
+			pass(30 * time.Second)
+		}
+		send(0, 30_000)
+		if n := w.counter("freshet_memory_limited"); n != 0 || w.evicted() != 0 {
+			t.Fatalf("limited %v, %v evicted", n, w.evicted())
+		}
+		used = 80
+		pass(2 * time.Second)
+		send(30_000, 60_000)
+		if n := w.counter("freshet_memory_limited"); n != 1 || strings.Count(w.logs.String(), "memory_limit is near") != 1 {
+			t.Errorf("limited %v", n)
+		}
+		if n := w.evicted(); n < 29_000 || n > 35_000 {
+			t.Errorf("%v of 60,000 entities were forgotten", n)
+		}
+		used = 90
+		pass(5 * time.Second)
+		send(60_000, 61_000)
+		if n := w.evicted(); n < 33_000 {
+			t.Errorf("%v of 61,000 entities were forgotten, after there were to be fewer", n)
+		}
+		m.drain(t)
+		if n := len(w.output.all()); n != 61_000 {
+			t.Errorf("%d records of 61,000", n)
+		}
+	})
+}
+
+func (w *world) evicted() float64 {
+	return w.counter("freshet_evicted_keys_total", "card", "transactions")
+}
