@@ -317,15 +317,16 @@ func drawView(t *rapid.T, g *genSpec, name string) genView {
 	if source.distinct > 0 {
 		v.lines = append(v.lines, fmt.Sprintf("distinct_budget: %d", rapid.IntRange(1, source.distinct).Draw(t, "distinct_budget")))
 	}
-	if chance(t, "granularity", 8) {
-		v.lines = append(v.lines, "granularity: "+pick(t, "tile", "1ms", "7ms", "100ms", "1s"))
-	}
 	needed := time.Millisecond
 	for i := range rapid.IntRange(1, 6).Draw(t, "features") {
 		f, reach := drawFeature(t, source, fmt.Sprintf("f%d", i))
 		needed = max(needed, reach)
 		v.features = append(v.features, f)
 		g.instants = append(g.instants, reach)
+	}
+	if chance(t, "granularity", 8) {
+		tiles := slices.DeleteFunc([]string{"1ms", "7ms", "100ms", "1s"}, func(text string) bool { return needed > 1440*parseDuration(text) })
+		v.lines = append(v.lines, "granularity: "+pick(t, "tile", tiles...))
 	}
 	for i := range rapid.IntRange(0, 3).Draw(t, "derived") {
 		v.derived = append(v.derived, drawDerived(t, v, fmt.Sprintf("d%d", i)))

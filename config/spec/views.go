@@ -16,6 +16,9 @@ const (
 
 	refreshShare = 60 // a window is refreshed this many times within its length
 	minRefresh   = time.Second
+
+	defaultTiles = 60   // of one window, past the event budget
+	maxTiles     = 1440 // each reading of such an entity merges them, of every window
 )
 
 const entityPlace = "{entity}"
@@ -185,6 +188,7 @@ func (r *resolver) viewFeatures(t *viewText, v *View) {
 		t.definitions = append(t.definitions, d)
 		r.coveredByTTL(d, v, t)
 	}
+	r.coarseEnough(v, t)
 	if n, ok := t.m.get("derived"); ok {
 		t.derived = r.derivedTexts(n, t)
 	}
@@ -212,12 +216,45 @@ func (r *resolver) coveredByTTL(d *Definition, v *View, t *viewText) {
 		return
 	}
 	n, _ := t.m.nullable("ttl")
-	what := "window"
-	if d.Delay > 0 {
-		what = "delay and window"
-	}
 	r.errorf(n, "write ttl: "+FormatDuration(span)+" or more", "`ttl` %s is shorter than the longest %s of %s, %s",
-		FormatDuration(v.TTL), what, d.Name, FormatDuration(span))
+		FormatDuration(v.TTL), reachWord(d), d.Name, FormatDuration(span))
+}
+
+func reachWord(d *Definition) string {
+	if d.Delay > 0 {
+		return "delay and window"
+	}
+	return "window"
+}
+
+// coarseEnough refuses a granularity that makes more tiles than a reading may
+// merge (S26).
+func (r *resolver) coarseEnough(v *View, t *viewText) {
+	longest, of, what := time.Duration(0), "", ""
+	for _, d := range t.definitions {
+		for _, w := range d.Windows {
+			if w.Kind == Sliding && d.Delay+w.Length > longest {
+				longest, of, what = d.Delay+w.Length, d.Name, reachWord(d)
+			}
+		}
+	}
+	if v.Granularity == 0 || (longest-1)/v.Granularity < maxTiles {
+		return
+	}
+	n, _ := t.m.nullable("granularity")
+	r.errorf(n, "write granularity: "+FormatDuration(leastTile(longest))+" or more, or leave it out: then each window has "+itoa(defaultTiles),
+		"`granularity` %s cuts the longest %s of %s, %s, into %d tiles, and %d is the most: past `event_budget` each reading merges them all",
+		FormatDuration(v.Granularity), what, of, FormatDuration(longest), longest/v.Granularity, maxTiles)
+}
+
+// leastTile is the finest granularity of a window that reaches so far back, in
+// whole seconds, or in ms below one.
+func leastTile(reach time.Duration) time.Duration {
+	least, step := (reach+maxTiles-1)/maxTiles, time.Millisecond
+	if least > time.Second {
+		step = time.Second
+	}
+	return (least + step - 1) / step * step
 }
 
 // expandView makes the view of one entity.
