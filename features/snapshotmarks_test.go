@@ -1,0 +1,122 @@
+package features_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/freshet-dev/freshet/features"
+)
+
+// again is the run with an engine that was restored from this one's snapshot.
+func (r *run) again(o features.Options) *run {
+	r.t.Helper()
+	p := &photo{}
+	r.engine.DropTouches()
+	p.take(r.engine, 0, sent{})
+	other := *r
+	other.engine = p.restored(r.t, r, o, nil)
+	return &other
+}
+
+// What is known of entities that are gone is known after a restart.
+func TestSnapshotHasTheMarksOfWhatIsGone(t *testing.T) {
+	for _, few := range []int{0, 1} {
+		r := cappedRun(t, 1, few)
+		b := neighbours(r, 2)[1]
+		r.pay("0s", `"card":"a","qty":1`)
+		r.pay("5s", `"card":"`+b+`","qty":1`) // a is evicted
+		r = r.again(features.Options{Seed: [16]byte{7}, Few: few, MaxKeys: groups})
+		r.wantRead("v.n_10s", b, "6s", "1 WARMING")
+		r.wantRead("v.n_10s", "a", "6s", "0 WARMING")
+		r.pay("6s", `"card":"a"`) // b is evicted
+		r.want("v.n_10s", "1 WARMING", "v.ever", "1 WARMING")
+		if n := r.engine.Stats().Logs[0].Keys; n != 1 {
+			t.Errorf("%d keys, want 1", n)
+		}
+
+		r = newRunOf(t, specOf(capped), few)
+		r.pay("0s", `"card":"a","qty":1`)
+		r.engine.DropTouches()
+		for i := range 20 {
+			r.pay(fmt.Sprint(7200+i, "s"), fmt.Sprintf(`"card":"c%d"`, i))
+		}
+		r.wantRead("v.n_10s", "a", "0s", "0 INCOMPLETE") // forgotten, an hour after its last event
+		r.again(features.Options{Seed: [16]byte{7}, Few: few}).wantRead("v.n_10s", "a", "0s", "0 INCOMPLETE")
+	}
+}
+
+// A smaller cap than the one that the snapshot was written under is kept from
+// the next new key of a group on.
+func TestSnapshotUnderASmallerCap(t *testing.T) {
+	r := cappedRun(t, 10, 0)
+	keys := neighbours(r, 11)
+	for i, key := range keys[:10] {
+		r.pay(fmt.Sprint(i, "s"), `"card":"`+key+`"`)
+	}
+	r = r.again(features.Options{Seed: [16]byte{7}, MaxKeys: 3 * groups})
+	r.pay("10s", `"card":"`+keys[10]+`"`)
+	if s := r.engine.Stats().Logs[0]; s.Keys != 3 {
+		t.Errorf("%d keys are known, at most 3 may be", s.Keys)
+	}
+	r.wantRead("v.n_10s", keys[9], "11s", "1")
+}
+
+// A log that was defined otherwise is filled from the earliest record, while
+// another one of the same source keeps what it has, with the coverage that it
+// had: records from before are not there any more.
+func TestSnapshotOfAnotherDefinition(t *testing.T) {
+	r := newRunOf(t, specOf(wordy), 1)
+	all := r.payments(rand.New(rand.NewPCG(3, 1)), 300, 10, false)
+	for _, x := range all[:200] {
+		r.give(r.engine, x, nil)
+	}
+	r.engine.DropTouches()
+	p := &photo{}
+	for _, x := range all[:200] {
+		p.take(r.engine, -1, x)
+	}
+	p.take(r.engine, 0, all[199])
+	changed := newRunOf(t, strings.Replace(specOf(wordy), "session: 3s", "session: 4s", 1), 1)
+	back := features.NewRestore(changed.engine, r.plan.LogIDs())
+	if ids := back.Rebuilt(); len(ids) != 1 || ids[0].Source != "pay" || ids[0].Entity != "user" || !back.FromStart(0) || back.FromStart(1) {
+		t.Fatalf("to be rebuilt: %v", ids)
+	}
+	for g := range p.groups {
+		checked, err := back.Check(g, p.groups[g])
+		if err != nil {
+			t.Fatal(err)
+		}
+		back.Attach(checked, p.cuts[g])
+	}
+	if err := back.Admission(p.admission, p.refused, p.first, p.last); err != nil {
+		t.Fatal(err)
+	}
+	const earliest = 100 // of what is retained
+	for _, x := range all[earliest:200] {
+		if x.event.Source == 0 {
+			changed.give(changed.engine, x, nil)
+		}
+	}
+	changed.engine.EndReplay()
+	changed.engine.SetCoverage(0, features.Coverage{Since: start.UnixMilli() + earliest*200})
+	changed.engine.DropTouches()
+
+	fresh := newRunOf(t, strings.Replace(specOf(wordy), "session: 3s", "session: 4s", 1), 1)
+	for _, x := range all[:200] {
+		fresh.give(fresh.engine, x, nil)
+	}
+	for _, key := range []string{"c1", "c2", "c3"} {
+		for _, name := range []string{"v.modes", "v.q_10s", "v.last_10s", "v.ever"} {
+			changed.wantRead(name, key, "41s", fresh.read(name, key, "41s"))
+		}
+	}
+	got := changed.read("w.sum", "u1", "41s")
+	if want := fresh.read("w.sum", "u1", "41s"); got != want && got != want+" WARMING" {
+		t.Errorf("w.sum is %s, want %s", got, want)
+	}
+	if got := changed.read("v.modes", "c1", "41s"); strings.Contains(got, "WARMING") {
+		t.Errorf("v.modes is %s: its log was read from the start", got)
+	}
+}
