@@ -72,7 +72,7 @@ func startCopy(r *rig) (target, error) {
 	var err error
 	c.session, err = kgo.NewGroupTransactSession(kgo.SeedBrokers(r.brokers), kgo.ConsumerGroup(r.namespace+"-copy"), kgo.TransactionalID(r.namespace),
 		kgo.ConsumeTopics(r.inputs()...), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxWait(100*time.Millisecond),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.MetadataMinAge(50*time.Millisecond), kgo.RequireStableFetchOffsets())
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.MetadataMinAge(50*time.Millisecond))
 	if err != nil {
 		return nil, err
 	}

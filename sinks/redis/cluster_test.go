@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -280,14 +283,19 @@ func TestSlotsThatMove(t *testing.T) {
 
 func ownerOfSlot(t *testing.T, c *redisfault.Cluster, slot int) *redisfault.Server {
 	t.Helper()
-	ranges, err := c.Client.ClusterSlots(context.Background()).Result()
+	shards, err := c.Client.ClusterShards(context.Background()).Result()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, r := range ranges {
-		for _, s := range c.Masters {
-			if r.Start <= slot && slot <= r.End && r.Nodes[0].Addr == s.Addr {
-				return s
+	for _, shard := range shards {
+		if !slices.ContainsFunc(shard.Slots, func(r goredis.SlotRange) bool { return int(r.Start) <= slot && slot <= int(r.End) }) {
+			continue
+		}
+		for _, n := range shard.Nodes {
+			for _, s := range c.Masters {
+				if n.Role == "master" && net.JoinHostPort(n.IP, strconv.FormatInt(n.Port, 10)) == s.Addr {
+					return s
+				}
 			}
 		}
 	}
