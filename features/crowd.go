@@ -108,9 +108,11 @@ func (x *cellOut) crowded(m *moment, values uint64) bool {
 	return values > uint64(m.log.plan.distinct) && !m.scans(x.cursor) && m.state[x.parts[0].table.sketch] != 0
 }
 
-// partial reports whether values of a life are to be found that are not kept.
-func (x *cellOut) partial(m *moment) bool {
-	return x.cursor.life != nil && m.scans(x.cursor) && m.state[x.parts[0].table.sketch] != 0
+// partial reports whether values of a life that was scanned are to be found that
+// are not kept: those of its base. What rows hold they say themselves, whatever
+// the table has forgotten.
+func (e *Engine) partial(x *cellOut, m *moment) bool {
+	return x.cursor.life != nil && m.scans(x.cursor) && e.stretch.base && m.state[x.parts[0].table.sketch] != 0
 }
 
 // estimate is about how many values a crowded window holds. It begins with its

@@ -92,3 +92,37 @@ func TestS26DistinctValuesBeyondTheBudgetAreEstimated(t *testing.T) {
 		}
 	}
 }
+
+const crowdedLife = `
+  v:
+    version: 1
+    source: pay
+    entity: card
+    ttl: 1h
+    distinct_budget: 2
+    event_budget: 6
+    features:
+      k:     {aggregation: count_distinct, field: mcc, delay: 10s}
+      fresh: {aggregation: novelty, field: mcc, delay: 10s}
+      new:   {aggregation: is_new, field: mcc, delay: 10s}
+`
+
+// The rows of a life say its values whether or not a sketch runs beside them:
+// so what is read does not depend on when the entity got a running state. Only
+// a life that reaches out of the log may lack values.
+func TestS01AScannedLifeIsExactWhileTheLogHoldsIt(t *testing.T) {
+	bothWays(t, specOf(crowdedLife), func(r *run) {
+		for i, mcc := range []string{"u", "v", "w", "x", "y", "u"} {
+			r.pay(fmt.Sprintf("%ds", i), fmt.Sprintf(`"card":"a","mcc":%q`, mcc))
+		}
+		r.wantRead("v.k", "a", "15s", "5")
+		r.wantRead("v.k", "a", "12s", "3")
+		r.wantRead("v.fresh", "a", "14s", "1")
+		r.ask("15s", `"card":"a","mcc":"u"`)
+		r.want("v.new", "false")
+		r.pay("6s", `"card":"a","mcc":"z"`) // the first leaves the log
+		if got := r.read("v.k", "a", "16s"); !strings.HasSuffix(got, " INCOMPLETE") {
+			t.Errorf("a life that reaches out of the log is %s", got)
+		}
+	})
+}

@@ -375,7 +375,7 @@ func (e *Engine) finish(x *cellOut, m *moment, words []uint64, f frame, status S
 			args.Since = m.t - int64(args.A[0])
 		case aggregate.Distinct:
 			args.Seen = x.agg.TrueWhenEmpty && e.seen(x, m, words)
-			if x.partial(m) {
+			if e.partial(x, m) {
 				status = first(status, Incomplete)
 			}
 			if x.crowded(m, args.A[0]) {
