@@ -214,7 +214,7 @@ func (c *Outcome) Value(column Column) Result {
 		return c.ServiceDerived(column.Derived)
 	}
 	if column.Category != "" {
-		return inCategory(column.Feature, c.Feature(column.Feature), column.Category)
+		return inCategory(column.Feature, c.whole(column.Feature), column.Category)
 	}
 	return c.Feature(column.Feature)
 }

@@ -127,21 +127,13 @@ func categories(f *spec.Feature, w window) Result {
 	if known, _ := spec.AggregationOf(d.Aggregation); len(list) == 0 && !known.ZeroEmpty {
 		return Result{Status: Default}
 	}
-	status := Present
-	for _, c := range list {
-		if c.Status == Error {
-			status = Error // a sum beyond int64 in one of them (docs/decisions/0007)
-		}
-	}
-	return Result{Value: list, Status: status}
+	return Result{Value: list, Status: Present}
 }
 
-// inCategory is one category of a feature with `by`, as a service lists it.
+// inCategory is one category of a feature with `by`, as a service lists it. The
+// status of all is that of their window: it holds for each, there or not (S19).
 func inCategory(f *spec.Feature, all Result, name string) Result {
 	list, _ := all.Value.([]Category)
-	if all.Status == Error {
-		all.Status = Present // that of another category says nothing here
-	}
 	for _, c := range list {
 		if c.Name == name {
 			return Result{Value: c.Value, Status: first(all.Status, c.Status), Mass: c.Mass}

@@ -147,6 +147,32 @@ func TestS25Categories(t *testing.T) {
 	}
 }
 
+// The window says how far back its source was read, of each category alike: that
+// the sum of one of them is beyond int64 takes nothing of it away.
+func TestS19S25ACategoryIsAsWarmAsItsWindow(t *testing.T) {
+	h := handOf(t, picks)
+	h.o.ReadSince(0, start.UnixMilli())
+	h.send("a", 0, `,"amt":"92233720368547758.07","mcc":"x"`)
+	h.send("b", time.Second, `,"amt":"92233720368547758.07","mcc":"x"`)
+	money := h.feature("money_10s")
+	at := func(c *Outcome, category string, value any, status string) {
+		t.Helper()
+		if got := c.Value(Column{Feature: money, Category: category}); got.Value != value || got.Status != status {
+			t.Errorf("%q is %v %s, want %v %s", category, got.Value, got.Status, value, status)
+		}
+	}
+	c := h.send("c", 2*time.Second, `,"amt":4,"mcc":"y"`)
+	at(c, "x", nil, Error)
+	at(c, "y", 4.0, Warming)
+	at(c, "none", 0.0, Warming)
+	if got := c.Feature(money); got.Status != Error {
+		t.Error("the map is", got.Status)
+	}
+	d := h.send("d", 10*time.Second, `,"amt":4,"mcc":"y"`)
+	at(d, "none", 0.0, Present)
+	at(d, "y", 8.0, Present)
+}
+
 func TestS16Retraction(t *testing.T) {
 	h := handOf(t, picks)
 	h.send("a", 0, "")

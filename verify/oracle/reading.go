@@ -68,7 +68,7 @@ func (o *Oracle) Read(v *spec.View, key string, t int64) *Reading {
 // Value is that of a feature, or of the category of it that a service asks for.
 func (r *Reading) Value(column Column) Result {
 	if column.Category != "" {
-		return inCategory(column.Feature, r.Feature(column.Feature), column.Category)
+		return inCategory(column.Feature, r.whole(column.Feature), column.Category)
 	}
 	return r.Feature(column.Feature)
 }
@@ -138,6 +138,20 @@ func (r *reading) own(v *spec.View) bool {
 
 // Feature is the value of one feature for this reader.
 func (r *reading) Feature(f *spec.Feature) Result {
+	result := r.whole(f)
+	if list, ok := result.Value.([]Category); ok {
+		for _, c := range list {
+			if c.Status == Error { // a sum beyond int64 in one of them (docs/decisions/0007)
+				result.Status = first(result.Status, Error)
+			}
+		}
+	}
+	return result
+}
+
+// whole is a feature whose status, where it has `by`, is that of its window
+// alone: what one category's value has come to says nothing of another.
+func (r *reading) whole(f *spec.Feature) Result {
 	if known, ok := r.memo[f]; ok {
 		return known
 	}
