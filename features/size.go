@@ -27,6 +27,7 @@ type LogSize struct {
 	State  float64
 	Rows   float64 // the events
 	Beside float64 // values, extremes, tiles
+	Pages  float64 // what is free in pages: between blocks, and left by smaller ones
 	Total  float64 // of all entities
 }
 
@@ -60,22 +61,27 @@ func (l *logPlan) size(load Load) LogSize {
 	s.Events = load.Rate * float64(l.span+l.lateness) / 1000 / load.Keys
 	full := s.Events >= float64(l.budget)
 	s.Events = max(1, min(s.Events, float64(l.budget)))
-	slots := float64(firstIndex)
+	slots := float64(numGroups * firstIndex)
 	for load.Keys*3 > slots*2 {
 		slots *= 2
 	}
-	const header = 16 * 1.1 // a string's, in a list that grows by a quarter
-	s.Key = slots*word/load.Keys + header + roundKey(load.KeyBytes)
+	const header = 16 // a string's
+	paged := math.Ceil(load.Keys/pageSlots) * pageSlots / load.Keys
+	s.Key = slots*word/load.Keys + header*paged + roundKey(load.KeyBytes)
 	n := int(math.Ceil(s.Events))
-	s.State, s.Rows = atFirst*word, blockBytes(n, l.width, rowsGrow)
-	if few := fewRows; n > few || l.words <= 2*atFirst {
-		s.State = float64(l.words) * word
-		s.Beside = l.besideBytes(s.Events, load.Values)
+	s.State = atFirst * word * paged
+	blocks := sizing{}
+	s.Rows = blocks.grown(n, l.width, rowsGrow)
+	if n > fewRows || l.words <= 2*atFirst {
+		s.Key += header * paged // the place that it had while it was small stays in the list
+		s.State += float64(l.words) * word * paged
+		s.Beside = l.besideBytes(&blocks, s.Events, load.Values)
 	}
 	if full {
-		s.Beside += l.tileBytes()
+		s.Beside += blocks.block(l.tileWords())
 	}
-	s.Total = load.Keys * (s.Key + s.State + s.Rows + s.Beside)
+	s.Pages = blocks.pages(s.State)
+	s.Total = load.Keys * (s.Key + s.State + s.Rows + s.Beside + s.Pages)
 	return s
 }
 
@@ -89,14 +95,53 @@ func roundKey(bytes int) float64 {
 	return float64((bytes + step - 1) / step * step)
 }
 
-// blockBytes is the block of n entries that came one by one. A full block is
+// sizing sums the blocks of one entity, in bytes.
+type sizing struct {
+	small float64 // that share pages
+	left  float64 // in pages that such blocks had, before they became large
+	round float64 // what the allocator adds to large ones
+}
+
+// block is a block of at least so many words.
+func (z *sizing) block(words int) float64 {
+	bytes := float64(window.BlockWords(words)) * word
+	if !window.Alone(words) {
+		z.small += bytes
+		return bytes
+	}
+	if bytes > 4*heapPage {
+		z.round += math.Ceil(bytes/heapPage)*heapPage - bytes
+	} else {
+		z.round += bytes * smallRound
+	}
+	return bytes
+}
+
+const (
+	heapPage   = 8 << 10 // of Go's allocator, which hands out whole ones beyond four
+	smallRound = 0.04    // and sizes that are so much larger in the mean below
+	ajar       = 0.05    // of pages is free: the newest are, and each ends with less than a block
+)
+
+// grown is the block of n entries that came one by one. A full block is
 // replaced by one that has room for one more and a part of what there is.
-func blockBytes(n, width, part int) float64 {
-	words := 0
+func (z *sizing) grown(n, width, part int) float64 {
+	words, shared := 0, 0
 	for entries := 0; entries < n; entries = words / width {
 		words = window.BlockWords((entries + 1 + entries/part) * width)
+		if !window.Alone(words) {
+			shared = words
+		}
 	}
-	return float64(words) * word
+	if words != shared {
+		z.left += float64(shared) * word
+	}
+	return z.block(words)
+}
+
+// pages is what is free in the pages of an entity's blocks and state.
+func (z *sizing) pages(state float64) float64 {
+	return (z.small+z.left+state)*ajar + z.left + z.round
 }
 
 // By which part of themselves full blocks grow.
@@ -107,7 +152,7 @@ const (
 )
 
 // besideBytes is what stands beside the log of an entity with so many events.
-func (l *logPlan) besideBytes(events, values float64) float64 {
+func (l *logPlan) besideBytes(z *sizing, events, values float64) float64 {
 	horizon := float64(l.span + l.lateness)
 	bytes := 0.0
 	table := func(n float64) {
@@ -115,7 +160,7 @@ func (l *logPlan) besideBytes(events, values float64) float64 {
 		for n*4 > slots*3 {
 			slots *= 2
 		}
-		bytes += float64(window.BlockWords(int(2*slots))) * word
+		bytes += z.block(int(2 * slots))
 	}
 	seen := func(reach int64) float64 {
 		n := events
@@ -134,20 +179,20 @@ func (l *logPlan) besideBytes(events, values float64) float64 {
 		table(seen(0))
 	}
 	for range l.histograms { // buckets are two hundredths wide: that so many values have one of their own is rare
-		bytes += blockBytes(int(math.Ceil(min(seen(0), commonBuckets))), 3, bucketsGrow)
+		bytes += z.grown(int(math.Ceil(min(seen(0), commonBuckets))), 3, bucketsGrow)
 	}
 	for _, x := range l.stacks {
 		n := events * min(1, float64(x.reach)/horizon)
-		bytes += blockBytes(int(math.Ceil(1+math.Log(max(1, n)))), 2, stacksGrow)
+		bytes += z.grown(int(math.Ceil(1+math.Log(max(1, n)))), 2, stacksGrow)
 	}
 	return bytes
 }
 
-// tileBytes is what an entity takes for tiles once it is past its budget.
-func (l *logPlan) tileBytes() float64 {
+// tileWords is what an entity takes for tiles once it is past its budget.
+func (l *logPlan) tileWords() int {
 	words := len(l.tileWidths)
 	for i, k := range l.tiling {
 		words += int((k.delay+k.length)/k.grid+1) * l.tileWidths[i]
 	}
-	return float64(window.BlockWords(words)) * word
+	return words
 }

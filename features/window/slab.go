@@ -195,3 +195,6 @@ func (s *Slab) Used() int64 { return s.used }
 
 // BlockWords is the size of a block of at least n words.
 func BlockWords(n int) int { return sizeOf(classOf(max(1, n))) }
+
+// Alone reports whether a block of n words shares no page with others.
+func Alone(n int) bool { return BlockWords(n) > largest }
