@@ -1,5 +1,10 @@
 package spec
 
+import (
+	"regexp"
+	"strconv"
+)
+
 // Aggregation is what the language knows of one aggregation: what it takes and
 // what comes out. The engine has its own table of those it can compute.
 type Aggregation struct {
@@ -116,6 +121,27 @@ func aggregationNames() []string {
 var usualNames = map[string]string{
 	"avg": "mean", "average": "mean", "std": "stddev", "stdev": "stddev", "unique_count": "count_distinct",
 	"distinct_count": "count_distinct", "distinct": "count_distinct", "nunique": "count_distinct",
-	"percentile": "quantile", "median": "quantile with q: 0.5", "total": "sum", "latest": "last", "var": "variance",
+	"percentile": "quantile", "approx_percentile": "quantile", "median": quantileOf("0.5"), "total": "sum", "latest": "last", "var": "variance",
 	"ema": "ewma", "hll": "approx_count_distinct",
+}
+
+// percentName is a percentile in the name of an aggregation: p95, p99_9, p999.
+var percentName = regexp.MustCompile(`^(?:p|q|pct|percentile|quantile)_?(\d{1,2})[._]?(\d{0,2})$`)
+
+func quantileOf(q string) string { return "quantile, q: " + q }
+
+// usualName is what an aggregation of other systems is written as here, or "".
+func usualName(name string) string {
+	if ours, ok := usualNames[name]; ok {
+		return ours
+	}
+	percent := percentName.FindStringSubmatch(name)
+	if percent == nil {
+		return ""
+	}
+	q, err := strconv.ParseFloat(percent[1]+"."+percent[2]+"0", 64)
+	if err != nil || percent[1]+percent[2] == "100" {
+		return ""
+	}
+	return quantileOf(strconv.FormatFloat(q/100, 'g', 10, 64))
 }

@@ -66,7 +66,7 @@ func (r *resolver) aggregation(d *Definition, m *mapping) (Aggregation, bool) {
 	agg, known := AggregationOf(d.Aggregation)
 	if !known {
 		suggestion := oneOf(d.Aggregation, aggregationNames())
-		if ours, ok := usualNames[d.Aggregation]; ok {
+		if ours := usualName(d.Aggregation); ours != "" {
 			suggestion = "write " + ours
 		}
 		r.errorf(n, suggestion, "there is no aggregation `%s`", d.Aggregation)

@@ -38,3 +38,14 @@ func TestHiddenFilesOfAFolderAreNotRead(t *testing.T) {
 		t.Errorf("a file that was named is read whatever its name: %v, %v", diags, err)
 	}
 }
+
+func TestPercentilesOfOtherSystemsAreQuantiles(t *testing.T) {
+	for name, want := range map[string]string{
+		"p95": "quantile, q: 0.95", "p5": "quantile, q: 0.05", "p999": "quantile, q: 0.999", "p99_9": "quantile, q: 0.999", "p99.9": "quantile, q: 0.999",
+		"percentile_50": "quantile, q: 0.5", "q1": "quantile, q: 0.01", "median": "quantile, q: 0.5", "p100": "", "p": "", "p95x": "", "price": "",
+	} {
+		if got := usualName(name); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+	}
+}

@@ -102,14 +102,13 @@ func (r *resolver) roles(s *Source, m *mapping) {
 
 func (r *resolver) retracts(s *Source, n node) {
 	s.Retracts = r.field(s, n)
-	if s.Retracts == nil {
+	if s.Retracts == nil || !r.keyType(n, s.Retracts, "an id") {
 		return
 	}
-	r.keyType(n, s.Retracts, "an id")
 	switch {
 	case s.IDField == nil:
 		r.errorf(n, "write id_field: FIELD", "`retracts` names an event by its id, and source %s has no `id_field`", s.Name)
-	case s.IDField.Type != s.Retracts.Type:
+	case s.IDField.Type != s.Retracts.Type && s.IDField.Type.isKey():
 		r.errorf(n, "give both one type", "`retracts` %s is %s, and an id is %s", s.Retracts.Name, s.Retracts.Type.withArticle(), s.IDField.Type.withArticle())
 	case !s.Retracts.Optional:
 		r.errorf(n, "mark it optional: true", "`retracts` %s is required, so every event would take another one back", s.Retracts.Name)
@@ -143,12 +142,14 @@ func (r *resolver) field(s *Source, n node) *Field {
 
 // keyType refuses types that cannot be keys (S15); role is "an id".
 func (r *resolver) keyType(n node, f *Field, role string) bool {
-	if slices.Contains([]Type{String, Int, Bool}, f.Type) {
+	if f.Type.isKey() {
 		return true
 	}
 	r.errorf(n, "use a string, int or bool", "field %s is %s, which cannot be %s", f.Name, f.Type.withArticle(), role)
 	return false
 }
+
+func (t Type) isKey() bool { return t == String || t == Int || t == Bool }
 
 // entities reads the things that features are kept for.
 func (r *resolver) entities() {

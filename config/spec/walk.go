@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -170,13 +171,24 @@ func (m *mapping) finish() {
 	known := m.block.names()
 	for _, e := range m.entries {
 		if m.block.key(e.name) == nil && m.block.rest == nil {
-			suggestion := didYouMean(e.name, known)
+			suggestion := cmp.Or(elsewhere(m.block, e.name), didYouMean(e.name, known))
 			if suggestion == "" && len(known) <= 12 {
 				suggestion = "known are " + strings.Join(known, ", ")
 			}
 			m.l.errorf(e.key, suggestion, "unknown key `%s` of %s", e.name, m.what)
 		}
 	}
+}
+
+// elsewhere says where a key stands that is not of this block, or "".
+func elsewhere(b *block, name string) string {
+	switch {
+	case (b == featureBlock || b == derivedBlock) && viewBlock.key(name) != nil:
+		return "it belongs to the view: write it beside `features`"
+	case b == viewBlock && featureBlock.key(name) != nil:
+		return "it belongs to a feature: write it inside each that it is meant for"
+	}
+	return ""
 }
 
 func (m *mapping) text(key string) string {
