@@ -113,7 +113,7 @@ func (c *cluster) claim(ctx context.Context, lost bool) error {
 	if err := c.loadAll(ctx); err != nil {
 		return err
 	}
-	now, err := fenceScript.on(ctx, s.client, s.keys.fence(), s.owner, s.word).Text()
+	now, err := c.on(ctx, fenceScript, s.keys.fence(), s.owner, s.word).Text()
 	switch {
 	case err != nil:
 		return err
@@ -125,7 +125,7 @@ func (c *cluster) claim(ctx context.Context, lost bool) error {
 			return err
 		}
 		args := append([]any{metaOwner, metaIncarnation, s.owner, s.incarnation}, s.meta...)
-		if err := metaScript.on(ctx, s.client, s.keys.meta(), args...).Err(); err != nil {
+		if err := c.on(ctx, metaScript, s.keys.meta(), args...).Err(); err != nil {
 			return err
 		}
 	}
@@ -165,6 +165,21 @@ func (c *cluster) beat(ctx context.Context, beat string) error {
 		c.begun[tag] = true
 	}
 	return nil
+}
+
+// on calls one of the scripts of claim. A node that was not known as a master
+// when they were loaded gets them then.
+func (c *cluster) on(ctx context.Context, script script, key string, args ...any) *goredis.Cmd {
+	answer := script.on(ctx, c.client, key, args...)
+	if err := answer.Err(); err == nil || !strings.HasPrefix(err.Error(), "NOSCRIPT") {
+		return answer
+	}
+	c.client.ReloadState(ctx)
+	if err := c.loadAll(ctx); err != nil {
+		answer.SetErr(err)
+		return answer
+	}
+	return script.on(ctx, c.client, key, args...)
 }
 
 // loadAll puts the scripts of claim on every node.

@@ -109,7 +109,8 @@ func (c *Cluster) form(ctx context.Context) error {
 		replica := i >= len(c.Masters)
 		if err := s.until(ctx, clusterWithin, "calls the cluster well", func(ctx context.Context) bool {
 			info, err := s.Client.ClusterInfo(ctx).Result()
-			ok := err == nil && strings.Contains(info, "cluster_state:ok") && strings.Contains(info, fmt.Sprintf("cluster_known_nodes:%d", len(all)))
+			ok := err == nil && strings.Contains(info, "cluster_state:ok") && strings.Contains(info, fmt.Sprintf("cluster_known_nodes:%d", len(all))) &&
+				strings.Contains(info, fmt.Sprintf("cluster_slots_assigned:%d", slots)) // it is "ok" with the slots that it has heard of
 			if ok && replica {
 				replication, err := s.Client.Info(ctx, "replication").Result()
 				ok = err == nil && strings.Contains(replication, "master_link_status:up")
