@@ -125,23 +125,38 @@ func (p *replay) refuse(source int, places window.Words) {
 
 // decided says of a record whether it was refused because another partition had
 // brought it before, where that is known: between the first and the last cuts
-// as the snapshot says, and before the first ones, which only a source with an
-// empty log is read, by what that log has been given.
+// as the snapshot says, and before the first ones, from where only a source with
+// an empty log is read, by what the logs hold.
 func (e *Engine) decided(s *sourceState, ev *event.Event) (refused, known bool) {
 	p, source, c := e.replay, s.plan.source.Index, &e.current
 	switch {
 	case !below(p.last.of(source), ev.Partition, ev.Offset):
 		return false, false
 	case p.fromStart[source] && below(p.first.of(source), ev.Partition, ev.Offset):
-		for i, l := range s.plan.logs {
-			if entity := s.plan.entity[i]; c.keys[entity] != "" && !e.logs[l.index].restored && e.logs[l.index].rowOfID(c.identity, i, entity) != nil {
-				return true, true
-			}
-		}
-		return s.orphans.has(c.idHash ^ uint64(ev.Time)), true
+		return e.wasRefused(s, ev), true
 	}
 	_, refused = p.refused[source][c.place]
 	return refused, true
+}
+
+// wasRefused says of a record before the first cuts whether another one with its
+// id and time was accepted. A log that was restored knows which of the two it
+// was, one that is filled only that there was one.
+func (e *Engine) wasRefused(s *sourceState, ev *event.Event) bool {
+	c := &e.current
+	refused := s.orphans.has(c.idHash ^ uint64(ev.Time))
+	for i, l := range s.plan.logs {
+		entity := s.plan.entity[i]
+		if c.keys[entity] == "" {
+			continue
+		}
+		row := e.logs[l.index].rowOfID(c.identity, i, entity)
+		if row != nil && e.logs[l.index].restored {
+			return l.place(row) != c.place
+		}
+		refused = refused || row != nil
+	}
+	return refused
 }
 
 // EndReplay forgets the snapshot that the engine was restored from: all records

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/freshet-dev/freshet/features"
+	"github.com/freshet-dev/freshet/features/event"
 )
 
 // again is the run with an engine that was restored from this one's snapshot.
@@ -118,5 +119,50 @@ func TestSnapshotOfAnotherDefinition(t *testing.T) {
 	}
 	if got := changed.read("v.modes", "c1", "41s"); strings.Contains(got, "WARMING") {
 		t.Errorf("v.modes is %s: its log was read from the start", got)
+	}
+}
+
+// What a record was refused for before the snapshot it is refused for again,
+// where a log that was restored knows it: else its partition would have its id,
+// and refuse what is accepted (S10).
+func TestS10RefusedTwinsAreRefusedAgainForARebuiltLog(t *testing.T) {
+	text := specOf(wordy)
+	r := newRunOf(t, text, 1)
+	pay := func(r *run, partition int, at, fields, want string) sent {
+		t.Helper()
+		place := [2]int{0, partition}
+		x := sent{event: event.Event{Partition: int32(partition), Offset: r.offsets[place], RecordTime: event.NoTime}}
+		if got := r.record("pay", partition, at, fields); got != want {
+			t.Errorf("%s at %s is %s, want %s", fields, at, got, want)
+		}
+		return x
+	}
+	p := &photo{}
+	p.take(r.engine, -1, pay(r, 2, "0s", `"id":"t","user":"u","qty":1`, "accepted"))
+	p.take(r.engine, -1, pay(r, 0, "0s", `"id":"t","user":"u","qty":1`, "duplicate"))
+	p.take(r.engine, 0, pay(r, 1, "0s", `"id":"o","card":"c","user":"u","qty":2`, "accepted"))
+
+	changed := newRunOf(t, strings.Replace(text, "event_budget: 6", "event_budget: 7", 1), 1)
+	back := features.NewRestore(changed.engine, r.plan.LogIDs())
+	if ids := back.Rebuilt(); len(ids) != 1 || ids[0].Entity != "card" {
+		t.Fatalf("to be rebuilt: %v", ids)
+	}
+	for g := range p.groups {
+		checked, err := back.Check(g, p.groups[g])
+		if err != nil {
+			t.Fatal(err)
+		}
+		back.Attach(checked, p.cuts[g])
+	}
+	if err := back.Admission(p.admission, p.refused, p.first, p.last); err != nil {
+		t.Fatal(err)
+	}
+	pay(changed, 2, "0s", `"id":"t","user":"u","qty":1`, "accepted")
+	pay(changed, 0, "0s", `"id":"t","user":"u","qty":1`, "duplicate")
+	pay(changed, 1, "0s", `"id":"o","card":"c","user":"u","qty":2`, "accepted")
+	changed.engine.EndReplay()
+	for _, r := range []*run{r, changed} {
+		pay(r, 0, "1s", `"id":"t","user":"u","qty":4`, "accepted") // not a retry: the partition has accepted none
+		r.want("w.sum", "7")
 	}
 }
