@@ -174,14 +174,7 @@ func (l *logPlan) part(k *cursorPlan, p partPlan) *partPlan {
 			p.table = l.table(k, &p)
 		}
 	case aggregate.Buckets:
-		p.set = k.buckets
-		k.buckets++
-		if k.life != nil {
-			p.census = l.histogram()
-		}
-		if !k.scanned {
-			p.counts[0] = l.histogram()
-		}
+		l.buckets(k, &p)
 	case aggregate.Counts, aggregate.Mode:
 		p.set = k.sets
 		k.sets++
@@ -211,6 +204,25 @@ func (l *logPlan) part(k *cursorPlan, p partPlan) *partPlan {
 		p.table.counts = append(p.table.counts, tableCount{k, &p})
 	}
 	return &p
+}
+
+// buckets gives a Buckets part where its values are counted. Those of the same
+// values and window are counted once, whatever quantiles are asked for.
+func (l *logPlan) buckets(k *cursorPlan, p *partPlan) {
+	for _, x := range k.parts {
+		if x.part == p.part && x.bit == p.bit && x.lane == p.lane {
+			p.set, p.census, p.counts, p.shares = x.set, x.census, x.counts, true
+			return
+		}
+	}
+	p.set = k.buckets
+	k.buckets++
+	if k.life != nil {
+		p.census = l.histogram()
+	}
+	if !k.scanned {
+		p.counts[0] = l.histogram()
+	}
 }
 
 func (l *logPlan) newest(p *partPlan) *newestPlan {
@@ -446,7 +458,7 @@ func (l *logPlan) takePart(k *cursorPlan, p *partPlan, take func(int) int) {
 // addOp notes what a row does to a running part. A life counts its values by
 // the table.
 func (l *logPlan) addOp(k *cursorPlan, p *partPlan) {
-	if k.life != nil && p.part == aggregate.Distinct {
+	if p.shares || (k.life != nil && p.part == aggregate.Distinct) {
 		return
 	}
 	if p.part.Beside() {

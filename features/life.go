@@ -227,7 +227,9 @@ func (l *entityLog) foldPart(e *Engine, p *partPlan, w, row []uint64) {
 		base[0]++
 	case aggregate.Distinct: // the table says which values are in the base
 	case aggregate.Counts, aggregate.Mode, aggregate.Buckets:
-		l.foldCount(e, p, w, row)
+		if !p.shares {
+			l.foldCount(e, p, w, row)
+		}
 	case aggregate.Newest, aggregate.Oldest, aggregate.Best: // they point at an input
 		l.addKeeping(e, p, base, row)
 	default:

@@ -174,6 +174,7 @@ type partPlan struct {
 	half    float64 // ms, of a decayed part
 	limit   int     // of a part that keeps so many inputs
 	q       float64 // of Buckets: the quantile
+	shares  bool    // of Buckets: another part of the window counts its values
 	within  int     // of Run: the bit of the rows that break it
 	order   int     // of Best: 1 + the lane of order_by
 	orders  aggregate.Number

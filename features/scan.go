@@ -51,6 +51,8 @@ func (e *Engine) scan(l *entityLog, k *cursorPlan, w, rows []uint64, c cut) {
 		words := e.scratch[p.at : p.at+p.size()]
 		clear(words)
 		switch {
+		case p.shares:
+			continue
 		case p.part == aggregate.Buckets:
 			e.binned[p.set].bins = e.binned[p.set].bins[:0]
 		case p.part == aggregate.Distinct || p.part.Counted():
@@ -138,7 +140,7 @@ func (e *Engine) scanRow(l *entityLog, k *cursorPlan, row []uint64) {
 		return
 	}
 	for _, p := range k.parts {
-		if p.part.Walks() || !l.plan.has(row, p.bit) {
+		if p.part.Walks() || p.shares || !l.plan.has(row, p.bit) {
 			continue
 		}
 		words := e.scratch[p.at : p.at+p.size()]
