@@ -77,7 +77,7 @@ type result struct {
 	N        int              `json:"n"`
 	Failures int              `json:"failures"`
 	Seed     uint64           `json:"seed"`
-	Upper    float64          `json:"upper_bound_95"` // of the rate of failure: 3/n
+	Upper    float64          `json:"upper_bound_95"` // of the rate of failure: 3/n, at most 1
 	Seconds  float64          `json:"seconds"`
 	Commit   string           `json:"commit"`
 	Form     string           `json:"form"`
@@ -102,7 +102,7 @@ func (s *stage) runRow(ctx context.Context, r *row, n int, o options) *result {
 	out := &result{Row: r.name, N: t.done, Failures: len(t.failures), Seed: seed, Seconds: float64(time.Since(began).Milliseconds()) / 1000,
 		Commit: s.commit, Form: o.form, When: began.UTC().Format(time.RFC3339), Counts: t.counts, What: t.failures[:min(len(t.failures), mostTold)]}
 	if t.done > 0 && len(t.failures) == 0 {
-		out.Upper = 3 / float64(t.done)
+		out.Upper = min(1, 3/float64(t.done)) // of less than three trials it says nothing
 	}
 	if t.done == 0 && len(t.failures) == 0 && ctx.Err() == nil {
 		out.Failures, out.What = 1, []string{"no trial was made"}
