@@ -138,7 +138,8 @@ func (r *rig) drain(ctx context.Context, delivery string) error {
 	if err != nil {
 		return err
 	}
-	pids := map[string]int{"freshet": cmd.Process.Pid, "broker": serverPID("kafka"), "redis": serverPID("redis")}
+	pids := r.servers(ctx)
+	pids["freshet"] = cmd.Process.Pid
 	first, err := r.waitFor(ctx, total/10)
 	if err != nil {
 		return r.abort(cmd, err)

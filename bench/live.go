@@ -241,13 +241,3 @@ func (r *rig) metric(name string) float64 {
 	}
 	return 0
 }
-
-// serverPID finds a test server's process by its pid file, 0 without one.
-func serverPID(service string) int {
-	text, err := os.ReadFile(filepath.Join(".services", service, service+".pid"))
-	if err != nil {
-		return 0
-	}
-	pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
-	return pid
-}
