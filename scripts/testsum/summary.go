@@ -32,6 +32,7 @@ type summary struct {
 	skipped []place
 	counted []string
 	reasons map[place]string
+	errors  map[place][]string // the first that a failed test logged
 }
 
 type counts struct{ passed, failed, skipped int }
@@ -43,6 +44,7 @@ func newSummary(out io.Writer) *summary {
 		builds:  map[string][]string{},
 		started: map[string]*counts{},
 		reasons: map[place]string{},
+		errors:  map[place][]string{},
 	}
 }
 
@@ -86,6 +88,7 @@ func (s *summary) testEnds(at place, action string) {
 	case "fail":
 		c.failed++
 		s.failed = append(s.failed, at)
+		s.errors[at] = firstOf(logged(s.output[at]))
 		fmt.Fprintf(s.out, "FAIL  %s %s\n%s", short(at.pkg), at.test, strings.Join(s.output[at], ""))
 	}
 }
@@ -144,9 +147,38 @@ func (s *summary) finish() bool {
 	}
 	section(s.out, "counted", s.counted)
 	section(s.out, "skipped", names(s.skipped, s.reasons))
-	section(s.out, "failed", names(s.failed, nil))
+	section(s.out, "failed", s.failures())
 	fmt.Fprintf(s.out, "\n%s\n", s.done)
 	return s.done.failed == 0 && s.done.passed > 0
+}
+
+// What the end of a run repeats of a failure: whoever sees only the end, as in
+// the log of a build, learns at least what kind of failure it was.
+const (
+	errorLines = 5
+	errorBytes = 400
+)
+
+// firstOf are the first of the lines that a failed test logged, cut.
+func firstOf(lines []string) []string {
+	lines = lines[:min(len(lines), errorLines)]
+	for i, line := range lines {
+		if len(line) > errorBytes {
+			lines[i] = line[:errorBytes] + " ..."
+		}
+	}
+	return lines
+}
+
+// failures are the failed tests, each with the first lines that it logged.
+func (s *summary) failures() []string {
+	list := names(s.failed, nil)
+	for i, at := range s.failed {
+		for _, line := range s.errors[at] {
+			list[i] += "\n      " + line
+		}
+	}
+	return list
 }
 
 func (c counts) String() string {

@@ -80,6 +80,9 @@ func TestAFailureIsShownWhole(t *testing.T) {
 	if !strings.Contains(text, "bad_test.go:1: got 1, want 2") {
 		t.Errorf("the failure is not in\n%s", text)
 	}
+	if _, end, ok := strings.Cut(text, "\nfailed:\n"); !ok || !strings.Contains(end, "p TestBad\n      got 1, want 2\n") {
+		t.Errorf("the end does not say what failed, and why:\n%s", text)
+	}
 }
 
 func TestWhatIsNoTestsFaultIsAFailureToo(t *testing.T) {

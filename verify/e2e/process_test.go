@@ -90,6 +90,9 @@ func (p *process) until(t *testing.T, limit time.Duration, what string, conditio
 		case <-p.done:
 			t.Fatalf("%s ended (%v) before %s", p.name, p.err, what)
 		case <-deadline:
+			// What it waits for is in its goroutines, which it prints as it dies.
+			p.signal(t, syscall.SIGQUIT)
+			p.wait(t, 10*time.Second)
 			t.Fatalf("%s: %s did not happen within %v", p.name, what, limit)
 		case <-tick.C:
 		}
@@ -102,7 +105,7 @@ type tailBuffer struct {
 	buf bytes.Buffer
 }
 
-const tailBytes = 16 << 10
+const tailBytes = 256 << 10
 
 func (b *tailBuffer) Write(p []byte) (int, error) {
 	b.mu.Lock()
