@@ -141,6 +141,11 @@ func (p *proof) killWhileLeaving(t *testing.T, run *process) {
 func (p *proof) run(t *testing.T, kill func(*testing.T, *process)) *checks.Verdict {
 	srv, s, path, env, group, proofEvents := p.srv, p.spec, p.path, p.env, p.group, int64(p.events)
 	binary := build(t)
+	t.Cleanup(func() {
+		if t.Failed() {
+			srv.tellOffsets(t, group, p.topics)
+		}
+	})
 	var produced sync.WaitGroup
 	produced.Add(1)
 	go func() {
@@ -161,13 +166,8 @@ func (p *proof) run(t *testing.T, kill func(*testing.T, *process)) *checks.Verdi
 
 	third := start(t, "the third run", binary, env, "run", path)
 	produced.Wait()
-	var total int64
-	third.until(t, 5*time.Minute, "all was committed", func() bool {
-		if total == 0 {
-			total = srv.end(t, p.topics)
-		}
-		return srv.committed(t, group) == total
-	})
+	total := srv.end(t, p.topics)
+	third.until(t, 5*time.Minute, "all was committed", func() bool { return srv.committed(t, group) == total })
 	third.signal(t, syscall.SIGTERM)
 	if code := third.wait(t, 10*time.Second); code != 0 {
 		t.Fatalf("SIGTERM: exit code %d, want 0", code)
@@ -243,6 +243,18 @@ func (s *servers) produce(t *testing.T, sp *spec.Spec, gen *generate.Generator, 
 	wg.Wait()
 }
 
+// tellOffsets says how far the group has come in each partition.
+func (s *servers) tellOffsets(t *testing.T, group string, topics []string) {
+	ctx := context.Background()
+	ends, err := s.admin.ListEndOffsets(ctx, topics...)
+	committed, err2 := s.admin.FetchOffsets(ctx, group)
+	t.Logf("of %s: %v %v", group, err, err2)
+	ends.Each(func(o kadm.ListedOffset) {
+		at, _ := committed.Lookup(o.Topic, o.Partition)
+		t.Logf("%s %d: committed %d (%q, %v) of %d (%v)", o.Topic, o.Partition, at.At, at.Metadata, at.Err, o.Offset, o.Err)
+	})
+}
+
 // stable is the number of records in the topics that no open transaction holds
 // back.
 func (s *servers) stable(t *testing.T, topics []string) int64 {
@@ -259,6 +271,9 @@ func (s *servers) end(t *testing.T, topics []string) int64 {
 func sum(t *testing.T, topics []string, list func(context.Context, ...string) (kadm.ListedOffsets, error)) int64 {
 	t.Helper()
 	offsets, err := list(context.Background(), topics...)
+	if err == nil {
+		err = offsets.Error()
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
