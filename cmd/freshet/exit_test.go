@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"strings"
@@ -47,6 +48,36 @@ func TestStoreProblemsSayWhatToDo(t *testing.T) {
 		if p.code != c.code || !strings.Contains(p.next, c.next) {
 			t.Errorf("%v: exit %d, next %q; want %d, %q", c.err, p.code, p.next, c.code, c.next)
 		}
+	}
+}
+
+// A start that is told to stop has nothing in hand: it is done, and no server
+// is to blame.
+func TestAStartThatIsToldToStopIsDone(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0") // a Redis that takes connections and says nothing
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	t.Setenv("FRESHET_ENTITY_KEY_SECRET", "a secret of tests, long enough")
+	t.Setenv("FRESHET_LISTEN", "none")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		conn, err := silent.Accept()
+		if err == nil {
+			cancel()
+			_, _ = io.Copy(io.Discard, conn) // until it is closed there
+			_ = conn.Close()
+		}
+	}()
+	var out, errs bytes.Buffer
+	a := &app{in: strings.NewReader(""), out: &out, errs: &errs}
+	root := a.rootCommand()
+	root.SetArgs([]string{"run", "../../examples/quickstart", "--online-store", "redis://" + silent.Addr().String()})
+	cmd, err := root.ExecuteContextC(ctx)
+	if code := a.report(cmd, err); code != exitDone || strings.Contains(errs.String(), "error:") {
+		t.Errorf("exit %d, and it says\n%s", code, &errs)
 	}
 }
 

@@ -112,7 +112,11 @@ func (p *plant) run(ctx context.Context) error {
 		p.log.Info("metrics and health", "url", "http://"+l.address)
 	}
 	runner, err := p.build(ctx, registry)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil: // which is why nothing could be reached any more
+		p.log.Info("told to stop before anything was read")
+		return nil
+	case err != nil:
 		return p.judge(err)
 	}
 	err = runner.Run(ctx)
