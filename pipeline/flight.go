@@ -215,6 +215,7 @@ func (r *Runner) land() error {
 	r.landedMoment(f.pieces)
 	r.dog.progressed()
 	r.metrics.transactions.WithLabelValues("committed").Inc()
+	r.metrics.recovery.commits()
 	r.metrics.committed(r, f.steps)
 	r.recycle(f.steps)
 	return nil

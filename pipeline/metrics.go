@@ -48,6 +48,7 @@ type metrics struct {
 	missingRows                                              prometheus.Gauge
 	held                                                     held
 	saves                                                    *saveMetrics
+	recovery                                                 recovery
 	collectors                                               []prometheus.Collector
 }
 
@@ -187,6 +188,7 @@ func (m *metrics) gauges(health *Health) {
 	m.active = prometheus.NewGauge(prometheus.GaugeOpts{Name: "freshet_active", Help: "1 on the active instance, 0 on a standby."})
 	m.missingRows = prometheus.NewGauge(prometheus.GaugeOpts{Name: "freshet_online_missing_rows", Help: "Rows that the online store lacks since it was away."})
 	m.collectors = append(m.collectors, m.restore, m.active, m.missingRows)
+	m.recovery = newRecovery(m)
 	m.standing(health)
 }
 

@@ -161,6 +161,11 @@ func TestMetricsSayWhatHappened(t *testing.T) {
 			t.Errorf("no state of %v", labels)
 		}
 	}
+	for _, phase := range []string{"state", "commit"} {
+		if w.counter("freshet_takeover_duration_seconds", phase) <= 0 {
+			t.Errorf("the take-over's %s took no time", phase)
+		}
+	}
 	_, body := ask(NewHealth().Handler(promhttp.HandlerFor(w.metrics, promhttp.HandlerOpts{})), "/metrics")
 	for line := range strings.Lines(body) {
 		if name, _, _ := strings.Cut(line, "{"); !strings.HasPrefix(line, "#") && !regexp.MustCompile(`^freshet_[a-z_]+$`).MatchString(strings.Fields(name)[0]) {

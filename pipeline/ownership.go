@@ -127,6 +127,7 @@ func (r *Runner) takeOver(work context.Context, assigned []sources.Assigned) err
 	if err := r.drawOwner(work, own, first); err != nil {
 		return err
 	}
+	r.metrics.recovery.takes()
 	if !warm {
 		r.forget()
 		if err := r.restore(work, own, assigned); err != nil {
@@ -286,6 +287,7 @@ func (r *Runner) rebuilt() {
 		pauser.Resume()
 	}
 	r.metrics.restore.Set(1)
+	r.metrics.recovery.has()
 	r.metrics.active.Set(1)
 	r.metrics.held.skip(r.engine.Stats())
 	for w := range r.readers { // what was seen in the rebuild was counted when it was new
