@@ -119,7 +119,7 @@ func (h *history) close() {
 	for _, c := range h.clients {
 		c.Close()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second) // its broker may be dead
 	defer cancel()
 	_, _ = h.kafka.admin.DeleteTopics(ctx, h.topics()...)
 	_, _ = h.kafka.admin.DeleteGroups(ctx, h.group())
@@ -180,14 +180,15 @@ func (h *history) topicOf(source string) string {
 	return h.namespace + "." + source + ".unknown"
 }
 
-// feed produces a burst every 20 ms until it is stopped.
+// feed produces a burst every 20 ms until it is stopped. A burst that has begun
+// is stored to its end, unless the run itself is stopped: its broker is dead then.
 func (h *history) feed(ctx context.Context, perSecond int) (stop func() error) {
-	ctx, cancel := context.WithCancel(ctx)
+	feeding, cancel := context.WithCancel(ctx)
 	done := make(chan error, 1)
 	go func() {
 		burst := max(perSecond/50, 1)
-		for pause(ctx, 20*time.Millisecond) {
-			if err := h.produce(context.WithoutCancel(ctx), burst); err != nil {
+		for pause(feeding, 20*time.Millisecond) {
+			if err := h.produce(ctx, burst); err != nil {
 				done <- fmt.Errorf("feed: %w", err)
 				return
 			}
@@ -296,6 +297,7 @@ func (h *history) quiesce(t *trials, limit time.Duration, alive ...*instance) er
 		path := h.keep(t.row.name, v)
 		t.fail("quiet point %d of %s: %d problems, the first: %v; all that were told are in %s", h.quiet, h.namespace, v.ProblemCount, first(v.Problems), path)
 	}
+	t.judged = t.done
 	return nil
 }
 

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -18,23 +20,48 @@ const killsPerHistory = 50
 const feedRate = 600
 
 // kills makes n kills, on histories that take turns between the real Kafka and
-// kfake.
+// kfake, one of each side by side: much of a start is waiting.
 func kills(t *trials) error {
-	for number := 0; t.done < t.n; number++ {
-		n := min(killsPerHistory, t.n-t.done)
-		where := "kafka"
-		if number%2 == 1 {
-			where = "kfake"
-		}
-		of := shape{seed: t.seed + uint64(number), cards: 1500, users: 1000, rate: 20}
-		state := "" // folder of checkpoints
-		if number%4 == 0 || number%4 == 3 {
-			state = filepath.Join(t.stage.dir, fmt.Sprintf("state%d", number))
-			of.env = saving(state)
-		}
-		if err := t.onHistory(where, of, func(h *history) error { return t.killing(h, n, state) }); err != nil {
-			return fmt.Errorf("history %d on %s: %w", number, where, err)
-		}
+	lanes := make([]*trials, 2)
+	sizes := make([][]int, len(lanes))
+	for left, number := t.n, 0; left > 0; number++ {
+		n := min(killsPerHistory, left)
+		sizes[number%len(lanes)] = append(sizes[number%len(lanes)], n)
+		left -= n
+	}
+	var wg sync.WaitGroup
+	errs := make([]error, len(lanes))
+	for i := range lanes {
+		part := t.part(i, 0)
+		part.named = i * 7 // not all at the same places
+		wg.Go(func() {
+			for k, n := range sizes[i] {
+				if errs[i] = part.killed(k*len(lanes)+i, n); errs[i] != nil {
+					break
+				}
+			}
+			t.join(part)
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// killed is a history of the row, the odd ones on kfake.
+func (t *trials) killed(number, n int) error {
+	where := "kafka"
+	if number%2 == 1 {
+		where = "kfake"
+	}
+	of := shape{seed: t.seed + uint64(number), cards: 1500, users: 1000, rate: 20}
+	state := "" // folder of checkpoints
+	if number%4 == 0 || number%4 == 3 {
+		state = filepath.Join(t.stage.dir, t.stage.name("state"))
+		of.env = saving(state)
+	}
+	t.n += n
+	if err := t.onHistory(where, of, func(h *history) error { return t.killing(h, n, state) }); err != nil {
+		return fmt.Errorf("history %d on %s: %w", number, where, err)
 	}
 	return nil
 }
@@ -151,20 +178,14 @@ func (t *trials) killOnce(h *history, saving bool) error {
 		t.counts["at_"+point]++
 		return nil
 	}
+	began := time.Now()
 	p, err := h.run(t.ctx, "one", "")
 	if err != nil {
 		return err
 	}
 	defer p.kill()
 	if how < 8 {
-		before, err := h.kafka.committed(t.ctx, h.group())
-		if err != nil {
-			return err
-		}
-		if err := until(t.ctx, time.Minute, "it commits", func() (bool, error) {
-			now, err := h.kafka.committed(t.ctx, h.group())
-			return now > before, err
-		}, p.process); err != nil {
+		if err := t.recovers(h, p, began); err != nil {
 			return err
 		}
 		t.counts["while_running"]++

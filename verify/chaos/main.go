@@ -31,6 +31,7 @@ type options struct {
 	rows  string
 	seed  uint64
 	n     int
+	from  int
 	out   string
 	track string
 	plant string
@@ -50,6 +51,7 @@ func main() {
 	flag.StringVar(&o.rows, "row", os.Getenv("ROW"), "rows to run, comma separated (all)")
 	flag.Uint64Var(&o.seed, "seed", 0, "seed of every row (0: a new one for each)")
 	flag.IntVar(&o.n, "n", 0, "trials of each row (0: as the form says)")
+	flag.IntVar(&o.from, "from", 0, "trials to pass over, of rows whose trials are not alike (0: those that are done)")
 	flag.StringVar(&o.out, "out", "bin/chaos", "folder of results and of what failures leave behind")
 	flag.StringVar(&o.track, "track", "", "file to append each result to, as a line of a table")
 	flag.StringVar(&o.plant, "overlay", "", "overlay of go build: a planted bug, which a row has to find")
@@ -82,26 +84,47 @@ func chaos(ctx context.Context, o options) error {
 	defer s.close()
 	var failed []string
 	for _, r := range chosen {
-		before := s.before(r, o)
-		n := r.trials(o) - before
-		if n <= 0 {
-			continue
-		}
-		result := s.runRow(ctx, r, n, o)
-		if err := s.publish(result, before, o); err != nil {
+		whole, err := s.inPieces(ctx, r, o)
+		if err != nil {
 			return err
 		}
-		if result.Failures > 0 {
+		if !whole {
 			failed = append(failed, r.name)
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
 		}
 	}
 	if len(failed) > 0 {
 		return fmt.Errorf("failed: %s", strings.Join(failed, ", "))
 	}
 	return nil
+}
+
+// inPieces runs what is left of a row, each piece to its own result: what is
+// done by then stays, whatever becomes of this process. It reports whether there
+// was no failure.
+func (s *stage) inPieces(ctx context.Context, r *row, o options) (whole bool, err error) {
+	before := s.before(r, o)
+	end := r.trials(o)
+	if o.n > 0 {
+		end += before
+	}
+	for before < end {
+		n := end - before
+		if r.piece > 0 && o.form == "long" && o.n == 0 {
+			n = min(n, r.piece)
+		}
+		result := s.runRow(ctx, r, before, n, o)
+		if err := s.publish(result, before, o); err != nil {
+			return false, err
+		}
+		if ctx.Err() != nil {
+			return false, ctx.Err()
+		}
+		if result.Failures > 0 {
+			return false, nil
+		}
+		before += result.N
+	}
+	return true, nil
 }
 
 // choose finds rows by name; none named means all.
@@ -135,11 +158,11 @@ func (r *row) trials(o options) int {
 	return r.short
 }
 
-// seedOf is the seed of a row's run.
-func (s *stage) seedOf(r *row, o options) uint64 {
+// seedOf is the seed of a row's run, of which before trials are done.
+func (s *stage) seedOf(r *row, before int, o options) uint64 {
 	switch {
 	case o.seed != 0:
-		return o.seed
+		return o.seed + uint64(before)
 	case r.byCommit && o.form != "long":
 		sum := fnv.New64a()
 		_, _ = sum.Write([]byte(strings.TrimSuffix(s.commit, "+")))

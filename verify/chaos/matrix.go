@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"slices"
 	"strconv"
 	"time"
 
@@ -59,13 +61,26 @@ func (c brokerCase) atStart() bool {
 // casesPerHistory bounds a history.
 const casesPerHistory = 48
 
-// matrix goes through cells of the matrix, each on a history that goes on.
-func matrix(t *trials) error {
-	all := allCases()
+// matrix goes through cells of the matrix on kfake.
+func matrix(t *trials) error { return t.through("kfake", allCases()) }
+
+// resets go through the cells without an answer on the real Kafka.
+func resets(t *trials) error {
+	return t.through("kafka", slices.DeleteFunc(allCases(), func(c brokerCase) bool { return c.err != 0 }))
+}
+
+// through tries cells, each on a history that goes on. In full each of them has
+// its place in an order that is always the same, so that pieces make up the whole.
+func (t *trials) through(where string, all []brokerCase) error {
 	order := t.rng.Perm(len(all))
-	for number := 0; t.done < min(t.n, len(all)); number++ {
-		part := order[t.done:min(t.done+casesPerHistory, t.n, len(all))]
-		if err := t.onHistory("kfake", shape{seed: t.seed + uint64(number), cards: 500, users: 400, rate: 10}, func(h *history) error {
+	if t.long {
+		order = rand.New(rand.NewPCG(1, 1)).Perm(len(all))[t.from:]
+	}
+	order = order[:min(t.n, len(order))]
+	for number := 0; len(order) > 0; number++ {
+		part := order[:min(casesPerHistory, len(order))]
+		order = order[len(part):]
+		if err := t.onHistory(where, shape{seed: t.seed + uint64(number), cards: 500, users: 400, rate: 10}, func(h *history) error {
 			return t.cells(h, all, part)
 		}); err != nil {
 			return err
@@ -168,6 +183,9 @@ func (m *cell) try(c brokerCase) error {
 		}
 	}
 	m.wire.Release()
+	if rule.Struck() == 0 {
+		t.say("%s: the request was not made", c)
+	}
 	t.counts["struck"] += int64(min(rule.Struck(), 1))
 	t.counts["strikes"] += int64(rule.Struck())
 	return nil

@@ -24,14 +24,16 @@ type process struct {
 	done chan struct{}
 }
 
-// spawn starts a program. It dies with ctx at the latest.
+// spawn starts a program. It dies with ctx at the latest. With an error comes a
+// process that has ended.
 func spawn(ctx context.Context, name string, env []string, program string, args ...string) (*process, error) {
 	p := &process{name: name, cmd: exec.CommandContext(ctx, program, args...), log: &tail{}, done: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stderr, p.cmd.Stdout = p.log, p.log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := p.cmd.Start(); err != nil {
-		return nil, fmt.Errorf("%w: start %s: %w", errUnfit, name, err)
+		close(p.done)
+		return p, fmt.Errorf("%w: start %s: %w", errUnfit, name, err)
 	}
 	go func() {
 		_ = p.cmd.Wait() // its state says how it ended
@@ -40,7 +42,11 @@ func spawn(ctx context.Context, name string, env []string, program string, args 
 	return p, nil
 }
 
-func (p *process) signal(s syscall.Signal) { _ = p.cmd.Process.Signal(s) }
+func (p *process) signal(s syscall.Signal) {
+	if p.cmd.Process != nil { // it has started
+		_ = p.cmd.Process.Signal(s)
+	}
+}
 
 // kill ends it at once and waits until it is gone, frozen or not.
 func (p *process) kill() {
@@ -74,6 +80,9 @@ func (p *process) wait(ctx context.Context, limit time.Duration) error {
 
 // frozen reports whether it is stopped by a signal.
 func (p *process) frozen() bool {
+	if p.ended() {
+		return false
+	}
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
 	if err != nil {
 		return false
@@ -161,7 +170,8 @@ func (i *instance) active(ctx context.Context) bool {
 	return err == nil && response.StatusCode == http.StatusOK && bytes.Contains(said, []byte("active"))
 }
 
-// metric is the sum of a metric over its labels; -1: it does not answer.
+// metric is a metric with its labels, or without them the sum over them; -1: it
+// does not answer.
 func (i *instance) metric(ctx context.Context, name string) float64 {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
@@ -181,7 +191,7 @@ func (i *instance) metric(ctx context.Context, name string) float64 {
 	sum := 0.0
 	for line := range strings.Lines(string(text)) {
 		labelled, value, ok := strings.Cut(strings.TrimSpace(line), " ")
-		if metric, _, _ := strings.Cut(labelled, "{"); !ok || metric != name {
+		if metric, _, _ := strings.Cut(labelled, "{"); !ok || metric != name && labelled != name {
 			continue
 		}
 		if n, err := strconv.ParseFloat(value, 64); err == nil {

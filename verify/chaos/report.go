@@ -20,6 +20,7 @@ type row struct {
 	what  string
 	short int // trials in CI
 	long  int
+	piece int // of the long form, of which each leaves its own result; 0: all at once
 	run   func(*trials) error
 	// byCommit: the seed of the short form follows from the commit, so that CI
 	// goes through all of the row in time.
@@ -33,11 +34,14 @@ type trials struct {
 	stage    *stage
 	row      *row
 	n        int
+	from     int // trials of this row that were made before, of this commit
 	long     bool
 	seed     uint64
 	rng      *rand.Rand
 	done     int
+	judged   int // of those done, up to the last quiet point
 	named    int // kills at named places
+	recovery recoveries
 	failures []string
 	mu       sync.Mutex       // of join
 	counts   map[string]int64 // what shows that the row was not too easy
@@ -54,14 +58,20 @@ func (t *trials) join(part *trials) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.done += part.done
+	t.judged += part.judged
+	t.recovery.add(part.recovery)
 	t.failures = append(t.failures, part.failures...)
 	for name, n := range part.counts {
 		t.counts[name] += n
 	}
 }
 
-// fail notes a trial that went wrong.
+// fail notes a trial that went wrong. What goes wrong when the run is stopped
+// from outside is no trial.
 func (t *trials) fail(format string, args ...any) {
+	if t.ctx.Err() != nil {
+		return
+	}
 	t.failures = append(t.failures, fmt.Sprintf(format, args...))
 	fmt.Fprintf(os.Stderr, "%s: FAILED after %d trials: %s\n", t.row.name, t.done, t.failures[len(t.failures)-1])
 }
@@ -90,15 +100,19 @@ type result struct {
 // mostTold bounds what a result spells out.
 const mostTold = 10
 
-// runRow runs a row to its end.
-func (s *stage) runRow(ctx context.Context, r *row, n int, o options) *result {
-	seed := s.seedOf(r, o)
-	t := &trials{ctx: ctx, stage: s, row: r, n: n, long: o.form == "long", seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), counts: map[string]int64{}}
+// runRow runs a row, or a piece of it, to its end.
+func (s *stage) runRow(ctx context.Context, r *row, before, n int, o options) *result {
+	seed := s.seedOf(r, before, o)
+	t := &trials{ctx: ctx, stage: s, row: r, n: n, from: before, long: o.form == "long", seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), counts: map[string]int64{}}
 	began := time.Now()
 	t.say("%d trials, seed %d", t.n, seed)
-	if err := r.run(t); err != nil && ctx.Err() == nil { // of a run that was stopped, the trials count that were done
+	if err := r.run(t); err != nil {
 		t.fail("%v", err)
 	}
+	if ctx.Err() != nil {
+		t.done = t.judged
+	}
+	t.recovery.publish(t.counts)
 	out := &result{Row: r.name, N: t.done, Failures: len(t.failures), Seed: seed, Seconds: float64(time.Since(began).Milliseconds()) / 1000,
 		Commit: s.commit, Form: o.form, When: began.UTC().Format(time.RFC3339), Counts: t.counts, What: t.failures[:min(len(t.failures), mostTold)]}
 	if t.done > 0 && len(t.failures) == 0 {
@@ -108,7 +122,7 @@ func (s *stage) runRow(ctx context.Context, r *row, n int, o options) *result {
 		out.Failures, out.What = 1, []string{"no trial was made"}
 	}
 	if out.Failures > 0 {
-		out.Replay = fmt.Sprintf("go run ./verify/chaos -row %s -seed %d -n %d   (at %s)", r.name, seed, t.n, s.commit)
+		out.Replay = fmt.Sprintf("go run ./verify/chaos -row %s -form %s -seed %d -from %d -n %d   (at %s)", r.name, o.form, seed, before, t.n, s.commit)
 	}
 	return out
 }
@@ -116,6 +130,9 @@ func (s *stage) runRow(ctx context.Context, r *row, n int, o options) *result {
 // before is how many trials of a row in full were made of this commit without
 // a failure: a long form that was stopped goes on there.
 func (s *stage) before(r *row, o options) int {
+	if o.from > 0 {
+		return o.from
+	}
 	if o.form != "long" || o.n > 0 || strings.HasSuffix(s.commit, "+") {
 		return 0
 	}
