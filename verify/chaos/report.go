@@ -193,14 +193,17 @@ func notes(counts map[string]int64) string {
 	return strings.NewReplacer(`"`, "", "{", "", "}", "", ",", ", ", ":", " ").Replace(string(raw))
 }
 
-// commitHash names what was tried; "+" where the folder held more than it.
+// commitHash names what was tried; "+" where the folder held more than it. The
+// record itself counts as neither: a row that adds to it, and whoever commits it
+// between two rows, have changed nothing that is tried.
 func commitHash() string {
-	out, err := exec.Command("git", "rev-parse", "--short", "HEAD").Output()
+	others := []string{"--", ".", ":(exclude)verify/trackrecord.md"}
+	out, err := exec.Command("git", append([]string{"log", "-1", "--format=%h"}, others...)...).Output()
 	if err != nil {
 		return "unknown"
 	}
 	hash := string(bytes.TrimSpace(out))
-	if dirty, err := exec.Command("git", "status", "--porcelain", "--untracked-files=no").Output(); err != nil || len(dirty) > 0 {
+	if dirty, err := exec.Command("git", append([]string{"status", "--porcelain", "--untracked-files=no"}, others...)...).Output(); err != nil || len(dirty) > 0 {
 		hash += "+"
 	}
 	return hash

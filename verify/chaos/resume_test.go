@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -94,4 +95,45 @@ func TestALongFormGoesOnWhereItWasStopped(t *testing.T) {
 		t.Fatal(whole, err)
 	}
 	expect("what was not committed begins anew", 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
+}
+
+// A row adds to the record, and whoever runs it commits that: what was tried is
+// the same, and the next row goes on.
+func TestTheRecordIsNoChangeOfWhatIsTried(t *testing.T) {
+	t.Chdir(t.TempDir())
+	git := func(args ...string) {
+		t.Helper()
+		args = append([]string{"-c", "user.name=test", "-c", "user.email=test@localhost", "-c", "commit.gpgsign=false"}, args...)
+		if out, err := exec.Command("git", args...).CombinedOutput(); err != nil {
+			t.Fatalf("git %v: %v\n%s", args, err, out)
+		}
+	}
+	write := func(path, text string) {
+		t.Helper()
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o750), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("verify/trackrecord.md", "")
+	write("engine.go", "a")
+	git("init", "-q")
+	git("add", ".")
+	git("commit", "-qm", "first")
+	first := commitHash()
+	write("verify/trackrecord.md", "a row")
+	if got := commitHash(); got != first || strings.HasSuffix(got, "+") {
+		t.Errorf("with a new line in the record: %s, want %s", got, first)
+	}
+	git("commit", "-qam", "the record")
+	if got := commitHash(); got != first {
+		t.Errorf("with the record committed: %s, want %s", got, first)
+	}
+	write("engine.go", "b")
+	if got := commitHash(); got != first+"+" {
+		t.Errorf("with another engine: %s, want %s+", got, first)
+	}
+	git("commit", "-qam", "second")
+	if got := commitHash(); got == first || strings.HasSuffix(got, "+") {
+		t.Errorf("another commit is %s as well", got)
+	}
 }

@@ -44,12 +44,12 @@ func (t *trials) onStore(of shape, do func(*history, *proxy.Proxy, *instance) er
 // wipes kills a store of many rows, starts it empty, and waits until it is
 // whole again.
 func wipes(t *trials) error {
-	want := int64(shortRows)
+	want, rowsEvery := int64(shortRows), 1
 	if t.long {
-		want = longRows
+		want, rowsEvery = longRows, 10 // the ten wipes compare each row once
 	}
 	keys := int(want / 2)
-	return t.onStore(shape{seed: t.seed, cards: keys, users: keys, rate: float64(want) / 5000, every: 50}, func(h *history, _ *proxy.Proxy, p *instance) error {
+	return t.onStore(shape{seed: t.seed, cards: keys, users: keys, rate: float64(want) / 5000, every: 50, rowsEvery: rowsEvery}, func(h *history, _ *proxy.Proxy, p *instance) error {
 		for rows := int64(0); rows < want; {
 			if err := h.produce(t.ctx, 10_000); err != nil {
 				return err

@@ -19,7 +19,8 @@ type Dump struct {
 	Outputs     [][]byte        // values of the enriched records of all output topics (surfaces.md 4.6)
 	DeadLetters []DeadLetter
 	// Rows are the hashes of the online store by their keys (surfaces.md 4.2),
-	// without alive and meta; nil: the run had no store, nothing is checked.
+	// without alive and meta; nil: the run had no store, nothing is checked. A row
+	// whose hash is nil was seen and not read: it is only checked to be one.
 	Rows map[string]map[string]string
 	// Token is how the key of an entity leaves the process: the HMAC token of
 	// a pii entity, the percent-encoded text of any other.
@@ -39,18 +40,19 @@ type DeadLetter struct {
 
 // Verdict is what the checkers found.
 type Verdict struct {
-	Inputs      int // distinct places
-	Outputs     int // places whose record counts
-	DeadLetters int // places
-	Drops       map[string]int
-	Void        int // records of a try that a later owner repeated
-	Repeated    int // records and dead letters that came again with the same content
-	Owners      int
-	Batches     int
-	Compared    int // records whose values were compared
-	Values      int
-	Rows        int
-	RowValues   int
+	Inputs       int // distinct places
+	Outputs      int // places whose record counts
+	DeadLetters  int // places
+	Drops        map[string]int
+	Void         int // records of a try that a later owner repeated
+	Repeated     int // records and dead letters that came again with the same content
+	Owners       int
+	Batches      int
+	Compared     int // records whose values were compared
+	Values       int
+	Rows         int // that are there
+	RowsCompared int // of them, those whose values were compared
+	RowValues    int
 
 	Problems     []string // the first of them
 	ProblemCount int
@@ -64,8 +66,8 @@ func (v *Verdict) OK() bool { return v.ProblemCount == 0 }
 
 func (v *Verdict) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d inputs = %d outputs + %d dead letters + drops %v; %d owners, %d batches, %d void, %d repeated; %d records with %d values equal the oracle; %d rows with %d values equal the oracle's reads",
-		v.Inputs, v.Outputs, v.DeadLetters, v.Drops, v.Owners, v.Batches, v.Void, v.Repeated, v.Compared, v.Values, v.Rows, v.RowValues)
+	fmt.Fprintf(&b, "%d inputs = %d outputs + %d dead letters + drops %v; %d owners, %d batches, %d void, %d repeated; %d records with %d values equal the oracle; %d rows, of which %d were compared with %d values and equal the oracle's reads",
+		v.Inputs, v.Outputs, v.DeadLetters, v.Drops, v.Owners, v.Batches, v.Void, v.Repeated, v.Compared, v.Values, v.Rows, v.RowsCompared, v.RowValues)
 	if v.ProblemCount > 0 {
 		fmt.Fprintf(&b, "\n%d problems:\n  %s", v.ProblemCount, strings.Join(v.Problems, "\n  "))
 	}
@@ -144,6 +146,7 @@ func (v *Verdict) Add(w *Verdict) {
 	v.Inputs, v.Outputs, v.DeadLetters = v.Inputs+w.Inputs, v.Outputs+w.Outputs, v.DeadLetters+w.DeadLetters
 	v.Void, v.Repeated, v.Owners, v.Batches = v.Void+w.Void, v.Repeated+w.Repeated, v.Owners+w.Owners, v.Batches+w.Batches
 	v.Compared, v.Values, v.Rows, v.RowValues = v.Compared+w.Compared, v.Values+w.Values, w.Rows, v.RowValues+w.RowValues
+	v.RowsCompared += w.RowsCompared
 	if v.Drops == nil {
 		v.Drops = map[string]int{}
 	}

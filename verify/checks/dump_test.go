@@ -171,6 +171,18 @@ func TestCheckOfAGoodRun(t *testing.T) {
 	}
 }
 
+func TestARowThatIsNotReadIsThere(t *testing.T) {
+	d := pretend(t)
+	all := Check(pretend(t))
+	for key := range d.Rows {
+		d.Rows[key] = nil
+		break
+	}
+	if v := Check(d); !v.OK() || v.Rows != all.Rows || v.RowsCompared != all.Rows-1 || v.RowValues >= all.RowValues {
+		t.Errorf("%v, want one row of %d that is not compared", v, all.Rows)
+	}
+}
+
 // TestCheckCatches damages the good run in one way each.
 func TestCheckCatches(t *testing.T) {
 	anyRow := func(d *Dump) string {
@@ -215,6 +227,7 @@ func TestCheckCatches(t *testing.T) {
 		}, "both an output and a dead letter"},
 		{"a lost row", func(d *Dump) { delete(d.Rows, anyRow(d)) }, "missing"},
 		{"a row of nobody", func(d *Dump) { d.Rows["freshet:dump:{card:h_c99}:card_velocity@1"] = d.Rows[anyRow(d)] }, "no event made it"},
+		{"a row of nobody, not read", func(d *Dump) { d.Rows["freshet:dump:{card:h_c99}:card_velocity@1"] = nil }, "no event made it"},
 		{"a stale row", func(d *Dump) { d.Rows[anyRow(d)]["_as_of"] = "1" }, "_as_of"},
 		{"a wrong row", func(d *Dump) { d.Rows[anyRow(d)]["txn_count_10m"] = "1000" }, "txn_count_10m"},
 		{"a null written as zero", func(d *Dump) { d.Rows[anyRow(d)]["is_new_user_10m"] = "0" }, "no feature of it"},

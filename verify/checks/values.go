@@ -160,6 +160,10 @@ func (d *Dump) rows(v *Verdict, judge *oracle.Oracle) {
 		}
 		delete(expected, key)
 		v.Rows++
+		if d.Rows[key] == nil {
+			continue
+		}
+		v.RowsCompared++
 		d.row(v, key, r, d.Rows[key], judge)
 	}
 	for key := range expected {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -14,6 +15,12 @@ import (
 // Rows reads every row below a namespace, by its key, from a server or from all
 // masters of a cluster.
 func Rows(ctx context.Context, client goredis.UniversalClient, namespace string) (map[string]map[string]string, error) {
+	return SomeRows(ctx, client, namespace, func(string) bool { return true })
+}
+
+// SomeRows finds every row and reads those that are chosen by their key; the
+// others have no hash, not an empty one.
+func SomeRows(ctx context.Context, client goredis.UniversalClient, namespace string, chosen func(key string) bool) (map[string]map[string]string, error) {
 	rows := map[string]map[string]string{}
 	var mu sync.Mutex
 	var keys []string
@@ -36,6 +43,10 @@ func Rows(ctx context.Context, client goredis.UniversalClient, namespace string)
 	if err != nil {
 		return nil, err
 	}
+	for _, key := range keys {
+		rows[key] = nil
+	}
+	keys = slices.DeleteFunc(keys, func(key string) bool { return !chosen(key) })
 	for len(keys) > 0 {
 		n := min(len(keys), 1000)
 		pipe := client.Pipeline()
