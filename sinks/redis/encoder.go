@@ -17,6 +17,7 @@ import (
 type encoder struct {
 	keys    keys
 	layouts map[*features.RowLayout]*rowNames
+	expires expiries
 
 	text     []byte // all values of a pipeline, one after another
 	cells    []cell
@@ -31,6 +32,8 @@ type rowNames struct {
 	names          []any // by column
 	at             []any // <name>_at by column, nil where the value does not move
 	ttl            any   // nil: rows do not expire
+	ifNew          any   // the ttl for rowScript, where only a new row needs it
+	extra          time.Duration
 }
 
 // cell is one argument: the client takes its bytes as they are, and a pointer
@@ -41,15 +44,17 @@ type cell struct{ text []byte }
 func (c *cell) MarshalBinary() ([]byte, error) { return c.text, nil }
 
 func newEncoder(k keys) encoder {
-	return encoder{keys: k, layouts: make(map[*features.RowLayout]*rowNames)}
+	return encoder{keys: k, layouts: make(map[*features.RowLayout]*rowNames), expires: newExpiries()}
 }
 
 // encode gives the commands of a pipeline: for each row HSET of what it has,
-// HDEL of what it has not, EXPIRE. They are valid until the next call.
+// HDEL of what it has not, EXPIRE where it has not had one just now. They are
+// valid until the next call.
 func (e *encoder) encode(ctx context.Context, rows []sinks.VersionedRow) []goredis.Cmder {
 	e.text, e.cells, e.args = e.text[:0], e.cells[:0], e.args[:0]
 	clear(e.commands)
-	e.commands = e.commands[:0]
+	clear(e.expires.skipped)
+	e.commands, e.expires.skipped = e.commands[:0], e.expires.skipped[:0]
 	for i := range rows {
 		e.row(ctx, &rows[i])
 	}
@@ -59,28 +64,33 @@ func (e *encoder) encode(ctx context.Context, rows []sinks.VersionedRow) []gored
 func (e *encoder) row(ctx context.Context, row *sinks.VersionedRow) {
 	names := e.namesOf(row.Layout)
 	key := e.key(names, row)
+	boxed := any(key) // once: all commands share it
 
 	start := len(e.args)
-	e.args = append(e.args, "hset", key)
+	e.args = append(e.args, "hset", boxed)
 	e.fields(names, row, e.cell(appendVersion(e.text, row.Version)))
-	e.command(ctx, start)
+	fields := (len(e.args) - start - 2) / 2
+	hset := e.command(ctx, start)
 
 	start = len(e.args)
-	e.args = append(e.args, "hdel", key)
+	e.args = append(e.args, "hdel", boxed)
 	if e.missing(names, row) {
 		e.command(ctx, start)
 	} else {
 		e.args = e.args[:start]
 	}
-	if names.ttl != nil {
+	switch {
+	case names.ttl == nil:
+	case e.expires.kept(key, names.extra):
+		e.expires.skipped = append(e.expires.skipped, skip{hset, int64(fields), boxed, names.ttl})
+	default:
 		start = len(e.args)
-		e.args = append(e.args, "expire", key, names.ttl)
+		e.args = append(e.args, "expire", boxed, names.ttl)
 		e.command(ctx, start)
 	}
 }
 
-// key boxes the key of a row: all its commands share it.
-func (e *encoder) key(names *rowNames, row *sinks.VersionedRow) any {
+func (e *encoder) key(names *rowNames, row *sinks.VersionedRow) string {
 	return names.prefix + e.keys.tokens.RedisKey(row.Layout.View.Entity, row.Key) + names.suffix
 }
 
@@ -127,9 +137,11 @@ func (e *encoder) cell(grown []byte) *cell {
 	return &e.cells[len(e.cells)-1]
 }
 
-func (e *encoder) command(ctx context.Context, start int) {
+func (e *encoder) command(ctx context.Context, start int) *goredis.Cmd {
 	end := len(e.args)
-	e.commands = append(e.commands, goredis.NewCmd(ctx, e.args[start:end:end]...))
+	command := goredis.NewCmd(ctx, e.args[start:end:end]...)
+	e.commands = append(e.commands, command)
+	return command
 }
 
 func (e *encoder) namesOf(layout *features.RowLayout) *rowNames {
@@ -148,15 +160,16 @@ func (e *encoder) namesOf(layout *features.RowLayout) *rowNames {
 			names.at[i] = column.Feature.Short + suffixAt
 		}
 	}
-	if seconds := ttlSeconds(layout.View); seconds > 0 {
-		names.ttl = strconv.FormatInt(seconds, 10)
+	if ttl := layout.View.TTL; ttl > 0 {
+		names.extra = extraOf(ttl)
+		seconds := secondsOf(ttl + names.extra)
+		names.ttl, names.ifNew = seconds, "-"+seconds
 	}
 	e.layouts[layout] = names
 	return names
 }
 
-// ttlSeconds is a view's ttl as EXPIRE takes it, rounded up: a row may be there
-// a moment too long, never too short. 0 is no ttl.
+// ttlSeconds is a view's ttl as meta has it, rounded up. 0 is no ttl.
 func ttlSeconds(v *spec.View) int64 {
 	return int64((v.TTL + time.Second - 1) / time.Second)
 }

@@ -18,8 +18,9 @@ import (
 // text of fixed width: numbers of Lua are doubles.
 var (
 	// rowScript replaces a row by an equal or newer one.
-	// ARGV: version, seconds to live ("": for ever), how many arguments of HSET
-	// follow, these, the fields that have no value. What is there is looked at
+	// ARGV: version, seconds to live ("": for ever; below 0: only where no row
+	// stands there yet), how many arguments of HSET follow, these, the fields that
+	// have no value. What is there is looked at
 	// before the first write, so that a refused row is left whole.
 	rowScript = newScript(`
 local old = redis.call('HGET', KEYS[1], '_v')
@@ -43,7 +44,7 @@ end
 for i = 4 + n, #ARGV, 1000 do
   redis.call('HDEL', KEYS[1], unpack(ARGV, i, math.min(i + 999, #ARGV)))
 end
-if ARGV[2] ~= '' then redis.call('EXPIRE', KEYS[1], ARGV[2]) end
+if ARGV[2] ~= '' and (not old or tonumber(ARGV[2]) > 0) then redis.call('EXPIRE', KEYS[1], math.abs(ARGV[2])) end
 return result`)
 
 	// beatScript raises a node's heartbeat, unless it is a later one or older
@@ -113,13 +114,16 @@ func (e *encoder) scripts(ctx context.Context, rows []sinks.VersionedRow) []gore
 
 func (e *encoder) script(ctx context.Context, row *sinks.VersionedRow) {
 	names := e.namesOf(row.Layout)
-	ttl := names.ttl
-	if ttl == nil {
+	key, ttl := e.key(names, row), names.ttl
+	switch {
+	case ttl == nil:
 		ttl = ""
+	case e.expires.kept(key, names.extra):
+		ttl = names.ifNew
 	}
 	start := len(e.args)
 	version := e.cell(appendVersion(e.text, row.Version))
-	e.args = append(e.args, "evalsha", rowScript.hash, 1, e.key(names, row), version, ttl, nil)
+	e.args = append(e.args, "evalsha", rowScript.hash, 1, key, version, ttl, nil)
 	first := len(e.args)
 	e.fields(names, row, version)
 	e.args[first-1] = len(e.args) - first

@@ -131,6 +131,7 @@ func (s *Store) TakeOver(ctx context.Context, w sinks.Writer) (owner, incarnatio
 		return 0, 0, s.failed("write "+meta, err)
 	}
 	s.drop()
+	s.rows.expires.forget() // others have written meanwhile
 	s.owner, s.incarnation = uint32(drawn), uint32(run)
 	s.beats.begin(w.Proof, s.incarnation, w.First)
 	// Where someone has drawn a later number meanwhile the fence is theirs
@@ -188,8 +189,11 @@ func (s *Store) draw(ctx context.Context, counter string, by, atLeast int64) (in
 
 // Write stores the rows, a pipeline at a time.
 func (s *Store) Write(ctx context.Context, rows []sinks.VersionedRow) error {
+	losses, _ := s.beats.missing()
+	s.rows.expires.since(losses)
 	if s.cluster != nil && len(rows) > 0 {
 		if err := s.cluster.write(ctx, rows); err != nil {
+			s.rows.expires.forget()
 			return s.failed("write rows", err)
 		}
 		return nil
@@ -207,12 +211,18 @@ func (s *Store) Write(ctx context.Context, rows []sinks.VersionedRow) error {
 func (s *Store) writePipeline(ctx context.Context, rows []sinks.VersionedRow) error {
 	look, commands := s.sample(ctx, s.rows.encode(ctx, rows), len(rows))
 	err := s.writes.exec(ctx, commands, rows[0].Version.Batch)
-	var fatal *sinks.Fatal
-	switch {
-	case err == nil:
+	if err == nil {
 		look.judge(&s.counts)
+		if commands = s.rows.expires.found(ctx); len(commands) > 0 {
+			err = s.writes.exec(ctx, commands, rows[0].Version.Batch)
+		}
+	}
+	if err == nil {
 		return nil
-	case errors.As(err, &fatal):
+	}
+	s.rows.expires.forget() // nobody knows what has become of theirs
+	var fatal *sinks.Fatal
+	if errors.As(err, &fatal) {
 		return s.failed("write rows", err)
 	}
 	return s.pipelineFailed(commands, len(rows), err)
