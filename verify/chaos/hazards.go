@@ -102,7 +102,7 @@ func (t *trials) cutLog(h *history) error {
 	if err := h.produce(t.ctx, 600); err != nil {
 		return err
 	}
-	ends, err := h.kafka.admin.ListEndOffsets(t.ctx, h.inputs...)
+	ends, err := h.kafka.ends(t.ctx, h.inputs...)
 	if err != nil {
 		return err
 	}
@@ -141,7 +141,7 @@ func (t *trials) skipOffsets(h *history) error {
 	if err := h.produce(t.ctx, 600); err != nil {
 		return err
 	}
-	ends, err := h.kafka.admin.ListEndOffsets(t.ctx, h.inputs...)
+	ends, err := h.kafka.ends(t.ctx, h.inputs...)
 	if err != nil {
 		return err
 	}

@@ -66,12 +66,28 @@ func (c *cluster) committed(ctx context.Context, group string) (int64, error) {
 	return sum, nil
 }
 
+// ends are the ends of topics. A broker that was starved for seconds has no
+// leaders for a while, which is not what is tried here: it is asked again.
+func (c *cluster) ends(ctx context.Context, topics ...string) (offsets kadm.ListedOffsets, err error) {
+	err = until(ctx, 30*time.Second, "the broker says where its topics end", func() (bool, error) {
+		var err error
+		if offsets, err = c.admin.ListEndOffsets(ctx, topics...); err == nil {
+			err = offsets.Error()
+		}
+		if err == nil {
+			return true, nil
+		}
+		if kerr.IsRetriable(err) {
+			return false, nil
+		}
+		return false, err
+	})
+	return offsets, err
+}
+
 // end is the number of records, and of ends of transactions, in topics.
 func (c *cluster) end(ctx context.Context, topics []string) (int64, error) {
-	offsets, err := c.admin.ListEndOffsets(ctx, topics...)
-	if err == nil {
-		err = offsets.Error()
-	}
+	offsets, err := c.ends(ctx, topics...)
 	if err != nil {
 		return 0, err
 	}
@@ -92,10 +108,7 @@ type spot struct {
 func (c *cluster) since(ctx context.Context, from map[spot]int64, isolation kgo.IsolationLevel, topics ...string) ([]*kgo.Record, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	ends, err := c.admin.ListEndOffsets(ctx, topics...)
-	if err == nil {
-		err = ends.Error()
-	}
+	ends, err := c.ends(ctx, topics...)
 	if err != nil {
 		return nil, err
 	}
