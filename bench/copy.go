@@ -77,6 +77,7 @@ type copier struct {
 
 	// Of the loop.
 	held      []*kgo.Record                        // whose outputs wait for the commit
+	told      map[string]time.Time                 // when rows were given their ttl
 	next      map[string]map[int32]kgo.EpochOffset // by topic and partition, since the last commit
 	committed time.Time
 }
@@ -85,7 +86,7 @@ func startCopy(delivery string) func(*rig) (target, error) {
 	return func(r *rig) (target, error) {
 		tokens, card := mask.NewTokens([]byte(benchSecret)), entity(r.spec, "card")
 		c := &copier{r: r, exactly: delivery == "exactly_once", output: r.spec.Sources[0].Output.Topic, value: bytes.Repeat([]byte("x"), copyBytes),
-			came: make(chan struct{}, 1), ids: map[string]kadm.TopicID{}, next: map[string]map[int32]kgo.EpochOffset{},
+			came: make(chan struct{}, 1), ids: map[string]kadm.TopicID{}, told: map[string]time.Time{}, next: map[string]map[int32]kgo.EpochOffset{},
 			key: func(id []byte) string {
 				return "freshet:" + r.namespace + ":{card:" + tokens.RedisKey(card, string(id)) + "}:card_velocity@1"
 			}}
@@ -280,7 +281,10 @@ func (c *copier) write(ctx context.Context, records []*kgo.Record) error {
 				key = fmt.Sprintf("freshet:%s:floor:%d:%d", c.r.namespace, row, r.Offset%5000)
 			}
 			pipe.Do(ctx, append([]any{"hset", key}, c.args...)...)
-			pipe.Do(ctx, "expire", key, copyTTL)
+			if now := time.Now(); now.Sub(c.told[key]) > time.Minute {
+				c.told[key] = now
+				pipe.Do(ctx, "expire", key, copyTTL)
+			}
 		}
 	}
 	pipe.Do(ctx, "exec")

@@ -79,6 +79,8 @@ func (r *Runner) apply() (err error) {
 	cur.counts.apply += time.Since(began)
 	r.own.seq = p.Seq
 	r.own.records += len(cur.in.slots)
+	r.own.bytes += cur.bytes()
+	r.own.each = cur.bytes() / int64(max(1, len(cur.in.slots)))
 	r.open, r.cur = append(r.open, cur), r.fresh()
 	fault.At(fault.Applied)
 	return nil

@@ -81,6 +81,12 @@ type Limits struct {
 	// BatchRecords is how many records a batch may hold: it bounds memory and
 	// the work that a crash repeats.
 	BatchRecords int
+	// BatchBytes is about how many bytes a batch may hold, of what came in and of
+	// what goes out: a batch of few large records closes by it. It is counted
+	// between polls, so what one poll brings comes on top. 0: DefaultBatchBytes, or
+	// less where Memory is little. Where batches close by their count alone it
+	// means nothing.
+	BatchBytes int64
 	// CommitInterval is how soon after the last batch the next one may close:
 	// what comes meanwhile joins it. 0: a batch closes by its count alone, so
 	// that its boundaries follow from the input (files).
@@ -126,18 +132,21 @@ const (
 	DefaultWatchdogAfter  = 90 * time.Second
 	DefaultStallAfter     = 30 * time.Second
 	DefaultReadAhead      = 64 << 20
+	DefaultBatchBytes     = 32 << 20
 
-	closeBudget  = 2 * time.Second        // to leave the group and close the sinks
-	retryMin     = 50 * time.Millisecond  // first pause between two tries
-	tick         = time.Second            // alive and housekeeping
-	aliveTimeout = 500 * time.Millisecond // alive must not hold up a batch for long
-	freshRecord  = 2 * time.Second        // a partition whose last record is younger is caught up
-	maxWorkers   = 4                      // more readers than that wait for the one that applies
-	stepsOfBatch = 4                      // a batch that is full has left in as many steps at least
-	stepPace     = 4 * time.Millisecond   // between two steps, so that each is worth its requests
-	commitSlack  = stepPace / 2           // a step that leaves so shortly before the batch may close takes the commit with it
-	sendAtOnce   = 256                    // so many records of a transaction do not wait for its commit
-	chunkRecords = 256                    // fewer records are not worth a goroutine
+	closeBudget     = 2 * time.Second        // to leave the group and close the sinks
+	retryMin        = 50 * time.Millisecond  // first pause between two tries
+	tick            = time.Second            // alive and housekeeping
+	aliveTimeout    = 500 * time.Millisecond // alive must not hold up a batch for long
+	freshRecord     = 2 * time.Second        // a partition whose last record is younger is caught up
+	maxWorkers      = 4                      // more readers than that wait for the one that applies
+	leastBatchBytes = 1 << 20
+	batchesOfMemory = 32                   // a batch has so small a part of the memory, and there may be copies of it in the clients
+	stepsOfBatch    = 4                    // a batch that is full has left in as many steps at least
+	stepPace        = 4 * time.Millisecond // between two steps, so that each is worth its requests
+	commitSlack     = stepPace / 2         // a step that leaves so shortly before the batch may close takes the commit with it
+	sendAtOnce      = 256                  // so many records of a transaction do not wait for its commit
+	chunkRecords    = 256                  // fewer records are not worth a goroutine
 )
 
 func (l Limits) withDefaults() Limits {
@@ -146,6 +155,12 @@ func (l Limits) withDefaults() Limits {
 	}
 	if l.ReadAhead <= 0 {
 		l.ReadAhead = DefaultReadAhead
+	}
+	if l.BatchBytes <= 0 {
+		l.BatchBytes = DefaultBatchBytes
+		if l.Memory > 0 {
+			l.BatchBytes = min(l.BatchBytes, max(l.Memory/batchesOfMemory, leastBatchBytes))
+		}
 	}
 	if l.Workers <= 0 {
 		l.Workers = min(maxWorkers, runtime.GOMAXPROCS(0))

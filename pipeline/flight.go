@@ -108,7 +108,7 @@ func (o *ownership) close() []sources.Position {
 		}
 		p.moved = false
 	}
-	o.batch, o.committed, o.seq, o.records = o.batch+1, true, 0, 0
+	o.batch, o.committed, o.seq, o.records, o.bytes = o.batch+1, true, 0, 0, 0
 	return positions
 }
 

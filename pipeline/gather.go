@@ -62,10 +62,24 @@ func (r *Runner) room() int {
 		return r.Limits.BatchRecords
 	}
 	most := r.Limits.BatchRecords - r.own.records
-	if r.Limits.CommitInterval > 0 {
-		most = min(most, max(1, r.Limits.BatchRecords/stepsOfBatch))
+	n := len(r.cur.in.slots)
+	if r.Limits.CommitInterval == 0 {
+		return most - n
 	}
-	return most - len(r.cur.in.slots)
+	most = min(most, max(1, r.Limits.BatchRecords/stepsOfBatch)) - n
+	left := min(r.Limits.BatchBytes-r.own.bytes, r.Limits.BatchBytes/stepsOfBatch)
+	if n == 0 { // one at least, and as many as there would have been of the last ones
+		return int(min(int64(most), max(1, left/max(1, r.own.each))))
+	}
+	if left -= r.cur.bytes(); left <= 0 {
+		return 0
+	}
+	return int(min(int64(most), max(1, left*int64(n)/max(1, r.cur.bytes()))))
+}
+
+// full reports whether the open batch is to be committed for what it holds.
+func (r *Runner) full() bool {
+	return r.Limits.CommitInterval == 0 || r.own.records >= r.Limits.BatchRecords || r.own.bytes >= r.Limits.BatchBytes
 }
 
 // ready reports whether there is something to do but to poll.

@@ -22,6 +22,8 @@ type ownership struct {
 	batch       uint64 // the last one closed; the next one is open
 	seq         uint32 // of the open batch's next record
 	records     int    // of the open batch
+	bytes       int64  // of these, and of what follows from them
+	each        int64  // bytes of a record, as in the last step
 	owner       uint32
 	incarnation uint32
 	parts       map[sources.PartitionID]*partition

@@ -197,7 +197,7 @@ func (r *Runner) turn(work context.Context, last bool) error {
 	if err := r.land(); err != nil || r.own == nil || r.own.rebuilding {
 		return err
 	}
-	commit := len(r.open) > 0 && (last || r.Limits.CommitInterval == 0 || r.own.records >= r.Limits.BatchRecords || r.due() <= commitSlack)
+	commit := len(r.open) > 0 && (last || r.full() || r.due() <= commitSlack)
 	healing := r.heal()
 	if left < len(r.open) || commit || healing != nil {
 		r.launch(work, left, commit, healing)

@@ -63,10 +63,29 @@ func (r *Runner) recycle(steps []*step) {
 	}
 }
 
-// spareSteps bounds the memory that waits for work.
-const spareSteps = 8
+// spareSteps and spareBytes bound the memory that waits for work.
+const (
+	spareSteps = 8
+	spareBytes = 4 << 20 // of one step
+)
+
+// bytes is what the step holds: its records as they were read, and as they
+// leave.
+func (s *step) bytes() int64 {
+	n := int64(s.in.arena.want + len(s.out.buf))
+	for i := range s.out.dead {
+		n += int64(len(s.out.dead[i].Value))
+	}
+	return n
+}
 
 func (s *step) reset() {
+	if s.in.arena.want > spareBytes || cap(s.in.arena.buf) > spareBytes {
+		s.in.arena = arena{}
+	}
+	if cap(s.out.buf) > spareBytes {
+		s.out.buf = nil
+	}
 	s.in.reset()
 	s.out.reset()
 	s.sent = false
