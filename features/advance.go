@@ -9,12 +9,13 @@ import "github.com/freshet-dev/freshet/features/aggregate"
 
 // advance moves an entity's running state on to t.
 func (l *entityLog) advance(w []uint64, t int64) {
-	if int64(w[atNow]) >= t {
+	newest := int64(w[atNow])
+	if newest >= t {
 		return
 	}
 	w[atNow] = uint64(t)
 	if t >= int64(w[atDue]) {
-		due := l.leaveSpans(w, t)
+		due := l.leaveSpans(w, newest, t)
 		for _, k := range l.plan.delayed {
 			rows := l.rows.All(w[atRows:])
 			if t >= int64(w[k.at+1]) {

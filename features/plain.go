@@ -23,7 +23,11 @@ type plainReading struct {
 	moments []plainMoments
 	ratios  []plainShare
 	columns []plainColumn
+	outs    []outRange // where the values go
 }
+
+// outRange is columns of a vector or row, one after the other.
+type outRange struct{ from, to int }
 
 // plainWindow is which of the plain cells are of one window.
 type plainWindow struct {
@@ -36,9 +40,9 @@ type plainWindow struct {
 // window, or some of them.
 type plainMoments struct {
 	of      plainInput
+	outs    [plainDev + 1]int32 // by kind, -1: not asked for
 	all     bool                // all four are asked for
 	simple  bool                // no cell asks for more than one event
-	outs    [plainDev + 1]int32 // by kind, -1: not asked for
 	divisor float64
 	least   [plainDev + 1]int64
 	cells   [plainDev + 1]*cell
@@ -179,6 +183,46 @@ func (p *plainReading) finish() {
 		p.longest = w.length
 	}
 	p.moments, p.ratios = moments, ratios
+	p.findOuts()
+}
+
+// findOuts finds where the values go.
+func (p *plainReading) findOuts() {
+	var outs []int
+	for i := range p.moments {
+		for _, out := range p.moments[i].outs {
+			if out >= 0 {
+				outs = append(outs, int(out))
+			}
+		}
+	}
+	for i := range p.ratios {
+		outs = append(outs, int(p.ratios[i].out))
+	}
+	slices.Sort(outs)
+	for _, out := range outs {
+		if n := len(p.outs); n > 0 && p.outs[n-1].to == out {
+			p.outs[n-1].to++
+		} else {
+			p.outs = append(p.outs, outRange{out, out + 1})
+		}
+	}
+}
+
+// stamp says of all values that nothing special is to be said of them. Where it
+// is, that is said behind it.
+func (p *plainReading) stamp(statuses []Status) {
+	for _, r := range p.outs {
+		for list := statuses[r.from:r.to]; len(list) > 0; {
+			list = list[copy(list, presents[:]):]
+		}
+	}
+}
+
+// presents is to be copied from.
+var presents = [...]Status{
+	Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present,
+	Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present,
 }
 
 // place finds the column of an input.
@@ -272,13 +316,14 @@ func (e *Engine) settleState(p *plainReading, l *entityLog, w []uint64, f *frame
 	if l.plan.fulls > 0 && l.isWide(w) {
 		return false
 	}
+	p.stamp(f.statuses)
 	rows := int64(l.rows.Len(w[atRows:]))
 	moments := p.moments
 	for i := range moments {
 		x := &moments[i]
 		n := x.of.counted(w, rows)
 		if x.all {
-			x.settle(n, int64(w[x.of.sum]), w[x.of.squares], f)
+			x.settle(n, int64(w[x.of.sum]), w[x.of.squares], f.values, f)
 			continue
 		}
 		s := plainSums{n: n}
@@ -315,6 +360,7 @@ func (e *Engine) settleFew(p *plainReading, l *entityLog, rows []uint64, t int64
 	}
 	sums, i := e.few[:len(p.columns)], l.plan.len(rows)
 	clear(sums)
+	p.stamp(f.statuses)
 	for k := range p.windows {
 		x := &p.windows[k]
 		for from := t - x.length; i > 0 && l.plan.timeAt(rows, i-1) > from; i-- {
@@ -326,7 +372,7 @@ func (e *Engine) settleFew(p *plainReading, l *entityLog, rows []uint64, t int64
 			y := &p.moments[j]
 			s := &sums[y.of.column]
 			if y.all {
-				y.settle(s.n, s.sum, s.squares, f)
+				y.settle(s.n, s.sum, s.squares, f.values, f)
 			} else {
 				y.settleEach(s, f)
 			}
@@ -366,23 +412,23 @@ func (l *logPlan) gather(columns []plainColumn, sums []plainSums, row []uint64) 
 // small is how large a sum may be whose square fits into a word.
 const small = 1<<32 - 1
 
-// settle evaluates all four formulas.
-func (x *plainMoments) settle(count, total int64, squares uint64, f *frame) {
+// settle evaluates all four formulas. The values are the frame's.
+func (x *plainMoments) settle(count, total int64, squares uint64, values []event.Value, f *frame) {
 	hi, lo := bits.Mul64(uint64(count), squares)
 	if count < 1 || hi != 0 || uint64(total+small) > 2*small {
 		x.settleEach(&plainSums{count, total, squares}, f)
 		return
 	}
 	n, sum := float64(count), float64(total)
-	f.set(x.outs[plainCount], n)
-	f.set(x.outs[plainSum], sum/x.divisor)
-	f.set(x.outs[plainMean], sum/(n*x.divisor))
+	event.SetDouble(&values[x.outs[plainCount]], n)
+	event.SetDouble(&values[x.outs[plainSum]], sum/x.divisor)
+	event.SetDouble(&values[x.outs[plainMean]], sum/(n*x.divisor))
 	if count == 1 {
 		x.cells[plainDev].lacking(1, x.outs[plainDev], f)
 		return
 	}
 	spread := float64(lo - uint64(total*total))
-	f.set(x.outs[plainDev], math.Sqrt(spread/n/(n-1))/x.divisor)
+	event.SetDouble(&values[x.outs[plainDev]], math.Sqrt(spread/n/(n-1))/x.divisor)
 }
 
 // settleEach evaluates those formulas that are asked for, for any number of
@@ -394,14 +440,14 @@ func (x *plainMoments) settleEach(s *plainSums, f *frame) {
 		case s.n < x.least[kind]:
 			x.cells[kind].lacking(s.n, out, f)
 		case plain(kind) == plainCount:
-			f.set(out, float64(s.n))
+			event.SetDouble(&f.values[out], float64(s.n))
 		case plain(kind) == plainSum:
-			f.set(out, aggregate.Major(s.sum, int64(x.divisor)))
+			event.SetDouble(&f.values[out], aggregate.Major(s.sum, int64(x.divisor)))
 		case plain(kind) == plainMean:
-			f.set(out, float64(s.sum)/(float64(s.n)*x.divisor))
+			event.SetDouble(&f.values[out], float64(s.sum)/(float64(s.n)*x.divisor))
 		default:
 			sum, squares := [2]uint64{uint64(s.sum), uint64(s.sum >> 63)}, [3]uint64{s.squares}
-			f.set(out, aggregate.DeviationOfInts(s.n, sum[:], squares[:], int64(x.divisor)))
+			event.SetDouble(&f.values[out], aggregate.DeviationOfInts(s.n, sum[:], squares[:], int64(x.divisor)))
 		}
 	}
 }
@@ -411,21 +457,15 @@ func (x *plainShare) settle(n, hits int64, f *frame) {
 		x.cell.lacking(n, x.out, f)
 		return
 	}
-	f.set(x.out, float64(hits)/float64(n))
+	event.SetDouble(&f.values[x.out], float64(hits)/float64(n))
 }
 
 // lacking is the value of a plain cell with fewer events than its formula asks
-// for (S18).
+// for (S18), where the status says yet that nothing special is to be said.
 func (x *cell) lacking(n int64, out int32, f *frame) {
 	if n == 0 && x.minCount <= 0 && !x.hasDef && x.agg.ZeroWhenEmpty {
-		f.set(out, 0)
+		event.SetDouble(&f.values[out], 0)
 		return
 	}
 	f.values[out], f.statuses[out] = x.defawlt, Default
-}
-
-// set puts a number that nothing special is to be said of.
-func (f *frame) set(out int32, v float64) {
-	event.SetDouble(&f.values[out], v)
-	f.statuses[out] = Present
 }

@@ -39,6 +39,9 @@ type span struct {
 	ops     []spanOp
 	more    bool // what leaves it does more than its ops
 	moments bool // its only op is of moments, and there is no more
+	// integers says that it keeps counts and sums of integers alone, and there is
+	// no more: all are 0 when it is empty.
+	integers bool
 	cursor  *cursorPlan
 }
 
@@ -92,7 +95,9 @@ func (l *logPlan) laySpans() {
 		}
 		x := span{length: k.length, at: k.at, cursor: k, more: len(k.beside)+len(k.longest) > 0, ops: l.spanOps(k)}
 		x.moments = len(x.ops) == 1 && x.ops[0].kind == opMoments && !x.more
+		x.integers = !x.more
 		for i := range x.ops {
+			x.integers = x.integers && x.ops[i].kind != opOther
 			c := l.spanColumn(&x.ops[i])
 			for len(c.first) <= s {
 				c.first = append(c.first, uint16(len(c.places)))
@@ -227,8 +232,9 @@ func (l *entityLog) addInts(c *spanColumn, places []spanPlace, w []uint64, word 
 }
 
 // leaveSpans moves the spans that are due on to t, and returns when one is due
-// next.
-func (l *entityLog) leaveSpans(w []uint64, t int64) uint64 {
+// next. No row is later than newest: what is as old has left with all others, and
+// of sums of integers nothing remains.
+func (l *entityLog) leaveSpans(w []uint64, newest, t int64) uint64 {
 	rows, width, now, next := l.rows.All(w[atRows:]), l.plan.width, uint64(t)>>dueShift, uint64(dueNever)
 	wide, spans := l.plan.fulls > 0 && l.isWide(w), l.plan.spans
 	for i := range spans {
@@ -236,11 +242,17 @@ func (l *entityLog) leaveSpans(w []uint64, t int64) uint64 {
 		cursor := w[x.at]
 		due := cursor >> tailBits
 		if now >= due {
-			tail := int(cursor & tailMask)
-			if x.moments && !wide {
-				tail = x.leaveMoments(rows, tail, width, w, t-x.length)
-			} else {
-				tail = l.leaveSpan(x, rows, tail, w, t-x.length)
+			tail, to := int(cursor&tailMask), t-x.length
+			switch {
+			case wide || !x.integers:
+				tail = l.leaveSpan(x, rows, tail, w, to)
+			case newest <= to:
+				tail = len(rows) / width
+				x.empty(w)
+			case x.moments:
+				tail = x.leaveMoments(rows, tail, width, w, to)
+			default:
+				tail = l.leaveSpan(x, rows, tail, w, to)
 			}
 			l.steps += int64(tail - int(cursor&tailMask))
 			// What comes next into an empty window comes at t or later.
@@ -256,18 +268,32 @@ func (l *entityLog) leaveSpans(w []uint64, t int64) uint64 {
 	return next << dueShift
 }
 
+// empty is what a span of integers keeps when all rows have left it.
+func (x *span) empty(w []uint64) {
+	for i := range x.ops {
+		p := &x.ops[i].place
+		w[p.at] = 0
+		if p.squares > 0 {
+			w[p.squares] = 0
+		}
+	}
+}
+
 // leaveMoments takes the rows up to a time out of a span that keeps no more than
 // the moments of one input, and returns the new tail.
 func (x *span) leaveMoments(rows []uint64, tail, width int, w []uint64, to int64) int {
 	o := &x.ops[0]
-	at, lane, sum, squares := tail*width, int(o.lane), uint64(0), uint64(0)
-	for at < len(rows) && int64(rows[at]>>window.OwnBits) <= to {
-		if o.certain || rows[at+int(o.flags)]>>o.shift&1 != 0 {
-			word := rows[at+lane]
+	lane, flags, sum, squares := int(o.lane), int(o.flags), uint64(0), uint64(0)
+	for at := tail * width; at < len(rows); at += width {
+		row := rows[at:]
+		if int64(row[0]>>window.OwnBits) > to {
+			break
+		}
+		if o.certain || row[flags]>>o.shift&1 != 0 {
+			word := row[lane]
 			sum += word
 			squares += word * word
 		}
-		at += width
 		tail++
 	}
 	w[o.place.at] -= sum
