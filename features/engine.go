@@ -23,6 +23,7 @@ type Engine struct {
 	stage    stage
 	scratch  []uint64         // what a scan fills: the words of one cursor's parts
 	few      []plainSums      // of an entity without running state
+	fewWords []uint64         // what they come to, by window
 	wide     []uint64         // the same with what was folded
 	memory   []uint64         // the registers of a window that is read once
 	times    []int64          // of a table that is thinned

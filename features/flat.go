@@ -78,59 +78,61 @@ func evaluate(list []formulas, words []uint64, rows int64, frame []event.Value, 
 	return odd
 }
 
-// leaveInts moves the spans that are due and keep integers in words on to t, in a
-// log of n rows of some width. It returns when one is due next, and how many rows
-// were looked at. No row is later than newest: a span that all rows leave is not
-// looked at row by row, for nothing remains of it.
-func leaveInts(spans []span, rows []uint64, n, width int, words []uint64, newest, t int64) (next uint64, steps int) {
+// emptyInts makes those spans of integers empty that are so short that no row
+// later than newest is needed for it, of a log of n rows, at t. They are the first
+// ones. It returns how many they are, and when the first of them is due.
+func emptyInts(spans []span, n int, words []uint64, newest, t int64) (empty int, next uint64) {
 	w := unsafe.Pointer(unsafe.SliceData(words))
 	next = dueNever
 	for i := range spans {
 		x := &spans[i]
-		cursor := flatWord(w, uint32(x.at))
-		due := *cursor >> tailBits
-		if uint64(t)>>dueShift >= due {
-			from, left, to := int(*cursor&tailMask), t, t-x.length
-			tail := n
-			if newest > to {
-				tail = from
-				for at := from * width; uint(at) < uint(len(rows)); at += width {
-					if left = int64(rows[at] >> window.OwnBits); left > to {
-						break
-					}
-					left = t // what comes next into an empty span comes at t or later
-					tail++
-				}
-				steps += tail - from
-			}
-			for j := range x.ops {
-				o := &x.ops[j]
-				sum := flatWord(w, uint32(o.place.at))
-				if newest <= to {
-					*sum = 0
-					if o.kind == opMoments {
-						*flatWord(w, uint32(o.place.squares)) = 0
-					}
-					continue
-				}
-				for at := from * width; at < tail*width; at += width {
-					row := rows[at:]
-					switch word := row[o.lane]; {
-					case !o.certain && row[o.flags]>>o.shift&1 == 0:
-					case o.kind == opCount:
-						*sum--
-					case o.kind == opMoments:
-						*flatWord(w, uint32(o.place.squares)) -= word * word
-						fallthrough
-					default:
-						*sum -= word
-					}
-				}
-			}
-			due = dueAt(left + x.length)
-			*cursor = due<<tailBits | uint64(tail)
+		if newest > t-x.length {
+			return i, next
 		}
+		for j := range x.ops {
+			p := &x.ops[j].place
+			*flatWord(w, uint32(p.at)) = 0
+			*flatWord(w, uint32(p.squares)) = 0
+		}
+		due := dueAt(t + x.length) // what comes next comes at t or later
+		*flatWord(w, uint32(x.at)) = due<<tailBits | uint64(n)
 		next = min(next, due)
 	}
-	return next, steps
+	return len(spans), next
+}
+
+// leaveInts takes the rows up to a time out of a span of integers. It returns its
+// new tail.
+func (x *span) leaveInts(rows []uint64, tail, width int, words []uint64, to int64) int {
+	from := tail * width
+	at := from
+	for uint(at) < uint(len(rows)) && int64(rows[at]>>window.OwnBits) <= to {
+		at += width
+		tail++
+	}
+	for j := range x.ops {
+		x.ops[j].takeInts(rows[from:at], width, words)
+	}
+	return tail
+}
+
+// takeInts takes rows out of a part of integers.
+func (o *spanOp) takeInts(rows []uint64, width int, words []uint64) {
+	count, sum, squares := uint64(0), uint64(0), uint64(0)
+	for at := 0; at < len(rows); at += width {
+		row := rows[at:]
+		if o.certain || row[o.flags]>>o.shift&1 != 0 {
+			word := row[o.lane]
+			count++
+			sum += word
+			squares += word * word
+		}
+	}
+	if o.kind == opCount {
+		sum = count
+	}
+	words[o.place.at] -= sum
+	if o.kind == opMoments {
+		words[o.place.squares] -= squares
+	}
 }

@@ -37,6 +37,7 @@ type logPlan struct {
 	chains     []*chainPlan
 	sliding    []*cursorPlan // those with a running state over a sliding window
 	spans      []span        // those of them without delay, ascending
+	ints       int           // how many of them keep no more than counts and sums of integers, before the first that keeps more
 	delayed    []*cursorPlan // and those with one
 	beside     []*cursorPlan // spans with parts that are more than the sum of their rows
 	columns    []spanColumn

@@ -2,7 +2,6 @@ package features
 
 import (
 	"cmp"
-	"math"
 	"math/bits"
 	"slices"
 
@@ -21,6 +20,8 @@ type plainReading struct {
 	windows []plainWindow // ascending
 	longest int64         // ms
 	moments []plainMoments
+	flat    []formulas // of those that all four are asked for, over a running state
+	few     []formulas // the same over what settleFew puts together
 	ratios  []plainShare
 	columns []plainColumn
 	outs    []outRange // where the values go
@@ -41,8 +42,7 @@ type plainWindow struct {
 type plainMoments struct {
 	of      plainInput
 	outs    [plainDev + 1]int32 // by kind, -1: not asked for
-	all     bool                // all four are asked for
-	simple  bool                // no cell asks for more than one event
+	flat    bool                // all four are asked for, and none asks for more than it needs
 	divisor float64
 	least   [plainDev + 1]int64
 	cells   [plainDev + 1]*cell
@@ -118,7 +118,7 @@ func (p *plainReading) add(l *logPlan, x *cellOut) {
 	at := slices.IndexFunc(p.moments, func(y plainMoments) bool { return y.outs[x.plain] < 0 && y.of.goesWith(&of) })
 	if at < 0 {
 		at = len(p.moments)
-		p.moments = append(p.moments, plainMoments{of: of, divisor: 1, simple: true, outs: [...]int32{-1, -1, -1, -1, -1}})
+		p.moments = append(p.moments, plainMoments{of: of, divisor: 1, flat: true, outs: [...]int32{-1, -1, -1, -1, -1}})
 	}
 	y := &p.moments[at]
 	if y.of.sum < 0 {
@@ -126,8 +126,7 @@ func (p *plainReading) add(l *logPlan, x *cellOut) {
 	}
 	y.of.squares = max(y.of.squares, of.squares)
 	y.outs[x.plain], y.least[x.plain], y.cells[x.plain] = int32(x.out), x.least, x.cell
-	y.simple = y.simple && x.minCount <= 1
-	y.all = y.simple && !slices.Contains(y.outs[plainCount:], -1)
+	y.flat = y.flat && x.minCount <= 1
 	if x.plain > plainCount {
 		y.divisor = float64(x.divisor)
 	}
@@ -169,6 +168,9 @@ func (p *plainReading) finish() {
 		for _, x := range p.moments {
 			if int(x.of.cursor) == w.cursor {
 				p.place(&x.of)
+				if x.flat = x.flat && !slices.Contains(x.outs[plainCount:], -1); x.flat {
+					p.addFlat(&x, len(moments))
+				}
 				moments = append(moments, x)
 			}
 		}
@@ -185,6 +187,25 @@ func (p *plainReading) finish() {
 	p.moments, p.ratios = moments, ratios
 	p.findOuts()
 }
+
+// addFlat adds the formulas of moments of a number.
+func (p *plainReading) addFlat(x *plainMoments, number int) {
+	y := formulas{of: uint16(number), divisor: x.divisor, lacking: x.cells[plainDev].defawlt,
+		count: uint32(x.of.count), sum: uint32(x.of.sum), squares: uint32(x.of.squares)}
+	if y.behind = x.of.count < 0; y.behind {
+		y.count = uint32(x.of.cursor)
+	}
+	for i := range y.outs {
+		y.outs[i] = uint32(x.outs[plainCount+plain(i)])
+	}
+	p.flat = append(p.flat, y)
+	at := uint32(fewWords * len(p.few))
+	y.behind, y.count, y.sum, y.squares = false, at, at+1, at+2
+	p.few = append(p.few, y)
+}
+
+// fewWords is how many words settleFew puts together for formulas.
+const fewWords = 3
 
 // findOuts finds where the values go.
 func (p *plainReading) findOuts() {
@@ -210,10 +231,11 @@ func (p *plainReading) findOuts() {
 }
 
 // stamp says of all values that nothing special is to be said of them. Where it
-// is, that is said behind it.
-func (p *plainReading) stamp(statuses []Status) {
+// is, that is said behind it. The frame has room for all of them.
+func (p *plainReading) stamp(f *frame) {
 	for _, r := range p.outs {
-		for list := statuses[r.from:r.to]; len(list) > 0; {
+		_ = f.values[r.from:r.to]
+		for list := f.statuses[r.from:r.to]; len(list) > 0; {
 			list = list[copy(list, presents[:]):]
 		}
 	}
@@ -316,30 +338,34 @@ func (e *Engine) settleState(p *plainReading, l *entityLog, w []uint64, f *frame
 	if l.plan.fulls > 0 && l.isWide(w) {
 		return false
 	}
-	p.stamp(f.statuses)
+	p.stamp(f)
 	rows := int64(l.rows.Len(w[atRows:]))
-	moments := p.moments
-	for i := range moments {
-		x := &moments[i]
-		n := x.of.counted(w, rows)
-		if x.all {
-			x.settle(n, int64(w[x.of.sum]), w[x.of.squares], f.values, f)
-			continue
+	p.settle(p.flat, w[:l.plan.words], rows, f)
+	if len(p.flat) < len(p.moments) {
+		for i := range p.moments {
+			if x := &p.moments[i]; !x.flat {
+				x.settleEach(x.of.sums(w, rows), f)
+			}
 		}
-		s := plainSums{n: n}
-		if x.of.sum >= 0 {
-			s.sum = int64(w[x.of.sum])
-		}
-		if x.of.squares >= 0 {
-			s.squares = w[x.of.squares]
-		}
-		x.settleEach(&s, f)
 	}
 	for i := range p.ratios {
 		x := &p.ratios[i]
 		x.settle(x.of.counted(w, rows), x.hits.counted(w, rows), f)
 	}
 	return true
+}
+
+// sums is what an input comes to over the rows of its window, of a log of so many
+// rows.
+func (in *plainInput) sums(w []uint64, rows int64) plainSums {
+	s := plainSums{n: in.counted(w, rows)}
+	if in.sum >= 0 {
+		s.sum = int64(w[in.sum])
+	}
+	if in.squares >= 0 {
+		s.squares = w[in.squares]
+	}
+	return s
 }
 
 // counted is how many rows there are of an input in its window, of a log of so
@@ -358,9 +384,12 @@ func (e *Engine) settleFew(p *plainReading, l *entityLog, rows []uint64, t int64
 	if len(e.few) < len(p.columns) {
 		e.few = make([]plainSums, len(p.columns))
 	}
-	sums, i := e.few[:len(p.columns)], l.plan.len(rows)
+	if len(e.fewWords) < fewWords*len(p.few) {
+		e.fewWords = make([]uint64, fewWords*len(p.few))
+	}
+	sums, i, words := e.few[:len(p.columns)], l.plan.len(rows), e.fewWords
 	clear(sums)
-	p.stamp(f.statuses)
+	p.stamp(f)
 	for k := range p.windows {
 		x := &p.windows[k]
 		for from := t - x.length; i > 0 && l.plan.timeAt(rows, i-1) > from; i-- {
@@ -371,10 +400,11 @@ func (e *Engine) settleFew(p *plainReading, l *entityLog, rows []uint64, t int64
 		for j := x.moments[0]; j < x.moments[1]; j++ {
 			y := &p.moments[j]
 			s := &sums[y.of.column]
-			if y.all {
-				y.settle(s.n, s.sum, s.squares, f.values, f)
+			if y.flat {
+				words[0], words[1], words[2] = uint64(s.n), uint64(s.sum), s.squares
+				words = words[fewWords:]
 			} else {
-				y.settleEach(s, f)
+				y.settleEach(*s, f)
 			}
 		}
 		for j := x.ratios[0]; j < x.ratios[1]; j++ {
@@ -382,6 +412,7 @@ func (e *Engine) settleFew(p *plainReading, l *entityLog, rows []uint64, t int64
 			y.settle(sums[y.of.column].n, sums[y.hits.column].n, f)
 		}
 	}
+	p.settle(p.few, e.fewWords, 0, f)
 	return true
 }
 
@@ -412,28 +443,22 @@ func (l *logPlan) gather(columns []plainColumn, sums []plainSums, row []uint64) 
 // small is how large a sum may be whose square fits into a word.
 const small = 1<<32 - 1
 
-// settle evaluates all four formulas. The values are the frame's.
-func (x *plainMoments) settle(count, total int64, squares uint64, values []event.Value, f *frame) {
-	hi, lo := bits.Mul64(uint64(count), squares)
-	if count < 1 || hi != 0 || uint64(total+small) > 2*small {
-		x.settleEach(&plainSums{count, total, squares}, f)
-		return
+// settle evaluates flat formulas over words, of a log of so many rows. The
+// statuses are stamped.
+func (p *plainReading) settle(list []formulas, words []uint64, rows int64, f *frame) {
+	for len(list) > 0 {
+		part := list[:min(len(list), 64)]
+		list = list[len(part):]
+		for odd := evaluate(part, words, rows, f.values, f.statuses); odd != 0; odd &= odd - 1 {
+			x := &part[bits.TrailingZeros64(odd)]
+			p.moments[x.of].settleEach(x.sums(words, rows), f)
+		}
 	}
-	n, sum := float64(count), float64(total)
-	event.SetDouble(&values[x.outs[plainCount]], n)
-	event.SetDouble(&values[x.outs[plainSum]], sum/x.divisor)
-	event.SetDouble(&values[x.outs[plainMean]], sum/(n*x.divisor))
-	if count == 1 {
-		x.cells[plainDev].lacking(1, x.outs[plainDev], f)
-		return
-	}
-	spread := float64(lo - uint64(total*total))
-	event.SetDouble(&values[x.outs[plainDev]], math.Sqrt(spread/n/(n-1))/x.divisor)
 }
 
 // settleEach evaluates those formulas that are asked for, for any number of
 // events and any size of the sums.
-func (x *plainMoments) settleEach(s *plainSums, f *frame) {
+func (x *plainMoments) settleEach(s plainSums, f *frame) {
 	for kind, out := range x.outs {
 		switch {
 		case out < 0:

@@ -34,15 +34,12 @@ func (k *cursorPlan) isDue(w []uint64, t int64) bool { return uint64(t)>>dueShif
 // span is what a row that leaves a window without delay does to it, as flat as
 // the hot path wants it.
 type span struct {
-	length  int64 // ms
-	at      int   // the offset of its cursor
-	ops     []spanOp
-	more    bool // what leaves it does more than its ops
-	moments bool // its only op is of moments, and there is no more
-	// integers says that it keeps counts and sums of integers alone, and there is
-	// no more: all are 0 when it is empty.
-	integers bool
-	cursor  *cursorPlan
+	length int64 // ms
+	at     int   // the offset of its cursor
+	ops    []spanOp
+	more   bool // what leaves it does more than its ops
+	ints   bool // it keeps no more than counts and sums of integers
+	cursor *cursorPlan
 }
 
 // spanOp is what a row does to a running part of a span.
@@ -57,7 +54,7 @@ type spanOp struct {
 }
 
 // spanPlace is where a part is in the state, and in the block of sums in full
-// (narrow.go). Of opMoments, the squares are apart.
+// (narrow.go). Of opMoments, the squares are apart; of others they are at.
 type spanPlace struct{ at, squares, full, fullSquares int32 }
 
 // opKind tells apart what rows do to parts. Sums are of integers.
@@ -94,10 +91,9 @@ func (l *logPlan) laySpans() {
 			l.beside = append(l.beside, k)
 		}
 		x := span{length: k.length, at: k.at, cursor: k, more: len(k.beside)+len(k.longest) > 0, ops: l.spanOps(k)}
-		x.moments = len(x.ops) == 1 && x.ops[0].kind == opMoments && !x.more
-		x.integers = !x.more
+		x.ints = !x.more
 		for i := range x.ops {
-			x.integers = x.integers && x.ops[i].kind != opOther
+			x.ints = x.ints && x.ops[i].kind != opOther
 			c := l.spanColumn(&x.ops[i])
 			for len(c.first) <= s {
 				c.first = append(c.first, uint16(len(c.places)))
@@ -105,6 +101,9 @@ func (l *logPlan) laySpans() {
 			c.places = append(c.places, x.ops[i].place)
 		}
 		l.spans = append(l.spans, x)
+		if x.ints && l.ints == s {
+			l.ints++
+		}
 	}
 	for i := range l.columns {
 		c := &l.columns[i]
@@ -125,7 +124,7 @@ func (l *logPlan) spanOps(k *cursorPlan) []spanOp {
 			continue
 		}
 		x := spanOp{kind: opOther, certain: l.certain(p.unique), shift: o.shift, flags: o.flags, lane: o.lane, op: o,
-			place: spanPlace{at: int32(p.run), full: int32(p.full)}}
+			place: spanPlace{at: int32(p.run), squares: int32(p.run), full: int32(p.full)}}
 		switch o.part {
 		case 0, aggregate.Matches, aggregate.Distinct:
 			x.kind = opCount
@@ -232,73 +231,38 @@ func (l *entityLog) addInts(c *spanColumn, places []spanPlace, w []uint64, word 
 }
 
 // leaveSpans moves the spans that are due on to t, and returns when one is due
-// next. No row is later than newest: what is as old has left with all others, and
-// of sums of integers nothing remains.
+// next. No row is later than newest: a short span of integers has nothing left
+// then, and is not looked at row by row.
 func (l *entityLog) leaveSpans(w []uint64, newest, t int64) uint64 {
-	rows, width, now, next := l.rows.All(w[atRows:]), l.plan.width, uint64(t)>>dueShift, uint64(dueNever)
-	wide, spans := l.plan.fulls > 0 && l.isWide(w), l.plan.spans
-	for i := range spans {
-		x := &spans[i]
+	rows, next, others := l.rows.All(w[atRows:]), uint64(dueNever), l.plan.spans
+	narrow := l.plan.fulls == 0 || !l.isWide(w)
+	if narrow {
+		var empty int
+		empty, next = emptyInts(others[:l.plan.ints], l.rows.Len(w[atRows:]), w[:l.plan.words], newest, t)
+		others = others[empty:]
+	}
+	for i := range others {
+		x := &others[i]
 		cursor := w[x.at]
 		due := cursor >> tailBits
-		if now >= due {
-			tail, to := int(cursor&tailMask), t-x.length
-			switch {
-			case wide || !x.integers:
-				tail = l.leaveSpan(x, rows, tail, w, to)
-			case newest <= to:
-				tail = len(rows) / width
-				x.empty(w)
-			case x.moments:
-				tail = x.leaveMoments(rows, tail, width, w, to)
-			default:
-				tail = l.leaveSpan(x, rows, tail, w, to)
+		if uint64(t)>>dueShift >= due {
+			tail, left := int(cursor&tailMask), t
+			l.steps -= int64(tail)
+			if narrow && x.ints {
+				tail = x.leaveInts(rows, tail, l.plan.width, w, t-x.length)
+			} else {
+				tail = l.leaveSpan(x, rows, tail, w, t-x.length)
 			}
-			l.steps += int64(tail - int(cursor&tailMask))
-			// What comes next into an empty window comes at t or later.
-			left := t
-			if at := tail * width; at < len(rows) {
+			l.steps += int64(tail)
+			if at := tail * l.plan.width; at < len(rows) {
 				left = int64(rows[at] >> window.OwnBits)
 			}
-			due = dueAt(left + x.length)
+			due = dueAt(left + x.length) // what comes next into an empty one comes at t or later
 			w[x.at] = due<<tailBits | uint64(tail)
 		}
 		next = min(next, due)
 	}
 	return next << dueShift
-}
-
-// empty is what a span of integers keeps when all rows have left it.
-func (x *span) empty(w []uint64) {
-	for i := range x.ops {
-		p := &x.ops[i].place
-		w[p.at] = 0
-		if p.squares > 0 {
-			w[p.squares] = 0
-		}
-	}
-}
-
-// leaveMoments takes the rows up to a time out of a span that keeps no more than
-// the moments of one input, and returns the new tail.
-func (x *span) leaveMoments(rows []uint64, tail, width int, w []uint64, to int64) int {
-	o := &x.ops[0]
-	lane, flags, sum, squares := int(o.lane), int(o.flags), uint64(0), uint64(0)
-	for at := tail * width; at < len(rows); at += width {
-		row := rows[at:]
-		if int64(row[0]>>window.OwnBits) > to {
-			break
-		}
-		if o.certain || row[flags]>>o.shift&1 != 0 {
-			word := row[lane]
-			sum += word
-			squares += word * word
-		}
-		tail++
-	}
-	w[o.place.at] -= sum
-	w[o.place.squares] -= squares
-	return tail
 }
 
 // leaveSpan takes the rows up to a time out of a span, and returns the new tail.
