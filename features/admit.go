@@ -105,12 +105,12 @@ func (e *Engine) orphan(s *sourceState, _ *event.Event) bool {
 // rowOfID is the row of an event's time and id, in the log that is the ith of its
 // source; nil: there is none.
 func (l *entityLog) rowOfID(id *identity, i, entity int) []uint64 {
-	slot, ok := l.entity(id, i, entity)
-	if !ok {
+	k := l.entity(id, i, entity)
+	if k.state == nil {
 		return nil
 	}
 	t, idHash := id.ev.Time, id.idHash
-	rows := l.rows.All(l.entities.state(slot)[atRows:])
+	rows := l.rows.All(k.state[atRows:])
 	for i := l.rows.FirstAfter(rows, t) - 1; i >= 0 && l.plan.timeAt(rows, i) == t; i-- {
 		if row := l.plan.row(rows, i); l.plan.id(row) == idHash {
 			return row

@@ -28,10 +28,7 @@ type group struct {
 // slot is where an entity's state is, as long as it has that one.
 type slot uint32
 
-const (
-	largeSlot slot = 1 << 31
-	noSlot    slot = 1<<32 - 1
-)
+const largeSlot slot = 1 << 31
 
 // isLarge tells the two kinds of states apart.
 func (s slot) isLarge() bool { return s&largeSlot != 0 }
@@ -118,33 +115,34 @@ func (s *entities) near(h hash128) uint64 {
 	return g.index[g.home(h.hi)]
 }
 
-// find is the slot of a key.
-func (s *entities) find(h hash128) (slot, bool) {
+// known is where an entity is, and its words; none: there is no such entity.
+type known struct {
+	slot  slot
+	state []uint64
+}
+
+// has reports whether the words are still those of a key.
+func (k *known) has(h hash128) bool {
+	return len(k.state) > atKey+1 && k.state[atKey] == h.hi && k.state[atKey+1] == h.lo
+}
+
+// find finds a key.
+func (s *entities) find(h hash128) known {
 	g := s.group(h.hi)
 	mask := len(g.index) - 1
 	for i := g.home(h.hi); ; i = (i + 1) & mask {
-		x := g.index[i]
+		x := g.index[i&(len(g.index)-1)]
 		if x == 0 {
-			return 0, false
+			return known{}
 		}
 		if x>>32 != h.hi>>32 {
 			continue
 		}
 		n := slot(x) - 1
-		if w := s.state(n); w[atKey] == h.hi && w[atKey+1] == h.lo {
-			return n, true
+		if k := (known{n, s.state(n)}); k.has(h) {
+			return k
 		}
 	}
-}
-
-// again is find where a slot may be known that the key had.
-func (s *entities) again(h hash128, had slot) (slot, bool) {
-	if had != noSlot {
-		if w := s.state(had); w[atKey] == h.hi && w[atKey+1] == h.lo {
-			return had, true
-		}
-	}
-	return s.find(h)
 }
 
 // state is the words of a slot.

@@ -33,7 +33,8 @@ func TestIndexAgreesWithAMap(t *testing.T) {
 		for hi := range uint64(41) {
 			for lo := range uint64(10) {
 				h := hash128{hi%3<<56 | hi<<32 | 7, lo}
-				n, ok := s.find(h)
+				k := s.find(h)
+				n, ok := k.slot, k.state != nil
 				wanted, known := want[h]
 				if ok != known || n != wanted {
 					t.Fatalf("%v is %d %v, want %d %v", h, n, ok, wanted, known)

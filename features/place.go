@@ -36,22 +36,16 @@ func (l *entityLog) find(e *Engine, p *placed, entity int, ev *event.Event, firs
 	c := &e.current
 	p.views, p.standing = l.plan.counted(c), at
 	p.in = p.views != 0 || (first && l.plan.hasID && c.idHash != 0) || c.takes.yes
-	n, known := l.entity(c.identity, l.plan.order, entity)
-	if !known {
+	k := l.entity(c.identity, l.plan.order, entity)
+	if k.state == nil {
 		if !p.in {
 			return
 		}
-		l.makeRoomFor(e, c.hashes[entity])
-		n = l.entities.make(c.keys[entity], c.hashes[entity])
-		w := l.entities.state(n)
-		w[atDropped], w[atBorn] = l.swept, l.born(c.hashes[entity])
-		if l.few == 0 {
-			n = l.entities.promote(n)
-		}
+		k = l.makeEntity(e, c.keys[entity], c.hashes[entity])
 		l.sweep(e, sweepOnMake, e.sources[ev.Source].reference())
 	}
-	p.slot, p.state = n, l.entities.state(n)
-	if !n.isLarge() {
+	p.slot, p.state = k.slot, k.state
+	if !p.slot.isLarge() {
 		p.standing = behind
 		p.index = l.rows.FirstBehind(l.rows.All(p.state[atRows:]), ev.Time, c.place)
 		return
@@ -67,6 +61,18 @@ func (l *entityLog) find(e *Engine, p *placed, entity int, ev *event.Event, firs
 		p.standing = behind
 	}
 	p.lost = ev.Time <= l.foldedAt(p.state) && p.index == 0
+}
+
+// makeEntity makes an entity that is not known.
+func (l *entityLog) makeEntity(e *Engine, key string, h hash128) known {
+	l.makeRoomFor(e, h)
+	n := l.entities.make(key, h)
+	w := l.entities.state(n)
+	w[atDropped], w[atBorn] = l.swept, l.born(h)
+	if l.few == 0 {
+		n = l.entities.promote(n)
+	}
+	return known{n, l.entities.state(n)}
 }
 
 // How many entities are looked at, whether they can be forgotten, for each new

@@ -113,8 +113,8 @@ func (e *Engine) momentOf(r *viewReading, key hash128, ev *event.Event) moment {
 
 // look is what an entity has at t, all events of that time among it.
 func (l *entityLog) look(key hash128, t int64) moment {
-	if n, ok := l.entities.find(key); ok {
-		return l.lookAt(l.entities.state(n), t)
+	if k := l.entities.find(key); k.state != nil {
+		return l.lookAt(k.state, t)
 	}
 	return moment{log: l, t: t, place: math.MaxUint64, standing: at, state: l.unknown(key)}
 }

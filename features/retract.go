@@ -284,11 +284,11 @@ func (l *entityLog) expireWaits(newest int64) {
 
 // foundSince reports whether the original of an event came after it.
 func (l *entityLog) foundSince(x waiting) bool {
-	n, ok := l.entities.find(x.key)
-	if !ok {
+	k := l.entities.find(x.key)
+	if k.state == nil {
 		return false
 	}
-	rows := l.rows.All(l.entities.state(n)[atRows:])
+	rows := l.rows.All(k.state[atRows:])
 	i := l.rows.FirstBehind(rows, x.time, x.place) - 1
 	if i < 0 {
 		return false

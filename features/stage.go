@@ -18,18 +18,17 @@ type identity struct {
 	place  uint64
 	keys   []string  // by Layout.Entities
 	hashes []hash128 // of keys
-	slots  []slot    // by the source's logs: where the entity was, noSlot: it was not known
+	known  []known   // by the source's logs: the entity where it was
 	idHash uint64    // 0: no id
 	buffer keyBuffer
 }
 
 // entity finds the entity of an event in the log that is the ith of its source.
-func (l *entityLog) entity(id *identity, i, entity int) (slot, bool) {
-	had := noSlot
-	if i < len(id.slots) {
-		had = id.slots[i]
+func (l *entityLog) entity(id *identity, i, entity int) known {
+	if i < len(id.known) && id.known[i].has(id.hashes[entity]) {
+		return id.known[i]
 	}
-	return l.entities.again(id.hashes[entity], had)
+	return l.entities.find(id.hashes[entity])
 }
 
 // stage is the events that are staged and not admitted yet.
@@ -67,18 +66,12 @@ func (e *Engine) Stage(events []*event.Event) {
 // nearStates finds the entities of an event, and touches their states.
 func (e *Engine) nearStates(id *identity) uint64 {
 	sp, sum := e.plan.sources[id.source], uint64(0)
-	id.slots = id.slots[:0]
+	id.known = id.known[:0]
 	for i, plan := range sp.logs {
-		l := e.logs[plan.index]
-		n, ok := l.entities.find(id.hashes[sp.entity[i]])
-		if !ok {
-			id.slots = append(id.slots, noSlot)
-			continue
-		}
-		id.slots = append(id.slots, n)
-		w := l.entities.state(n)
-		for at := 0; at < len(w); at += 8 {
-			sum += w[at]
+		k := e.logs[plan.index].entities.find(id.hashes[sp.entity[i]])
+		id.known = append(id.known, k)
+		for at := 0; at < len(k.state); at += 8 {
+			sum += k.state[at]
 		}
 	}
 	return sum
@@ -89,9 +82,8 @@ func (e *Engine) nearStates(id *identity) uint64 {
 func (e *Engine) nearRows(id *identity) uint64 {
 	sum := uint64(0)
 	for i, plan := range e.plan.sources[id.source].logs {
-		if n := id.slots[i]; n != noSlot {
-			l := e.logs[plan.index]
-			sum += l.nearRows(l.entities.state(n), id.ev.Time)
+		if w := id.known[i].state; w != nil {
+			sum += e.logs[plan.index].nearRows(w, id.ev.Time)
 		}
 	}
 	return sum
@@ -107,9 +99,13 @@ func (l *entityLog) nearRows(w []uint64, t int64) uint64 {
 	if len(w) == atFirst || t < int64(w[atDue]) {
 		return sum
 	}
-	now := uint64(t) >> dueShift
+	now, newest := uint64(t)>>dueShift, int64(w[atNow])
 	for i := range l.plan.spans {
-		cursor := w[l.plan.spans[i].at]
+		x := &l.plan.spans[i]
+		if x.ints && newest <= t-x.length {
+			continue // it is emptied without a look
+		}
+		cursor := w[x.at]
 		if at := int(cursor&tailMask) * l.plan.width; now >= cursor>>tailBits && at < len(rows) {
 			sum += rows[at]
 		}
@@ -136,7 +132,7 @@ func (e *Engine) fillIdentity(id *identity, ev *event.Event) {
 	sp := e.plan.sources[ev.Source]
 	id.ev, id.source, id.place = ev, ev.Source, placeOf(ev)
 	id.buffer.reset()
-	id.keys, id.hashes, id.slots = id.keys[:0], id.hashes[:0], id.slots[:0]
+	id.keys, id.hashes, id.known = id.keys[:0], id.hashes[:0], id.known[:0]
 	for i := range sp.keys {
 		key := sp.keys[i].keyText(ev, &id.buffer)
 		id.keys, id.hashes = append(id.keys, key), append(id.hashes, e.hash.key(key))

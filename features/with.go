@@ -68,8 +68,8 @@ func (e *Engine) placeApplied(sp *sourcePlan, ev *event.Event) (known, gone bool
 // not any more; 0: there is none.
 func (l *entityLog) letGo(key hash128) int64 {
 	w := l.unknown(key)
-	if n, ok := l.entities.find(key); ok {
-		w, _ = l.facing(l.entities.state(n))
+	if k := l.entities.find(key); k.state != nil {
+		w, _ = l.facing(k.state)
 	}
 	born, _ := bornAt(w)
 	return max(born, l.left(w))
@@ -90,12 +90,12 @@ func (p *placed) hasPeers(l *logPlan, t int64) bool {
 func (l *entityLog) suppose(e *Engine, p *placed, entity int, ev *event.Event, known bool) {
 	c := &e.current
 	p.in = l.plan.counted(c) != 0 || c.takes.yes
-	if n, ok := l.entities.find(c.hashes[entity]); ok {
-		p.slot, p.state = n, l.entities.state(n)
+	if k := l.entities.find(c.hashes[entity]); k.state != nil {
+		p.slot, p.state = k.slot, k.state
 		rows := l.rows.All(p.state[atRows:])
 		p.index = l.rows.FirstBehind(rows, ev.Time, c.place)
 		p.rows = l.plan.upTo(rows, p.index)
-		p.lost = n.isLarge() && ev.Time <= l.foldedAt(p.state) && p.index == 0
+		p.lost = p.slot.isLarge() && ev.Time <= l.foldedAt(p.state) && p.index == 0
 	}
 	if known {
 		if p.in = p.index > 0; p.in {
