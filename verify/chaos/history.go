@@ -79,7 +79,7 @@ func (s *stage) openHistory(ctx context.Context, kafka *cluster, store *redisfau
 		return nil, fmt.Errorf("create topics: %w", err)
 	}
 	for range writers {
-		client, err := kgo.NewClient(kgo.SeedBrokers(kafka.brokers), kgo.ProducerLinger(2*time.Millisecond))
+		client, err := kgo.NewClient(kgo.SeedBrokers(kafka.brokers), kgo.ProducerLinger(2*time.Millisecond), kgo.UnknownTopicRetries(-1))
 		if err != nil {
 			return nil, err
 		}

@@ -173,7 +173,7 @@ func (s *servers) feed(ctx context.Context, t *testing.T, sp *spec.Spec) {
 	for _, src := range sp.Sources {
 		topicOf[src.Name] = src.Topic
 	}
-	client, err := kgo.NewClient(kgo.SeedBrokers(s.brokers), kgo.ProducerLinger(5*time.Millisecond))
+	client, err := kgo.NewClient(kgo.SeedBrokers(s.brokers), kgo.ProducerLinger(5*time.Millisecond), kgo.UnknownTopicRetries(-1))
 	if err != nil {
 		t.Error(err)
 		return
