@@ -76,9 +76,10 @@ func abortable(err error) bool {
 }
 
 // addOffsets puts the positions into the transaction. A generation that has
-// just changed, because a standby came or went, is read again.
+// just changed, because a standby came or went, is read again. A coordinator that
+// is away is waited for, which is said once.
 func (c *Consumer) addOffsets(ctx context.Context, offsets map[string]map[int32]kgo.EpochOffset, metadata string) error {
-	for {
+	for told := false; ; {
 		request, err := c.request(offsets, metadata)
 		if err != nil {
 			return err
@@ -96,8 +97,12 @@ func (c *Consumer) addOffsets(ctx context.Context, offsets map[string]map[int32]
 			if err := c.StillOwner(ctx); err != nil {
 				return err
 			}
-		case errors.Is(err, kerr.RebalanceInProgress), errors.Is(err, kerr.ConcurrentTransactions),
-			errors.Is(err, kerr.CoordinatorLoadInProgress), errors.Is(err, kerr.CoordinatorNotAvailable), errors.Is(err, kerr.NotCoordinator):
+		case errors.Is(err, kerr.RebalanceInProgress), errors.Is(err, kerr.ConcurrentTransactions):
+		case errors.Is(err, kerr.CoordinatorLoadInProgress), errors.Is(err, kerr.CoordinatorNotAvailable), errors.Is(err, kerr.NotCoordinator):
+			if !told {
+				told = true
+				c.config.Observe("retrying", fmt.Errorf("put the offsets of group %s into a transaction: %w", c.config.Group, err))
+			}
 		default:
 			return err
 		}
