@@ -281,7 +281,7 @@ func (c *copier) write(ctx context.Context, records []*kgo.Record) error {
 				key = fmt.Sprintf("freshet:%s:floor:%d:%d", c.r.namespace, row, r.Offset%5000)
 			}
 			pipe.Do(ctx, append([]any{"hset", key}, c.args...)...)
-			if now := time.Now(); now.Sub(c.told[key]) > time.Minute {
+			if now := time.Now(); now.Sub(c.told[key]) > 400*time.Millisecond {
 				c.told[key] = now
 				pipe.Do(ctx, "expire", key, copyTTL)
 			}

@@ -48,7 +48,7 @@ func newEncoder(k keys) encoder {
 }
 
 // encode gives the commands of a pipeline: for each row HSET of what it has,
-// HDEL of what it has not, EXPIRE where it has not had one just now. They are
+// HDEL of what it has not, PEXPIRE where it has not had one just now. They are
 // valid until the next call.
 func (e *encoder) encode(ctx context.Context, rows []sinks.VersionedRow) []goredis.Cmder {
 	e.text, e.cells, e.args = e.text[:0], e.cells[:0], e.args[:0]
@@ -85,7 +85,7 @@ func (e *encoder) row(ctx context.Context, row *sinks.VersionedRow) {
 		e.expires.skipped = append(e.expires.skipped, skip{hset, int64(fields), boxed, names.ttl})
 	default:
 		start = len(e.args)
-		e.args = append(e.args, "expire", boxed, names.ttl)
+		e.args = append(e.args, "pexpire", boxed, names.ttl)
 		e.command(ctx, start)
 	}
 }
@@ -162,8 +162,8 @@ func (e *encoder) namesOf(layout *features.RowLayout) *rowNames {
 	}
 	if ttl := layout.View.TTL; ttl > 0 {
 		names.extra = extraOf(ttl)
-		seconds := secondsOf(ttl + names.extra)
-		names.ttl, names.ifNew = seconds, "-"+seconds
+		ms := millisOf(ttl + names.extra)
+		names.ttl, names.ifNew = ms, "-"+ms
 	}
 	e.layouts[layout] = names
 	return names

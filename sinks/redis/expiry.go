@@ -9,15 +9,16 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// EXPIRE behind every HSET is a quarter of what a row of a hot key costs the
-// server. So a row is given a moment more than its ttl, and EXPIRE is left out
-// for as long as that moment lasts: a row goes no sooner than its ttl after the
-// last write, and at most the moment later. What is left out counts on the row's
-// being there: the answer to HSET says whether it was.
+// An expiry behind every HSET is a quarter of what a row of a hot key costs the
+// server. So a row is given a moment more than its ttl, too short to be seen in
+// TTL, and PEXPIRE is left out for as long as that moment lasts: a row goes no
+// sooner than its ttl after the last write, and at most the moment later. What is
+// left out counts on the row's being there: the answer to HSET says whether it was.
 
 const (
-	// mostExtra is the moment, where a tenth of the ttl is not less.
-	mostExtra = time.Minute
+	// mostExtra is the moment, where a tenth of the ttl is not less: below half a
+	// second, to which TTL rounds.
+	mostExtra = 400 * time.Millisecond
 	// expirySlots is how many rows are known to have been given their time. Those
 	// that are not get it again.
 	expirySlots = 1 << 15
@@ -35,15 +36,15 @@ type expiries struct {
 
 type expiry struct {
 	row uint64        // hash of its key
-	end time.Duration // until then its ttl is kept without EXPIRE
+	end time.Duration // until then its ttl is kept without PEXPIRE
 }
 
-// skip is a row whose EXPIRE was left out.
+// skip is a row whose PEXPIRE was left out.
 type skip struct {
-	hset    *goredis.Cmd
-	fields  int64
-	key     any
-	seconds any
+	hset   *goredis.Cmd
+	fields int64
+	key    any
+	ms     any
 }
 
 func newExpiries() expiries {
@@ -63,7 +64,7 @@ func (e *expiries) since(losses uint64) {
 	}
 }
 
-// kept reports whether a row needs no EXPIRE; else it counts as given one now.
+// kept reports whether a row needs no PEXPIRE; else it counts as given one now.
 func (e *expiries) kept(key string, extra time.Duration) bool {
 	if extra <= 0 {
 		return false
@@ -77,28 +78,24 @@ func (e *expiries) kept(key string, extra time.Duration) bool {
 	return false
 }
 
-// extraOf is how much longer than its ttl a row may stay; nothing where that is
-// too little to be worth it.
+// extraOf is how much longer than its ttl a row may stay, in whole milliseconds.
 func extraOf(ttl time.Duration) time.Duration {
-	if extra := min(ttl/10, mostExtra).Truncate(time.Second); extra > 0 {
-		return extra
-	}
-	return 0
+	return min(ttl/10, mostExtra).Truncate(time.Millisecond)
 }
 
-// found gives EXPIRE for the rows that were not there although they should have
+// found gives PEXPIRE for the rows that were not there although they should have
 // been: somebody has deleted them. All fields of theirs were new.
 func (e *expiries) found(ctx context.Context) (commands []goredis.Cmder) {
 	for _, s := range e.skipped {
 		if added, _ := s.hset.Int64(); added == s.fields {
-			commands = append(commands, goredis.NewCmd(ctx, "expire", s.key, s.seconds))
+			commands = append(commands, goredis.NewCmd(ctx, "pexpire", s.key, s.ms))
 		}
 	}
 	return commands
 }
 
-// secondsOf is what EXPIRE takes of a duration: rounded up, for a row may be
-// there a moment too long, never too short.
-func secondsOf(d time.Duration) string {
-	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
+// millisOf is what PEXPIRE takes of a duration: rounded up, for a row may be there
+// a moment too long, never too short.
+func millisOf(d time.Duration) string {
+	return strconv.FormatInt(int64((d+time.Millisecond-1)/time.Millisecond), 10)
 }

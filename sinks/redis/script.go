@@ -18,7 +18,7 @@ import (
 // text of fixed width: numbers of Lua are doubles.
 var (
 	// rowScript replaces a row by an equal or newer one.
-	// ARGV: version, seconds to live ("": for ever; below 0: only where no row
+	// ARGV: version, milliseconds to live ("": for ever; below 0: only where no row
 	// stands there yet), how many arguments of HSET follow, these, the fields that
 	// have no value. What is there is looked at
 	// before the first write, so that a refused row is left whole.
@@ -44,7 +44,7 @@ end
 for i = 4 + n, #ARGV, 1000 do
   redis.call('HDEL', KEYS[1], unpack(ARGV, i, math.min(i + 999, #ARGV)))
 end
-if ARGV[2] ~= '' and (not old or tonumber(ARGV[2]) > 0) then redis.call('EXPIRE', KEYS[1], math.abs(ARGV[2])) end
+if ARGV[2] ~= '' and (not old or tonumber(ARGV[2]) > 0) then redis.call('PEXPIRE', KEYS[1], math.abs(ARGV[2])) end
 return result`)
 
 	// beatScript raises a node's heartbeat, unless it is a later one or older
