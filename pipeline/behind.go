@@ -212,6 +212,11 @@ func (r *Runner) heal() *step {
 		r.recycle([]*step{s})
 		return nil
 	}
+	if r.own.seq == 0 { // before the batch's first event, even one from before at
+		for i := range s.out.rows {
+			s.out.rows[i].Version.AsOf = 0
+		}
+	}
 	return s
 }
 

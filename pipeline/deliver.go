@@ -18,19 +18,22 @@ import (
 // deliver writes the rows and the dead letters of the flight's next step, and the
 // records that are to go with it, side by side, and returns once all are
 // acknowledged. What may pass is tried again for as long as it takes: the input
-// waits in its log, nothing is lost.
+// waits in its log, nothing is lost. Rows that the store has stay there when the
+// outputs' transaction is aborted: to write them again would take it back to before
+// the steps that have left since.
 func (r *Runner) deliver(work context.Context, f *flight) error {
 	began := time.Now()
 	s := f.steps[f.left]
 	group, ctx := errgroup.WithContext(work)
 	records := r.outgoing(f)
 	var away error // the store's; it does not cut off the others
-	if r.Store != nil && len(s.out.rows) > 0 {
+	if r.Store != nil && len(s.out.rows) > 0 && !s.stored {
 		group.Go(func() error {
 			err := r.writeStep(ctx, s.out.rows)
 			if errors.Is(err, errBehind) {
 				away, err = err, nil
 			}
+			s.stored = err == nil
 			fault.At(fault.RowsAcked)
 			return err
 		})

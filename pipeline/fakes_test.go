@@ -323,6 +323,7 @@ type store struct {
 	owner, inc    uint32
 	rows          map[string]sinks.VersionedRow
 	stale         int
+	backwards     []string // rows that one owner wrote over its own newer ones
 	alive         []int64
 	writeFault    func(rows []sinks.VersionedRow) error
 	aliveFault    error
@@ -363,6 +364,9 @@ func (s *store) Write(ctx context.Context, rows []sinks.VersionedRow) error {
 		key := row.Layout.View.Pinned() + "/" + row.Key
 		if old, ok := s.rows[key]; ok && older(row.Version, old.Version) {
 			s.stale++
+			if old.Version.Owner == row.Version.Owner {
+				s.backwards = append(s.backwards, fmt.Sprintf("%s: %v over %v", key, row.Version, old.Version))
+			}
 			continue
 		}
 		row.Values, row.Statuses = slices.Clone(row.Values), slices.Clone(row.Statuses)

@@ -18,14 +18,15 @@ import (
 // step. What it needs it has of its own; the loop looks at it once it has
 // landed.
 type flight struct {
-	steps  []*step // of its batch, all of them so far
-	left   int     // of these, how many have left before
-	batch  uint64
-	owner  *ownership
-	heal   *step   // rows that the store lacks; nil: none
-	slice  bool    // these are of the walk over all
-	healed bool    // they are written
-	to     []reach // of the owner's partitions, once it has landed
+	steps     []*step // of its batch, all of them so far
+	left      int     // of these, how many have left before
+	batch     uint64
+	owner     *ownership
+	heal      *step   // rows that the store lacks; nil: none
+	slice     bool    // these are of the walk over all
+	healed    bool    // they are written
+	healTried bool    // or it was tried
+	to        []reach // of the owner's partitions, once it has landed
 	// commit: the batch ends with it.
 	commit    bool
 	positions []sources.Position
@@ -113,17 +114,18 @@ func (o *ownership) close() []sources.Position {
 }
 
 // settle delivers what has not left yet and commits. Where the outputs'
-// transaction was aborted, all of the batch is sent again as it was: nothing of
-// the state is taken back.
+// transaction was aborted, all records of the batch are sent again as they were:
+// nothing of the state is taken back. Rows that were missing go behind those of
+// the steps, whose events they have seen.
 func (r *Runner) settle(work context.Context, f *flight) error {
-	if f.heal != nil {
-		f.healed = r.writeMissing(work, f.heal.out.rows)
-	}
 	return r.retry(work, commits, "commit the batch", func(ctx context.Context) (err error) {
 		for ; f.left < len(f.steps); f.left++ {
 			if err = r.deliver(ctx, f); err != nil {
 				break
 			}
+		}
+		if err == nil && f.heal != nil && !f.healTried {
+			f.healed, f.healTried = r.writeMissing(ctx, f.heal.out.rows), true
 		}
 		if err == nil && f.commit {
 			err = r.conclude(ctx, f)

@@ -16,6 +16,7 @@ type step struct {
 	in     batch
 	out    parcel
 	sent   bool // its records are in the output log, as far as the open transaction goes
+	stored bool // its rows are in the online store, or remembered as missing there
 	counts batchCounts
 }
 
@@ -88,7 +89,7 @@ func (s *step) reset() {
 	}
 	s.in.reset()
 	s.out.reset()
-	s.sent = false
+	s.sent, s.stored = false, false
 	s.counts.reset()
 }
 

@@ -73,8 +73,14 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	b := newBroker(sources.PartitionID{Source: transactions}, sources.PartitionID{Source: transactions, Partition: 1}, sources.PartitionID{Source: logins})
+	rows := &store{journal: b.journal, rows: map[string]sinks.VersionedRow{}}
+	t.Cleanup(func() { // nothing but its own order keeps an owner from it: the fence is for others
+		if len(rows.backwards) > 0 {
+			t.Errorf("%d rows went back, the first: %s", len(rows.backwards), rows.backwards[0])
+		}
+	})
 	return &world{t: t, plan: plan, broker: b, tokens: mask.NewTokens([]byte("pipeline tests")),
-		store:  &store{journal: b.journal, rows: map[string]sinks.VersionedRow{}},
+		store:  rows,
 		output: &fakeLog{name: "output", journal: b.journal}, dead: &fakeLog{name: "dead", journal: b.journal},
 		logs: &syncBuffer{}, metrics: prometheus.NewRegistry()}
 }
