@@ -178,7 +178,7 @@ func (r *rig) fill(n int) error {
 }
 
 // start runs the binary against the servers, in a group of its own.
-func (r *rig) start(delivery string) (*exec.Cmd, error) {
+func (r *rig) start(delivery string, settings ...string) (*exec.Cmd, error) {
 	r.group = r.namespace + "-" + strings.ReplaceAll(delivery, "_", "-")
 	log, err := os.Create(filepath.Join(r.dir, "freshet.log"))
 	if err != nil {
@@ -188,6 +188,7 @@ func (r *rig) start(delivery string) (*exec.Cmd, error) {
 	cmd.Env = append(os.Environ(), "FRESHET_KAFKA_BROKERS="+r.brokers, "FRESHET_ONLINE_STORE="+r.redisURL,
 		"FRESHET_ENTITY_KEY_SECRET="+benchSecret, "FRESHET_LISTEN="+r.listen,
 		"FRESHET_DELIVERY="+delivery, "FRESHET_KAFKA_GROUP="+r.group)
+	cmd.Env = append(cmd.Env, settings...)
 	cmd.Stderr, cmd.Stdout = log, log
 	return cmd, cmd.Start()
 }
@@ -222,18 +223,23 @@ func (r *rig) committed(ctx context.Context) int64 {
 	return sum
 }
 
-// metric reads one sample of the running instance's /metrics.
-func (r *rig) metric(name string) float64 {
+// scrape reads the lines of the running instance's /metrics.
+func (r *rig) scrape() []string {
 	reply, err := http.Get("http://" + r.listen + "/metrics")
 	if err != nil {
-		return 0
+		return nil
 	}
 	defer reply.Body.Close()
 	var body bytes.Buffer
 	if _, err := body.ReadFrom(reply.Body); err != nil {
-		return 0
+		return nil
 	}
-	for line := range strings.Lines(body.String()) {
+	return strings.Split(body.String(), "\n")
+}
+
+// metric reads one sample of the running instance's /metrics.
+func (r *rig) metric(name string) float64 {
+	for _, line := range r.scrape() {
 		if value, ok := strings.CutPrefix(line, name+" "); ok {
 			f, _ := strconv.ParseFloat(strings.TrimSpace(value), 64)
 			return f

@@ -22,6 +22,7 @@ var sections = []struct {
 	{"file", benchFile},
 	{"kafka", benchKafka},
 	{"latency", benchLatency},
+	{"pressure", benchPressure},
 }
 
 func main() {

@@ -58,6 +58,9 @@ func (r *Runner) launch(work context.Context, left int, commit bool, heal *step)
 		r.open = nil
 	}
 	r.flight, r.launchedAt = f, time.Now()
+	if left < len(f.steps) {
+		r.metrics.stage("wait", f.steps[len(f.steps)-1].came)
+	}
 	go func() {
 		f.err = r.settle(ctx, f)
 		f.ended = time.Now()

@@ -176,6 +176,10 @@ func (r *Runner) read(records []sources.Record) {
 	}
 	began := time.Now()
 	first := len(r.cur.in.slots)
+	if first == 0 {
+		r.cur.came = began
+		r.metrics.fetched(records[0].Time, r.Clock())
+	}
 	for i := range records {
 		rec := &records[i]
 		r.cur.in.add(rec, len(r.spec.Sources[rec.Source].Fields))

@@ -221,7 +221,7 @@ func (m *metrics) histograms() {
 		return prometheus.HistogramOpts{Name: name, Help: help, Buckets: latencyBuckets, NativeHistogramBucketFactor: 1.1}
 	}
 	m.stages = prometheus.NewHistogramVec(native("freshet_process_duration_seconds",
-		"Time of one step of a batch in a stage; features, score and encode are extrapolated from sampled records, emit is the whole way out. records is one append to the output log, commit the end of a batch."), []string{"stage"})
+		"Time of one step of a batch in a stage; features, score and encode are extrapolated from sampled records, emit is the whole way out. fetch is from the log's time of a step's first record to its being read, wait from there until the step leaves. records is one append to the output log, commit the end of a batch, moment what a checkpoint takes of the loop at once."), []string{"stage"})
 	m.onlineWrite = prometheus.NewHistogramVec(native("freshet_online_write_duration_seconds", "Time of one write of rows: of a step, or of a part of one that has many."), []string{"backend"})
 	m.freshness = newHistogram("freshet_feature_freshness_seconds", "From a row's newest event time to the row being readable.", latencyBuckets, []string{"view"})
 	m.endToEnd = newHistogram("freshet_end_to_end_duration_seconds", "From event time to the committed enriched record.", latencyBuckets, []string{"source"})
@@ -339,25 +339,6 @@ func (m *metrics) counted(r *Runner, counts *batchCounts) {
 		m.scoreValue.observe(s.series, s.score)
 	}
 	m.observeStages(counts)
-}
-
-// stage observes a stage that has just ended.
-func (m *metrics) stage(name string, began time.Time) {
-	m.stages.WithLabelValues(name).Observe(time.Since(began).Seconds())
-}
-
-// observeStages splits the time of apply among its stages as the samples say.
-func (m *metrics) observeStages(b *batchCounts) {
-	m.stages.WithLabelValues("decode").Observe(b.decode.Seconds())
-	m.stages.WithLabelValues("emit").Observe(b.emit.Seconds())
-	sum := b.features + b.score + b.encode
-	if sum <= 0 {
-		return
-	}
-	share := func(d time.Duration) float64 { return b.apply.Seconds() * float64(d) / float64(sum) }
-	m.stages.WithLabelValues("features").Observe(share(b.features))
-	m.stages.WithLabelValues("score").Observe(share(b.score))
-	m.stages.WithLabelValues("encode").Observe(share(b.encode))
 }
 
 func (b *batchCounts) reset() {

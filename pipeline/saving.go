@@ -70,6 +70,11 @@ type cycle struct {
 // committed.
 func (r *Runner) moment(batch uint64, cut func(sources.PartitionID) int64) (pieces []piece) {
 	s := &r.saving
+	defer func(began time.Time) {
+		if len(pieces) > 0 {
+			r.metrics.stage("moment", began)
+		}
+	}(time.Now())
 	if s.saver == nil || !s.saver.ready() {
 		return nil
 	}

@@ -1,6 +1,8 @@
 package pipeline
 
 import (
+	"time"
+
 	"github.com/freshet-dev/freshet/config/spec"
 	"github.com/freshet-dev/freshet/features"
 	"github.com/freshet-dev/freshet/features/event"
@@ -15,8 +17,9 @@ import (
 type step struct {
 	in     batch
 	out    parcel
-	sent   bool // its records are in the output log, as far as the open transaction goes
-	stored bool // its rows are in the online store, or remembered as missing there
+	came   time.Time // when the first of its records was read
+	sent   bool      // its records are in the output log, as far as the open transaction goes
+	stored bool      // its rows are in the online store, or remembered as missing there
 	counts batchCounts
 }
 
