@@ -465,7 +465,12 @@ func (l *logPlan) addOp(k *cursorPlan, p *partPlan) {
 		k.beside = append(k.beside, p)
 		return
 	}
-	word, shift := l.bitAt(p.unique)
+	k.ops = append(k.ops, l.opOf(p, p.unique))
+}
+
+// opOf is what the rows with a bit do to a part.
+func (l *logPlan) opOf(p *partPlan, bit int) op {
+	word, shift := l.bitAt(bit)
 	o := op{part: p.part, number: p.number, shift: shift, flags: uint16(word), at: int32(p.at), half: p.half, of: p}
 	if p.lane >= 0 {
 		o.lane = uint16(l.lanesAt + p.lane)
@@ -473,7 +478,7 @@ func (l *logPlan) addOp(k *cursorPlan, p *partPlan) {
 	if p.order > 0 {
 		o.order, o.orders = uint16(l.lanesAt+p.order-1), p.orders
 	}
-	k.ops = append(k.ops, o)
+	return o
 }
 
 func roundHalfAway(x float64) int64 { return int64(math.Round(x)) }

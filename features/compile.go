@@ -49,15 +49,15 @@ func Compile(s *spec.Spec, what What) (*Plan, error) {
 		l.finish()
 	}
 	for _, src := range c.plan.sources {
-		placeCells(src.readings)
+		c.plan.placeCells(src.readings)
 	}
 	for _, row := range c.rows {
-		placeCells([]*viewReading{row.reading})
+		c.plan.placeCells([]*viewReading{row.reading})
 	}
 	return c.plan, nil
 }
 
-func placeCells(readings []*viewReading) {
+func (p *Plan) placeCells(readings []*viewReading) {
 	for _, r := range readings {
 		for _, g := range r.groups {
 			for i := range g.before {
@@ -68,6 +68,7 @@ func placeCells(readings []*viewReading) {
 			}
 		}
 		r.flatten()
+		p.sets, p.summed = r.direct.before.needs(r.direct.after.needs(p.sets, p.summed))
 	}
 }
 

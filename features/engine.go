@@ -21,13 +21,15 @@ type Engine struct {
 	current  current
 	alone    identity // of an event that was not staged
 	stage    stage
-	scratch  []uint64         // what a scan fills: the words of one cursor's parts
-	few      []plainSums      // of an entity without running state
-	fewWords []uint64         // what they come to, by window
-	wide     []uint64         // the same with what was folded
-	memory   []uint64         // the registers of a window that is read once
-	times    []int64          // of a table that is thinned
-	sets     []*aggregate.Set // what a scan collects for Distinct parts
+	scratch  []uint64               // what a scan fills: the words of one cursor's parts
+	few      []plainSums            // of an entity without running state
+	fewWords []uint64               // what they come to, by window
+	summed   []uint64               // the same of direct cells
+	lifted   [4][liftedWords]uint64 // the count and the parts of a direct cell
+	wide     []uint64               // the same with what was folded
+	memory   []uint64               // the registers of a window that is read once
+	times    []int64                // of a table that is thinned
+	sets     []*aggregate.Set       // what a scan collects for Distinct parts
 	row      Row
 	values   []event.Value // of a row, with working values behind the columns
 	statuses []Status
@@ -104,6 +106,7 @@ func NewEngine(p *Plan, o Options) *Engine {
 		}
 	}
 	e.values, e.statuses = make([]event.Value, width), make([]Status, width)
+	e.summed, sets = make([]uint64, p.summed), max(sets, p.sets)
 	e.memory = make([]uint64, window.MemoryWords)
 	for range sets {
 		e.sets = append(e.sets, aggregate.NewSet())

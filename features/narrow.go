@@ -144,20 +144,24 @@ func (e *Engine) lift(l *entityLog, k *cursorPlan, w []uint64) []uint64 {
 		return w
 	}
 	for _, p := range k.running {
-		to := e.scratch[p.at : p.at+p.size()]
-		switch {
-		case p.implied:
-			to[0] = uint64(l.rows.Len(w[atRows:]) - k.tail(w))
-		case !p.narrow:
-			copy(to, w[p.run:])
-		case l.isWide(w):
-			copy(to, l.fulls(w)[p.full:])
-		default:
-			clear(to)
-			if to[0] = w[p.run]; p.part == aggregate.Sum {
-				to[1] = uint64(int64(to[0]) >> 63)
-			}
-		}
+		l.lift(k, p, w, e.scratch[p.at:p.at+p.size()])
 	}
 	return e.scratch
+}
+
+// lift puts a running part of a window in full into words.
+func (l *entityLog) lift(k *cursorPlan, p *partPlan, w, to []uint64) {
+	switch {
+	case p.implied:
+		to[0] = uint64(l.rows.Len(w[atRows:]) - k.tail(w))
+	case !p.narrow:
+		copy(to, w[p.run:])
+	case l.isWide(w):
+		copy(to, l.fulls(w)[p.full:])
+	default:
+		clear(to)
+		if to[0] = w[p.run]; p.part == aggregate.Sum {
+			to[1] = uint64(int64(to[0]) >> 63)
+		}
+	}
 }

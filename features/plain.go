@@ -102,6 +102,7 @@ func (r *viewReading) flatten() {
 		}
 	}
 	r.plain.finish()
+	r.layDirect()
 }
 
 // add adds a cell to those of its window, with which it shares what it can.

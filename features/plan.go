@@ -15,6 +15,8 @@ type Plan struct {
 	views   []*viewPlan // by spec.View.Index; nil: nothing of it is needed
 	rows    []*RowLayout
 	reads   []*RowLayout
+
+	sets, summed int // what the direct cells of few rows need: sets, and words
 }
 
 // What is the scope of Compile.
@@ -154,6 +156,8 @@ type viewReading struct {
 	groups []cellGroup // by window
 	plain  plainReading
 	rest   []cellGroup // groups without the plain cells
+	direct directReading
+	others []cellGroup // and without the direct ones
 	reach  int64       // ms behind a reader that its windows go back; everything: all of the log
 	bound  []int       // columns that need an event of the view's own source
 	// derived are the view's, each behind those it reads.

@@ -47,8 +47,9 @@ func (e *Engine) enrich(sp *sourcePlan, ev *event.Event, out *Vector) {
 			}
 			continue
 		}
-		done := r.own && e.readOwn(r, &f)
-		if done && r.simple() {
+		done := e.readNear(r, &f)
+		if done == allDone {
+			e.derive(r, f, ev, Present)
 			continue
 		}
 		m := e.momentOf(r, c.hashes[r.entity], ev)
@@ -151,6 +152,9 @@ func (e *Engine) readBefore(sp *sourcePlan, l *entityLog, p *placed, ev *event.E
 		if !r.own || r.view == nil || r.view.log != l.plan || l.plan.retracts && !l.undisturbed(m.state, m.t-r.reach) {
 			continue
 		}
+		if r.direct.bound && e.readDirectBefore(r, l, m.state, m.t, &f) {
+			continue
+		}
 		for i := range r.groups {
 			if g := &r.groups[i]; !g.cursor.scanned {
 				if g.cursor.walks {
@@ -176,26 +180,55 @@ func (r *viewReading) fillAll(f frame, s Status) {
 	}
 }
 
-// simple reports whether all columns of a view are plain cells.
-func (r *viewReading) simple() bool { return len(r.rest)+len(r.bound)+len(r.derived) == 0 }
+// done is how much of a reading is evaluated.
+type done uint8
 
-// read evaluates the columns of one view at a moment, the plain cells aside where
-// they are done. ev is nil without an event.
-func (e *Engine) read(r *viewReading, m *moment, f frame, ev *event.Event, done bool) {
+const (
+	nothingDone done = iota
+	plainDone        // the plain cells
+	directDone       // and the direct ones
+	allDone
+)
+
+// readNear evaluates what it can of a reading for the event at hand without
+// asking how its windows stand to the state.
+func (e *Engine) readNear(r *viewReading, f *frame) done {
+	switch {
+	case !r.own, len(r.groups) == 0, len(r.plain.windows) > 0 && !e.readOwn(r, f):
+		return nothingDone
+	case len(r.rest) > len(r.others) && !e.readOwnDirect(r, f):
+		return plainDone
+	case len(r.others) > 0:
+		return directDone
+	}
+	return allDone
+}
+
+// read evaluates what is left of the columns of one view at a moment. ev is nil
+// without an event.
+func (e *Engine) read(r *viewReading, m *moment, f frame, ev *event.Event, is done) {
 	if m.log.plan.retracts {
 		e.stand(r, m)
 	}
 	row := e.found(r.view, m)
-	groups := r.groups
-	if done || row == Present && e.readPlain(r, m, &f) {
-		groups = r.rest
+	if is == nothingDone && row == Present && (len(r.plain.windows) == 0 || e.readPlain(r, m, &f)) {
+		is = plainDone
 	}
+	if is == plainDone && row == Present && e.readDirect(r, m, &f) {
+		is = directDone
+	}
+	groups := [...][]cellGroup{r.groups, r.rest, r.others}[is]
 	for i := range groups {
 		e.readGroup(r.view, &groups[i], m, f, row)
 	}
 	for _, out := range r.bound {
 		f.values[out], f.statuses[out] = event.Value{}, first(row, NeedsEvent)
 	}
+	e.derive(r, f, ev, row)
+}
+
+// derive evaluates the derived columns of one view.
+func (e *Engine) derive(r *viewReading, f frame, ev *event.Event, row Status) {
 	if len(r.derived) == 0 {
 		return
 	}

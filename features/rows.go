@@ -28,7 +28,7 @@ func (e *Engine) Read(view *spec.View, key string, t int64, out *Row) {
 func (e *Engine) readRow(p *rowPlan, m *moment, key string, out *Row) {
 	e.ofRow = e.ofRow[:0]
 	e.lists = &e.ofRow
-	e.read(p.reading, m, frame{out.Values[:p.width], out.Statuses[:p.width]}, nil, false)
+	e.read(p.reading, m, frame{out.Values[:p.width], out.Statuses[:p.width]}, nil, nothingDone)
 	n := len(p.layout.Columns)
 	*out = Row{Layout: p.layout, Key: key, AsOf: m.t, Values: out.Values[:n], Statuses: out.Statuses[:n]}
 }

@@ -1,0 +1,380 @@
+package features
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/freshet-dev/freshet/features/aggregate"
+)
+
+// Of the cells that are not plain, most are of sliding windows that end now and
+// of lives, and their parts are at hand: words of the state, the top of a stack,
+// or a few rows. Where nothing special is to be said of any of them, they are
+// read one after the other, without asking of each window how it stands to the
+// state. Everything else is left to readGroup.
+
+// directReading is those cells of a reading: what is read without the current
+// event, and what is read with it.
+type directReading struct {
+	before, after directCells
+	bound         bool  // all that is read without the current event is in before
+	longest       int64 // ms, of the sliding windows
+}
+
+// directCells are cells by window.
+type directCells struct {
+	spans []directWindow // ascending
+	lives []directWindow
+	// Of few rows, what is summed up in one walk over all spans:
+	sums []directSum
+	sets int // how many of those are sets
+	size int // words of them
+}
+
+// directWindow is the cells of one window. A life has sums of its own.
+type directWindow struct {
+	cursor     *cursorPlan
+	cells      []directCell
+	sums       []directSum
+	sets, size int
+}
+
+// directCell is a cell with what does not change of what its formula is told.
+type directCell struct {
+	*cellOut
+	args  aggregate.Args
+	count directPart
+	parts []directPart
+}
+
+// directPart is a part of a cell.
+type directPart struct {
+	*partPlan
+	from directSource
+	size int // words
+	sum  int // its place among the sums of few rows
+}
+
+// directSource is where the words of a part are that has a running state.
+type directSource uint8
+
+const (
+	fromState directSource = iota
+	fromLift               // the state has them in another form
+	fromStack
+	fromNewest
+	fromTail // the first row of the window that has the bit
+)
+
+// liftedWords is the most that a part has whose words have to be made.
+const liftedWords = 3
+
+// directSum is a part over few rows.
+type directSum struct {
+	op
+	certain bool
+	at      int // offset of its words
+	set     int // of values: which of the sets; -1: none
+}
+
+// layDirect finds the cells of a reading that can be read so, and what is left.
+func (r *viewReading) layDirect() {
+	r.direct, r.others = directReading{bound: true}, nil
+	for i := range r.rest {
+		g := &r.rest[i]
+		if !g.isDirect() {
+			r.others = append(r.others, *g)
+			r.direct.bound = r.direct.bound && len(g.before) == 0
+			continue
+		}
+		if g.cursor.life == nil {
+			r.direct.longest = max(r.direct.longest, g.cursor.length)
+		}
+		r.direct.before.add(r.view.log, g.cursor, g.before)
+		r.direct.after.add(r.view.log, g.cursor, g.after)
+	}
+	r.direct.before.finish()
+	r.direct.after.finish()
+}
+
+// isDirect reports whether all cells of a window can be read so.
+func (g *cellGroup) isDirect() bool {
+	k := g.cursor
+	if !k.isSpan() && (k.life == nil || k.scanned || k.delay > 0) {
+		return false
+	}
+	for _, cells := range [...][]cellOut{g.before, g.after} {
+		for i := range cells {
+			if slices.ContainsFunc(cells[i].parts, func(p *partPlan) bool { return !p.isDirect() }) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// isDirect reports whether a part is at hand: those that are not are looked for.
+func (p *partPlan) isDirect() bool {
+	return !p.part.Walks() && p.part != aggregate.Mode && p.part != aggregate.Buckets && p.part != aggregate.Best
+}
+
+// add adds the cells of a window.
+func (d *directCells) add(l *logPlan, k *cursorPlan, cells []cellOut) {
+	if len(cells) == 0 {
+		return
+	}
+	x := directWindow{cursor: k}
+	sums := &d.sums
+	if k.life != nil {
+		sums = &x.sums
+	}
+	for i := range cells {
+		c := directCell{cellOut: &cells[i], count: l.directPart(k, cells[i].cell.count, sums)}
+		for _, p := range c.cellOut.parts {
+			c.parts = append(c.parts, l.directPart(k, p, sums))
+		}
+		c.args = aggregate.Args{Number: c.number, Divisor: c.divisor, Unit: c.unit, Limit: c.limit, Per: c.per, Length: c.length}
+		x.cells = append(x.cells, c)
+	}
+	if k.life != nil {
+		x.sets, x.size = layout(x.sums)
+		d.lives = append(d.lives, x)
+		return
+	}
+	d.spans = append(d.spans, x)
+}
+
+// finish orders the spans, once all are known.
+func (d *directCells) finish() {
+	slices.SortFunc(d.spans, func(a, b directWindow) int { return cmp.Compare(a.cursor.length, b.cursor.length) })
+	d.sets, d.size = layout(d.sums)
+}
+
+// layout gives sums their words and sets.
+func layout(sums []directSum) (sets, size int) {
+	for i := range sums {
+		s := &sums[i]
+		s.at, s.set = size, -1
+		size += s.of.size()
+		if s.part == aggregate.Distinct || s.part == aggregate.Counts {
+			s.set = sets
+			sets++
+		}
+	}
+	return sets, size
+}
+
+// directPart says where a part is in the state, and among the sums.
+func (l *logPlan) directPart(k *cursorPlan, p *partPlan, sums *[]directSum) directPart {
+	x := directPart{partPlan: p, size: p.size()}
+	switch {
+	case p.narrow, p.implied:
+		x.from = fromLift
+	case p.runs(k):
+	case p.newest != nil:
+		x.from = fromNewest
+	case p.part == aggregate.Oldest:
+		x.from = fromTail
+	default:
+		x.from = fromStack
+	}
+	x.sum = slices.IndexFunc(*sums, func(s directSum) bool {
+		return s.part == p.part && s.of.bit == p.bit && s.of.lane == p.lane && s.half == p.half
+	})
+	if x.sum < 0 {
+		x.sum = len(*sums)
+		*sums = append(*sums, directSum{op: l.opOf(p, p.bit), certain: l.certain(p.bit)})
+	}
+	return x
+}
+
+// readDirect evaluates the direct cells of a reading of a row that exists. It
+// reports false where something special may have to be said.
+func (e *Engine) readDirect(r *viewReading, m *moment, f *frame) bool {
+	d := &r.direct
+	switch {
+	case m.disturbed, len(d.before.spans)+len(d.before.lives) > 0 && r.own && !m.small, !e.knows(m.log, m.state, m.t-d.longest):
+		return false
+	case m.small:
+		return e.directFew(r, m.log, m.state, m.rows, m.current, m.t, f)
+	case m.standing == behind, m.standing == forward && m.t >= int64(m.state[atDue]):
+		return false
+	}
+	return e.directState(r, &d.after, m.log, m.state, m.t, f)
+}
+
+// knowsLife reports whether all is known of the life of a chain at t, at or after
+// the newest event of an entity, which began at life (0: there is none).
+func (e *Engine) knowsLife(l *entityLog, w []uint64, c *chainPlan, life, t int64) bool {
+	left := int64(w[atDropped])
+	if len(w) > atFirst {
+		left = l.left(w)
+		if left != 0 && w[c.state+chainLost] != 0 {
+			return false
+		}
+	}
+	if left != 0 && t <= left {
+		return false
+	}
+	if life == 0 {
+		life = t
+	}
+	born, _ := bornAt(w)
+	return (born == 0 || life-c.gap >= born) && e.coverageOf(l).reaches(life-c.gap)
+}
+
+// directState evaluates cells from the running state of an entity, as of t, when
+// no row leaves a sliding window.
+func (e *Engine) directState(r *viewReading, d *directCells, l *entityLog, w []uint64, t int64, f *frame) bool {
+	for i := range d.lives {
+		x := &d.lives[i]
+		c := x.cursor.life
+		life := int64(w[c.state+chainLife])
+		if t-int64(w[r.view.state+viewNewest]) >= c.gap {
+			life = 0
+		}
+		if !e.knowsLife(l, w, c, life, t) || !e.directWindow(x, l, w, t, life, life != 0, f) {
+			return false
+		}
+	}
+	for i := range d.spans {
+		x := &d.spans[i]
+		if !e.directWindow(x, l, w, t, t-x.cursor.length+1, true, f) {
+			return false
+		}
+	}
+	return true
+}
+
+// directWindow evaluates the cells of one window that has a running state and
+// begins at a time, if there is one.
+func (e *Engine) directWindow(k *directWindow, l *entityLog, w []uint64, t, from int64, is bool, f *frame) bool {
+	for i := range k.cells {
+		x := &k.cells[i]
+		args := &e.args
+		*args = x.args
+		if is {
+			args.N = int64(e.directWords(&x.count, k.cursor, l, w, t, 0)[0])
+		}
+		if len(x.parts) > 0 && args.N > 0 {
+			p := &x.parts[0]
+			args.A = e.directWords(p, k.cursor, l, w, t, 1)
+			if p.part == aggregate.Distinct {
+				if w[p.table.sketch] != 0 && args.A[0] > uint64(l.plan.distinct) {
+					return false // crowded
+				}
+				if x.agg.TrueWhenEmpty {
+					n := l.tables.Get(w[p.table.at:], e.current.words[x.inputAt])
+					args.Seen = n != 0 && n.Time() >= from
+				}
+			}
+			if len(x.parts) > 1 {
+				args.B = e.directWords(&x.parts[1], k.cursor, l, w, t, 2)
+			}
+			if len(x.parts) > 2 {
+				args.C = e.directWords(&x.parts[2], k.cursor, l, w, t, 3)
+			}
+		}
+		e.settleDirect(x, args, t, f)
+	}
+	return true
+}
+
+// settleDirect evaluates a cell of a window that nothing special is to be said
+// of.
+func (e *Engine) settleDirect(x *directCell, args *aggregate.Args, t int64, f *frame) {
+	if len(args.A) > 0 {
+		args.Since = t - int64(args.A[0]) // of parts that begin with a time
+	}
+	if x.agg.Own {
+		args.Own, args.HasOwn = e.current.words[x.inputAt], e.current.values[x.inputAt].Has()
+	}
+	f.values[x.out], f.statuses[x.out] = e.settle(x.cell, args)
+}
+
+// directWords are the words of a part of a window with a running state. Those
+// that have to be made are in the nth place of e.lifted.
+func (e *Engine) directWords(p *directPart, k *cursorPlan, l *entityLog, w []uint64, t int64, nth int) []uint64 {
+	switch p.from {
+	case fromState:
+		return w[p.run : p.run+p.size]
+	case fromNewest:
+		return w[p.newest.at : p.newest.at+p.size]
+	}
+	to := &e.lifted[nth]
+	switch p.from {
+	case fromLift:
+		l.lift(k, p.partPlan, w, to[:p.size])
+	case fromStack:
+		code, ok := l.stacks.Best(w[p.stack.at:], t-k.length)
+		if !ok {
+			panic("features: a window has events and no extreme")
+		}
+		to[0], to[1] = 1, code
+	default:
+		rows := l.rows.All(w[atRows:])
+		for i := k.tail(w); ; i++ {
+			l.steps++
+			if row := l.plan.row(rows, i); l.plan.has(row, p.bit) {
+				to[0], to[1], to[2] = uint64(l.plan.time(row)), l.plan.place(row), 0
+				if p.lane >= 0 {
+					to[2] = l.plan.word(row, p.lane)
+				}
+				break
+			}
+		}
+	}
+	return to[:p.size]
+}
+
+// readOwnDirect evaluates the direct cells of a reading for the event at hand,
+// whose plain ones could be.
+func (e *Engine) readOwnDirect(r *viewReading, f *frame) bool {
+	l, p, t := e.logs[r.view.log.index], &e.current.places[r.view.log.order], e.current.ev.Time
+	w := p.state
+	if w == nil || p.lost || p.instead || l.plan.retracts && !l.undisturbed(w, t-r.reach) {
+		return false
+	}
+	if p.slot.isLarge() {
+		newest := int64(w[r.view.state+viewNewest])
+		if p.standing != at || newest == 0 || t-newest >= r.view.ttl || !r.direct.bound || !e.knows(l, w, t-r.direct.longest) {
+			return false
+		}
+		return e.directState(r, &r.direct.after, l, w, t, f)
+	}
+	rows := l.plan.upTo(l.rows.All(w[atRows:]), p.index+one(p.in))
+	newest := l.newestOf(r.view, rows)
+	return newest != 0 && t-newest < r.view.ttl && e.knows(l, w, t-r.direct.longest) && e.directFew(r, l, w, rows, p.in, t, f)
+}
+
+// readDirectBefore evaluates what does not see the current event, before it is
+// put into the log. Its statuses are found when the rest is read.
+func (e *Engine) readDirectBefore(r *viewReading, l *entityLog, w []uint64, t int64, f *frame) bool {
+	folded := l.foldedAt(w)
+	if folded != 0 && t-r.direct.longest < folded {
+		return false
+	}
+	d := &r.direct.before
+	for i := range d.lives {
+		x := &d.lives[i]
+		life := int64(w[x.cursor.life.state+chainLife])
+		if !e.directWindow(x, l, w, t, life, life != 0, f) {
+			return false
+		}
+	}
+	for i := range d.spans {
+		if x := &d.spans[i]; !e.directWindow(x, l, w, t, t-x.cursor.length+1, true, f) {
+			return false
+		}
+	}
+	return true
+}
+
+// needs grows the room for sums to what cells need.
+func (d *directCells) needs(sets, size int) (int, int) {
+	sets, size = max(sets, d.sets), max(size, d.size)
+	for i := range d.lives {
+		sets, size = max(sets, d.lives[i].sets), max(size, d.lives[i].size)
+	}
+	return sets, size
+}

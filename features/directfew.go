@@ -1,0 +1,117 @@
+package features
+
+import "github.com/freshet-dev/freshet/features/aggregate"
+
+// The direct cells of an entity without running state are made of its rows: one
+// walk back over all sliding windows, in which they end one after the other, and
+// one for each life.
+
+// directFew evaluates the direct cells of a reading from few rows. It reports
+// false where something special may have to be said.
+func (e *Engine) directFew(r *viewReading, l *entityLog, w, rows []uint64, current bool, t int64, f *frame) bool {
+	earlier := rows
+	if current {
+		earlier = l.plan.upTo(rows, l.plan.len(rows)-1)
+	}
+	return e.cellsOfFew(r, &r.direct.before, l, w, earlier, t, f) && e.cellsOfFew(r, &r.direct.after, l, w, rows, t, f)
+}
+
+func (e *Engine) cellsOfFew(r *viewReading, d *directCells, l *entityLog, w, rows []uint64, t int64, f *frame) bool {
+	for i := range d.lives {
+		x := &d.lives[i]
+		words := e.clearSums(x.sets, x.size)
+		life, gap := int64(0), x.cursor.life.gap
+		for j, next := l.plan.len(rows)-1, t; j >= 0; j-- {
+			row := l.plan.row(rows, j)
+			if !l.plan.has(row, r.view.entered) {
+				continue
+			}
+			at := l.plan.time(row)
+			if next-at >= gap {
+				break
+			}
+			life, next = at, at
+			e.sumRow(l.plan, x.sums, words, row)
+		}
+		if !e.knowsLife(l, w, x.cursor.life, life, t) {
+			return false
+		}
+		e.settleFewDirect(x, x.sums, words, t, f)
+	}
+	if len(d.spans) == 0 {
+		return true
+	}
+	words, j := e.clearSums(d.sets, d.size), l.plan.len(rows)
+	for i := range d.spans {
+		x := &d.spans[i]
+		for from := t - x.cursor.length; j > 0 && l.plan.timeAt(rows, j-1) > from; j-- {
+			e.sumRow(l.plan, d.sums, words, l.plan.row(rows, j-1))
+		}
+		e.settleFewDirect(x, d.sums, words, t, f)
+	}
+	return true
+}
+
+// clearSums are the words of sums over no rows.
+func (e *Engine) clearSums(sets, size int) []uint64 {
+	for _, s := range e.sets[:sets] {
+		s.Reset()
+	}
+	words := e.summed[:size]
+	clear(words)
+	return words
+}
+
+// sumRow puts a row into sums.
+func (e *Engine) sumRow(l *logPlan, sums []directSum, words, row []uint64) {
+	for i := range sums {
+		s := &sums[i]
+		if !s.certain && row[s.flags]>>s.shift&1 == 0 {
+			continue
+		}
+		switch {
+		case s.part <= aggregate.Matches:
+			words[s.at]++
+		case s.set >= 0:
+			e.sets[s.set].Add(row[s.lane])
+		default:
+			s.part.Add(words[s.at:s.at+s.part.Words()], l.seen(&s.op, row), s.number)
+		}
+	}
+}
+
+// settleFewDirect evaluates the cells of a window from sums over its rows.
+func (e *Engine) settleFewDirect(k *directWindow, sums []directSum, words []uint64, t int64, f *frame) {
+	for i := range k.cells {
+		x := &k.cells[i]
+		args := &e.args
+		*args = x.args
+		args.N = int64(words[sums[x.count.sum].at])
+		if len(x.parts) > 0 && args.N > 0 {
+			s := &sums[x.parts[0].sum]
+			if s.part == aggregate.Distinct && x.agg.TrueWhenEmpty {
+				args.Seen = e.sets[s.set].Has(e.current.words[x.inputAt])
+			}
+			args.A = e.summedUp(s, words)
+			if len(x.parts) > 1 {
+				args.B = e.summedUp(&sums[x.parts[1].sum], words)
+			}
+			if len(x.parts) > 2 {
+				args.C = e.summedUp(&sums[x.parts[2].sum], words)
+			}
+		}
+		e.settleDirect(x, args, t, f)
+	}
+}
+
+// summedUp is the words of a sum. What a set has collected is counted now.
+func (e *Engine) summedUp(s *directSum, words []uint64) []uint64 {
+	w := words[s.at : s.at+s.part.Words()]
+	switch s.part {
+	case aggregate.Distinct:
+		w[0] = uint64(e.sets[s.set].Len())
+	case aggregate.Counts:
+		e.sets[s.set].Tally(w)
+	}
+	return w
+}
