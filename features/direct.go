@@ -39,12 +39,12 @@ type directWindow struct {
 	sets, size int
 }
 
-// directCell is a cell with what does not change of what its formula is told.
+// directCell is a cell and where its parts are.
 type directCell struct {
 	*cellOut
-	args  aggregate.Args
-	count directPart
-	parts []directPart
+	countAt  int // offset in the state of how many events reach it; -1: every row does
+	countSum int // its place among the sums of few rows
+	parts    []directPart
 }
 
 // directPart is a part of a cell.
@@ -129,11 +129,14 @@ func (d *directCells) add(l *logPlan, k *cursorPlan, cells []cellOut) {
 		sums = &x.sums
 	}
 	for i := range cells {
-		c := directCell{cellOut: &cells[i], count: l.directPart(k, cells[i].cell.count, sums)}
+		count := cells[i].cell.count
+		c := directCell{cellOut: &cells[i], countAt: count.run, countSum: l.directSum(count, sums)}
+		if count.implied {
+			c.countAt = -1
+		}
 		for _, p := range c.cellOut.parts {
 			c.parts = append(c.parts, l.directPart(k, p, sums))
 		}
-		c.args = aggregate.Args{Number: c.number, Divisor: c.divisor, Unit: c.unit, Limit: c.limit, Per: c.per, Length: c.length}
 		x.cells = append(x.cells, c)
 	}
 	if k.life != nil {
@@ -166,7 +169,7 @@ func layout(sums []directSum) (sets, size int) {
 
 // directPart says where a part is in the state, and among the sums.
 func (l *logPlan) directPart(k *cursorPlan, p *partPlan, sums *[]directSum) directPart {
-	x := directPart{partPlan: p, size: p.size()}
+	x := directPart{partPlan: p, size: p.size(), sum: l.directSum(p, sums)}
 	switch {
 	case p.narrow, p.implied:
 		x.from = fromLift
@@ -178,14 +181,44 @@ func (l *logPlan) directPart(k *cursorPlan, p *partPlan, sums *[]directSum) dire
 	default:
 		x.from = fromStack
 	}
-	x.sum = slices.IndexFunc(*sums, func(s directSum) bool {
+	return x
+}
+
+// directSum is the place of a part among sums, which it is added to where it is
+// not among them.
+func (l *logPlan) directSum(p *partPlan, sums *[]directSum) int {
+	at := slices.IndexFunc(*sums, func(s directSum) bool {
 		return s.part == p.part && s.of.bit == p.bit && s.of.lane == p.lane && s.half == p.half
 	})
-	if x.sum < 0 {
-		x.sum = len(*sums)
+	if at < 0 {
+		at = len(*sums)
 		*sums = append(*sums, directSum{op: l.opOf(p, p.bit), certain: l.certain(p.bit)})
 	}
-	return x
+	return at
+}
+
+// done is how much of a reading is evaluated.
+type done uint8
+
+const (
+	nothingDone done = iota
+	plainDone        // the plain cells
+	directDone       // and the direct ones
+	allDone
+)
+
+// readNear evaluates what it can of a reading for the event at hand without
+// asking how its windows stand to the state.
+func (e *Engine) readNear(r *viewReading, f *frame) done {
+	switch {
+	case !r.own, len(r.groups) == 0, len(r.plain.windows) > 0 && !e.readOwn(r, f):
+		return nothingDone
+	case len(r.rest) > len(r.others) && !e.readOwnDirect(r, f):
+		return plainDone
+	case len(r.others) > 0:
+		return directDone
+	}
+	return allDone
 }
 
 // readDirect evaluates the direct cells of a reading of a row that exists. It
@@ -200,7 +233,16 @@ func (e *Engine) readDirect(r *viewReading, m *moment, f *frame) bool {
 	case m.standing == behind, m.standing == forward && m.t >= int64(m.state[atDue]):
 		return false
 	}
-	return e.directState(r, &d.after, m.log, m.state, m.t, f)
+	return e.directState(r, m.log, m.state, m.t, f)
+}
+
+// lifeNow is when the life of a chain began that it is in at t, at or after the
+// time of the state; 0: it is in none.
+func (l *entityLog) lifeNow(c *chainPlan, w []uint64, t int64) int64 {
+	if t-int64(w[c.view.state+viewNewest]) >= c.gap {
+		return 0
+	}
+	return int64(w[c.state+chainLife])
 }
 
 // knowsLife reports whether all is known of the life of a chain at t, at or after
@@ -223,17 +265,20 @@ func (e *Engine) knowsLife(l *entityLog, w []uint64, c *chainPlan, life, t int64
 	return (born == 0 || life-c.gap >= born) && e.coverageOf(l).reaches(life-c.gap)
 }
 
-// directState evaluates cells from the running state of an entity, as of t, when
-// no row leaves a sliding window.
-func (e *Engine) directState(r *viewReading, d *directCells, l *entityLog, w []uint64, t int64, f *frame) bool {
+// directState evaluates the cells of a reading that see all events from the
+// running state of an entity, as of t, when no row leaves a sliding window.
+func (e *Engine) directState(r *viewReading, l *entityLog, w []uint64, t int64, f *frame) bool {
+	for i := range r.direct.before.lives {
+		c := r.direct.before.lives[i].cursor.life
+		if !e.knowsLife(l, w, c, l.lifeNow(c, w, t), t) {
+			return false
+		}
+	}
+	d := &r.direct.after
 	for i := range d.lives {
 		x := &d.lives[i]
-		c := x.cursor.life
-		life := int64(w[c.state+chainLife])
-		if t-int64(w[r.view.state+viewNewest]) >= c.gap {
-			life = 0
-		}
-		if !e.knowsLife(l, w, c, life, t) || !e.directWindow(x, l, w, t, life, life != 0, f) {
+		life := l.lifeNow(x.cursor.life, w, t)
+		if !e.knowsLife(l, w, x.cursor.life, life, t) || !e.directWindow(x, l, w, t, life, life != 0, f) {
 			return false
 		}
 	}
@@ -249,47 +294,74 @@ func (e *Engine) directState(r *viewReading, d *directCells, l *entityLog, w []u
 // directWindow evaluates the cells of one window that has a running state and
 // begins at a time, if there is one.
 func (e *Engine) directWindow(k *directWindow, l *entityLog, w []uint64, t, from int64, is bool, f *frame) bool {
+	args, rows := &e.args, int64(0)
+	if k.cursor.life == nil {
+		rows = int64(l.rows.Len(w[atRows:])) - int64(w[k.cursor.at]&tailMask)
+	}
 	for i := range k.cells {
 		x := &k.cells[i]
-		args := &e.args
-		*args = x.args
-		if is {
-			args.N = int64(e.directWords(&x.count, k.cursor, l, w, t, 0)[0])
+		switch args.N = 0; {
+		case !is:
+		case x.countAt < 0:
+			args.N = rows
+		default:
+			args.N = int64(w[x.countAt])
 		}
 		if len(x.parts) > 0 && args.N > 0 {
 			p := &x.parts[0]
-			args.A = e.directWords(p, k.cursor, l, w, t, 1)
-			if p.part == aggregate.Distinct {
-				if w[p.table.sketch] != 0 && args.A[0] > uint64(l.plan.distinct) {
-					return false // crowded
-				}
-				if x.agg.TrueWhenEmpty {
-					n := l.tables.Get(w[p.table.at:], e.current.words[x.inputAt])
-					args.Seen = n != 0 && n.Time() >= from
-				}
+			args.A = e.directWords(p, k.cursor, l, w, t, 0)
+			if p.part == aggregate.Distinct && !e.countDirect(x, l, w, from) {
+				return false
 			}
 			if len(x.parts) > 1 {
-				args.B = e.directWords(&x.parts[1], k.cursor, l, w, t, 2)
+				args.B = e.directWords(&x.parts[1], k.cursor, l, w, t, 1)
 			}
 			if len(x.parts) > 2 {
-				args.C = e.directWords(&x.parts[2], k.cursor, l, w, t, 3)
+				args.C = e.directWords(&x.parts[2], k.cursor, l, w, t, 2)
 			}
 		}
-		e.settleDirect(x, args, t, f)
+		e.settleDirect(x, t, f)
 	}
 	return true
 }
 
-// settleDirect evaluates a cell of a window that nothing special is to be said
-// of.
-func (e *Engine) settleDirect(x *directCell, args *aggregate.Args, t int64, f *frame) {
-	if len(args.A) > 0 {
-		args.Since = t - int64(args.A[0]) // of parts that begin with a time
+// countDirect finds out what else a cell asks of the values of a window. It
+// reports false where there are too many.
+func (e *Engine) countDirect(x *directCell, l *entityLog, w []uint64, from int64) bool {
+	args, table := &e.args, x.parts[0].table
+	if w[table.sketch] != 0 && args.A[0] > uint64(l.plan.distinct) {
+		return false
 	}
+	args.Seen = false
+	if x.agg.TrueWhenEmpty {
+		n := l.tables.Get(w[table.at:], e.current.words[x.inputAt])
+		args.Seen = n != 0 && n.Time() >= from
+	}
+	return true
+}
+
+// settleDirect evaluates a cell, whose number of events and parts are in e.args,
+// of a window that nothing special is to be said of.
+func (e *Engine) settleDirect(x *directCell, t int64, f *frame) {
+	args := &e.args
+	args.Number, args.Divisor, args.Unit, args.Delay = x.number, x.divisor, x.unit, 0
+	args.Per, args.Length = x.per, x.length
 	if x.agg.Own {
 		args.Own, args.HasOwn = e.current.words[x.inputAt], e.current.values[x.inputAt].Has()
 	}
-	f.values[x.out], f.statuses[x.out] = e.settle(x.cell, args)
+	if args.N < x.least || x.agg.TrueWhenEmpty {
+		args.Seen = args.Seen && args.N > 0
+		f.values[x.out], f.statuses[x.out] = e.settle(x.cell, args)
+		return
+	}
+	if len(x.parts) > 0 {
+		args.Since = t - int64(args.A[0]) // of parts that begin with a time
+	}
+	if r := x.agg.Finish(args); r.Verdict == aggregate.Figure {
+		f.set(int32(x.out), r.Num)
+	} else {
+		f.values[x.out], f.statuses[x.out] = e.result(x.cell, r)
+	}
 }
 
 // directWords are the words of a part of a window with a running state. Those
@@ -340,7 +412,7 @@ func (e *Engine) readOwnDirect(r *viewReading, f *frame) bool {
 		if p.standing != at || newest == 0 || t-newest >= r.view.ttl || !r.direct.bound || !e.knows(l, w, t-r.direct.longest) {
 			return false
 		}
-		return e.directState(r, &r.direct.after, l, w, t, f)
+		return e.directState(r, l, w, t, f)
 	}
 	rows := l.plan.upTo(l.rows.All(w[atRows:]), p.index+one(p.in))
 	newest := l.newestOf(r.view, rows)

@@ -82,14 +82,13 @@ func (e *Engine) sumRow(l *logPlan, sums []directSum, words, row []uint64) {
 
 // settleFewDirect evaluates the cells of a window from sums over its rows.
 func (e *Engine) settleFewDirect(k *directWindow, sums []directSum, words []uint64, t int64, f *frame) {
+	args := &e.args
 	for i := range k.cells {
 		x := &k.cells[i]
-		args := &e.args
-		*args = x.args
-		args.N = int64(words[sums[x.count.sum].at])
+		args.N = int64(words[sums[x.countSum].at])
 		if len(x.parts) > 0 && args.N > 0 {
 			s := &sums[x.parts[0].sum]
-			if s.part == aggregate.Distinct && x.agg.TrueWhenEmpty {
+			if x.agg.TrueWhenEmpty {
 				args.Seen = e.sets[s.set].Has(e.current.words[x.inputAt])
 			}
 			args.A = e.summedUp(s, words)
@@ -100,7 +99,7 @@ func (e *Engine) settleFewDirect(k *directWindow, sums []directSum, words []uint
 				args.C = e.summedUp(&sums[x.parts[2].sum], words)
 			}
 		}
-		e.settleDirect(x, args, t, f)
+		e.settleDirect(x, t, f)
 	}
 }
 

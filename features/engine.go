@@ -25,7 +25,7 @@ type Engine struct {
 	few      []plainSums            // of an entity without running state
 	fewWords []uint64               // what they come to, by window
 	summed   []uint64               // the same of direct cells
-	lifted   [4][liftedWords]uint64 // the count and the parts of a direct cell
+	lifted   [3][liftedWords]uint64 // of a direct cell, by part
 	wide     []uint64               // the same with what was folded
 	memory   []uint64               // the registers of a window that is read once
 	times    []int64                // of a table that is thinned

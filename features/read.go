@@ -180,30 +180,6 @@ func (r *viewReading) fillAll(f frame, s Status) {
 	}
 }
 
-// done is how much of a reading is evaluated.
-type done uint8
-
-const (
-	nothingDone done = iota
-	plainDone        // the plain cells
-	directDone       // and the direct ones
-	allDone
-)
-
-// readNear evaluates what it can of a reading for the event at hand without
-// asking how its windows stand to the state.
-func (e *Engine) readNear(r *viewReading, f *frame) done {
-	switch {
-	case !r.own, len(r.groups) == 0, len(r.plain.windows) > 0 && !e.readOwn(r, f):
-		return nothingDone
-	case len(r.rest) > len(r.others) && !e.readOwnDirect(r, f):
-		return plainDone
-	case len(r.others) > 0:
-		return directDone
-	}
-	return allDone
-}
-
 // read evaluates what is left of the columns of one view at a moment. ev is nil
 // without an event.
 func (e *Engine) read(r *viewReading, m *moment, f frame, ev *event.Event, is done) {
@@ -474,7 +450,11 @@ func (e *Engine) settle(x *cell, args *aggregate.Args) (event.Value, Status) {
 	case args.N == 0 && !x.agg.TrueWhenEmpty:
 		return x.defawlt, Default
 	}
-	r := x.agg.Finish(args)
+	return e.result(x, x.agg.Finish(args))
+}
+
+// result is what a formula says as a value, with its own status.
+func (e *Engine) result(x *cell, r aggregate.Result) (event.Value, Status) {
 	switch r.Verdict {
 	case aggregate.Figure:
 		return event.OfDouble(r.Num), Present
