@@ -31,14 +31,18 @@ func openCluster(brokers string) (*cluster, error) {
 
 func (c *cluster) close() { c.client.Close() }
 
-// create makes topics that keep what is older than any retention.
+// create makes topics that keep what is older than any retention, and waits until
+// the broker that takes their records has heard of them.
 func (c *cluster) create(ctx context.Context, partitions int32, topics ...string) error {
 	forever := "-1"
 	made, err := c.admin.CreateTopics(ctx, partitions, 1, map[string]*string{"retention.ms": &forever}, topics...)
-	if err != nil {
-		return err
+	if err == nil {
+		err = made.Error()
 	}
-	return made.Error()
+	if err == nil {
+		_, err = c.ends(ctx, topics...)
+	}
+	return err
 }
 
 // committed is the sum of a group's committed offsets; -1: the cluster cannot
