@@ -93,22 +93,31 @@ func startCopy(delivery string) func(*rig) (target, error) {
 		for f := range copyFields {
 			c.args = append(c.args, "some_feature_"+strconv.Itoa(f), strconv.Itoa(1234567*f))
 		}
-		if err := c.connect(); err != nil {
+		assigned := make(chan struct{})
+		if err := c.connect(assigned); err != nil {
 			return nil, err
 		}
 		ctx, cancel := context.WithCancel(context.Background())
 		c.cancel = cancel
 		c.done.Go(func() { c.read(ctx) })
 		c.done.Go(func() { c.err = c.loop(ctx) })
-		return c, nil
+		select { // an instance is measured from when it is active, too
+		case <-assigned:
+			return c, nil
+		case <-time.After(30 * time.Second):
+			return nil, errors.Join(errors.New("the floor was given no partitions within 30 s"), c.stop())
+		}
 	}
 }
 
-// connect makes the clients, with the settings that Freshet's have.
-func (c *copier) connect() (err error) {
+// connect makes the clients, with the settings that Freshet's have. assigned is
+// closed once the group has given out the partitions.
+func (c *copier) connect(assigned chan struct{}) (err error) {
+	var once sync.Once
 	c.consumer, err = kgo.NewClient(kgo.SeedBrokers(c.r.brokers), kgo.ConsumerGroup(c.r.namespace+"-copy"), kgo.ConsumeTopics(c.r.inputs()...),
 		kgo.DisableAutoCommit(), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.FetchMaxWait(100*time.Millisecond),
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
+		kgo.OnPartitionsAssigned(func(context.Context, *kgo.Client, map[string][]int32) { once.Do(func() { close(assigned) }) }))
 	if err != nil {
 		return err
 	}
