@@ -315,8 +315,8 @@ var table = []mutant{
 	{
 		name: "few rows: what excludes the current event sees it",
 		file: "features/directfew.go",
-		old:  "&r.direct.before, l, w, earlier, t, f)",
-		new:  "&r.direct.before, l, w, rows, t, f)",
+		old:  "earlier = l.plan.upTo(rows, l.plan.len(rows)-1)",
+		new:  "earlier = l.plan.upTo(rows, l.plan.len(rows))",
 		more: true,
 	},
 	{
