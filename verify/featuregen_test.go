@@ -122,6 +122,18 @@ func drawFeature(t *rapid.T, s genSource, name string) (genFeature, time.Duratio
 	return f, reach
 }
 
+// twinOf is another quantile of the same values and windows.
+func twinOf(t *rapid.T, f genFeature, name string) genFeature {
+	old, rest, _ := strings.Cut(f.line, ":")
+	before, q, _ := strings.Cut(rest, "q: ")
+	twin := genFeature{kind: f.kind, scope: f.scope}
+	twin.line = name + ":" + before + "q: " + pick(t, "q", "0", "0.05", "0.5", "0.95", "1") + q[strings.IndexAny(q, ",}"):]
+	for _, n := range f.names {
+		twin.names = append(twin.names, name+strings.TrimPrefix(n, old))
+	}
+	return twin
+}
+
 // drawParameters draws what only some aggregations take.
 func drawParameters(t *rapid.T, f *genFeature, aggregation string, add func(string, ...any)) {
 	switch aggregation {
@@ -288,7 +300,7 @@ func drawService(t *rapid.T, g *genSpec) {
 		fmt.Fprintf(&b, "    request_fields: {amt: double}\n    derived:\n      r0: {expr: 'request.amt + %s', default: 1}\n", number)
 	}
 	g.services = []string{b.String()}
-	if chance(t, "model", 2) {
+	if !g.all && chance(t, "model", 2) {
 		return
 	}
 	score, weights := "", []string{"weight: 0.5, ", "weight: 0.4, ", "weight: 0.2, "}

@@ -201,7 +201,7 @@ func drawSpec(t *rapid.T) *genSpec {
 	for i := range rapid.IntRange(1, 4).Draw(t, "views") {
 		g.views = append(g.views, drawView(t, g, fmt.Sprintf("v%d", i)))
 	}
-	if chance(t, "service", 2) {
+	if g.all || chance(t, "service", 2) {
 		drawService(t, g)
 	}
 	slices.Sort(g.instants)
@@ -323,6 +323,9 @@ func drawView(t *rapid.T, g *genSpec, name string) genView {
 		needed = max(needed, reach)
 		v.features = append(v.features, f)
 		g.instants = append(g.instants, reach)
+		if strings.Contains(f.line, "aggregation: quantile") && !chance(t, "alone", 3) {
+			v.features = append(v.features, twinOf(t, f, fmt.Sprintf("t%d", i)))
+		}
 	}
 	if chance(t, "granularity", 8) {
 		tiles := slices.DeleteFunc([]string{"1ms", "7ms", "100ms", "1s"}, func(text string) bool { return needed > 1440*parseDuration(text) })
