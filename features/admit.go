@@ -14,7 +14,7 @@ type sourceState struct {
 	coverage   Coverage
 	orphans    recent // ids of events without any entity, by id and event time
 	newest     int64  // newest event time of all partitions
-	turn       int    // which log is swept next
+	turn       int    // events that were applied: which log is swept next
 	rejection  event.Rejection
 
 	noting  bool     // a snapshot is being written

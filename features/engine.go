@@ -253,15 +253,16 @@ func (e *Engine) warm(sp *sourcePlan) {
 	e.touched = sum + e.nearStates(id) + e.nearRows(id)
 }
 
-// sweep looks whether an entity of one of the source's logs can be forgotten;
-// the logs take turns.
+// sweep looks whether entities of one of the source's logs can be forgotten, as
+// many as events have come since the last time; the logs take turns.
 func (e *Engine) sweep(sp *sourcePlan) {
 	if len(sp.logs) == 0 {
 		return
 	}
 	s := e.sources[sp.source.Index]
-	s.turn = (s.turn + 1) % len(sp.logs)
-	e.logs[sp.logs[s.turn].index].sweep(e, sweepOnApply, s.reference())
+	if s.turn++; s.turn%sweepOnApply == 0 {
+		e.logs[sp.logs[s.turn/sweepOnApply%len(sp.logs)].index].sweep(e, sweepOnApply, s.reference())
+	}
 }
 
 // Watermark is the newest event time accepted in a partition in ms; false

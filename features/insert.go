@@ -206,20 +206,21 @@ func (l *entityLog) releaseTexts(e *Engine, row []uint64) {
 // event can need any more: reference is a time that no partition is behind.
 func (l *entityLog) sweep(e *Engine, steps int, reference int64) {
 	for range steps {
-		if l.hand = l.entities.after(l.hand); l.entities.live() > 0 && l.entities.key(l.hand) != "" {
+		if l.hand = l.entities.after(l.hand); l.entities.live() > 0 {
 			l.forgetIdle(e, l.hand, reference)
 		}
 	}
 }
 
-// forgetIdle forgets an entity whose last life has ended, lateness included.
+// forgetIdle forgets the entity of a slot, if it is one whose last life has ended,
+// lateness included.
 func (l *entityLog) forgetIdle(e *Engine, slot slot, reference int64) {
 	w := l.entities.state(slot)
 	if w[atTouched] != 0 || int64(w[atNow])+l.plan.ttl+l.plan.lateness >= reference {
 		return // the state stands at or after the newest row
 	}
 	rows := l.rows.All(w[atRows:])
-	if len(rows) == 0 {
+	if len(rows) == 0 || l.entities.key(slot) == "" {
 		return
 	}
 	newest := l.plan.timeAt(rows, l.plan.len(rows)-1)

@@ -76,10 +76,11 @@ func (l *entityLog) makeEntity(e *Engine, key string, h hash128) known {
 }
 
 // How many entities are looked at, whether they can be forgotten, for each new
-// one, and for each event.
+// one, and each time that so many events have come: they are all over memory, and
+// looked at together they are waited for together.
 const (
 	sweepOnMake  = 2
-	sweepOnApply = 1
+	sweepOnApply = 16
 )
 
 // put inserts the event's row where find has placed it.

@@ -27,7 +27,8 @@ type plainReading struct {
 	outs    []outRange // where the values go
 }
 
-// outRange is columns of a vector or row, one after the other.
+// outRange is columns of a vector or row, one after the other: as many as
+// presents at most.
 type outRange struct{ from, to int }
 
 // plainWindow is which of the plain cells are of one window.
@@ -223,7 +224,7 @@ func (p *plainReading) findOuts() {
 	}
 	slices.Sort(outs)
 	for _, out := range outs {
-		if n := len(p.outs); n > 0 && p.outs[n-1].to == out {
+		if n := len(p.outs); n > 0 && p.outs[n-1].to == out && out < p.outs[n-1].from+len(presents) {
 			p.outs[n-1].to++
 		} else {
 			p.outs = append(p.outs, outRange{out, out + 1})
@@ -236,9 +237,7 @@ func (p *plainReading) findOuts() {
 func (p *plainReading) stamp(f *frame) {
 	for _, r := range p.outs {
 		_ = f.values[r.from:r.to]
-		for list := f.statuses[r.from:r.to]; len(list) > 0; {
-			list = list[copy(list, presents[:]):]
-		}
+		copy(f.statuses[r.from:r.to], presents[:])
 	}
 }
 
