@@ -106,7 +106,7 @@ func (e *Engine) orphan(s *sourceState, _ *event.Event) bool {
 // source; nil: there is none.
 func (l *entityLog) rowOfID(id *identity, i, entity int) []uint64 {
 	k := l.entity(id, i, entity)
-	if k.state == nil {
+	if k.state == nil || id.ev.Time > int64(k.state[atNow]) { // no row is later than that
 		return nil
 	}
 	t, idHash := id.ev.Time, id.idHash

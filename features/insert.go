@@ -26,6 +26,11 @@ func (l *entityLog) insert(e *Engine, w []uint64, i int, ev *event.Event) int {
 func (l *entityLog) account(e *Engine, w, row []uint64, i int) {
 	t, now := l.plan.time(row), int64(w[atNow])
 	first := l.plan.enterSpans(w, t, now)
+	if l.plan.summing {
+		l.addSpans(row, w, first)
+		l.enterViews(e, w, row)
+		return
+	}
 	for _, k := range l.plan.delayed {
 		if t <= now-k.delay-k.length { // it has left this window already
 			w[k.at]++
@@ -73,6 +78,11 @@ func (l *entityLog) account(e *Engine, w, row []uint64, i int) {
 			l.renew(e, x, w[x.at:], row)
 		}
 	}
+	l.enterViews(e, w, row)
+}
+
+// enterViews notes which views a row entered.
+func (l *entityLog) enterViews(e *Engine, w, row []uint64) {
 	for _, v := range l.plan.views {
 		if l.plan.has(row, v.entered) {
 			l.enter(e, v, w, row)
@@ -166,18 +176,10 @@ func (l *entityLog) trim(e *Engine, w []uint64) int {
 	if n = l.spare(rows, newest, n); n == 0 {
 		return 0
 	}
-	l.steps += int64(n)
-	for i := range n {
-		row := l.plan.row(rows, i)
-		if l.plan.retracts {
-			l.leaveTaken(w, row)
-		}
-		for _, v := range l.plan.views {
-			if l.plan.has(row, v.entered) {
-				l.fold(e, v, w, row)
-			}
-		}
-		l.releaseTexts(e, row)
+	if l.plan.light {
+		l.dropLight(w, l.plan.upTo(rows, n))
+	} else {
+		l.drop(e, w, l.plan.upTo(rows, n))
 	}
 	w[atDropped] = max(w[atDropped], uint64(l.plan.timeAt(rows, n-1)))
 	l.rows.DropFront(w[atRows:], n)
@@ -191,6 +193,34 @@ func (l *entityLog) trim(e *Engine, w []uint64) int {
 		l.narrowAgain(w)
 	}
 	return n
+}
+
+// drop lets go of what rows hold that leave the log, and folds them.
+func (l *entityLog) drop(e *Engine, w, rows []uint64) {
+	n := l.plan.len(rows)
+	l.steps += int64(n)
+	for i := range n {
+		row := l.plan.row(rows, i)
+		if l.plan.retracts {
+			l.leaveTaken(w, row)
+		}
+		for _, v := range l.plan.views {
+			if l.plan.has(row, v.entered) {
+				l.fold(e, v, w, row)
+			}
+		}
+		l.releaseTexts(e, row)
+	}
+}
+
+// dropLight is drop where nothing is kept of rows but when the newest entered a
+// view.
+func (l *entityLog) dropLight(w, rows []uint64) {
+	for _, v := range l.plan.views {
+		if newest := l.newestOf(v, rows); newest != 0 {
+			w[v.state+viewFolded] = max(w[v.state+viewFolded], uint64(newest))
+		}
+	}
 }
 
 // releaseTexts lets go of the texts that a row holds.

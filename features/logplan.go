@@ -40,6 +40,8 @@ type logPlan struct {
 	ints       int           // how many of them keep no more than counts and sums of integers, before the first that keeps more
 	delayed    []*cursorPlan // and those with one
 	beside     []*cursorPlan // spans with parts that are more than the sum of their rows
+	summing    bool          // nothing but spans runs, and parts that are the sum of their rows
+	light      bool          // a row holds nothing that is kept or let go when it leaves the log
 	columns    []spanColumn
 	narrows    []*partPlan // sums of spans that are one word each
 	fulls      int         // words of them in full
