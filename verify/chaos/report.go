@@ -166,7 +166,7 @@ func (s *stage) publish(r *result, before int, o options) error {
 	if err := os.WriteFile(s.file(r.Row, o), append(kept, '\n'), 0o600); err != nil {
 		return err
 	}
-	if o.track == "" || r.N == 0 {
+	if o.track == "" || r.N == 0 && r.Failures == 0 {
 		return nil
 	}
 	f, err := os.OpenFile(o.track, os.O_APPEND|os.O_WRONLY, 0)
