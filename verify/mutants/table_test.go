@@ -325,18 +325,4 @@ var table = []mutant{
 		old:  "n.Time() >= from",
 		new:  "n.Time() >= from-1",
 	},
-	{
-		name: "past the budget, is_new begins behind the tile of its window's tail",
-		file: "features/tiles.go",
-		old:  "return k.tileOf(from+1)*k.grid - 1\n",
-		new:  "return from\n",
-		more: true,
-	},
-	{
-		name: "retraction: what left the log taken back is told a millisecond late",
-		file: "features/retract.go",
-		old:  "row[l.plan.takenAt+2]-1)\n",
-		new:  "row[l.plan.takenAt+2])\n",
-		more: true,
-	},
 }
