@@ -11,6 +11,7 @@ type memory struct {
 	lookedAt time.Time
 	samples  []goruntime.Sample
 	limited  bool
+	cutAt    float64      // the part in use when the entities were last made fewer; 0: it has gone below lessFrom since
 	needed   func() int64 // for tests; nil: the runtime's
 }
 
@@ -18,9 +19,12 @@ const (
 	// tightFrom is the part of the limit from which no more entities are known:
 	// the collector keeps to 90 % of it, and needs room to work.
 	tightFrom = 0.75
-	// lessFrom is the part from which there are to be fewer, by lessKeys a look.
-	lessFrom = 0.85
-	lessKeys = 15.0 / 16
+	// lessFrom is the part from which there are to be fewer, by lessKeys; and again
+	// for each moreSince that it grows. The memory of those who went is not given
+	// back but taken by who comes, so that it does not shrink is no sign of need.
+	lessFrom  = 0.85
+	lessKeys  = 15.0 / 16
+	moreSince = 0.01
 )
 
 // What of the memory is in use: all that the runtime has, without what a
@@ -63,8 +67,11 @@ func (r *Runner) lookAfterMemory(now time.Time) {
 		return
 	}
 	part := 1.0
-	if used > lessFrom {
-		part = lessKeys
+	switch {
+	case used <= lessFrom:
+		m.cutAt = 0
+	case used > m.cutAt+moreSince:
+		part, m.cutAt = lessKeys, used
 	}
 	r.engine.KeepKeys(part)
 	if m.limited {

@@ -42,9 +42,21 @@ func TestMemoryThatRunsOutForgetsTheLongestSilent(t *testing.T) {
 		if n := w.evicted(); n < 33_000 {
 			t.Errorf("%v of 61,000 entities were forgotten, after there were to be fewer", n)
 		}
+		before := w.evicted()
+		pass(time.Minute) // the heap of those who went is not given back, only used again
+		send(61_000, 61_500)
+		if n := w.evicted() - before; n > 1200 { // those, and who had not yet been asked to go
+			t.Errorf("%v entities were forgotten for 500 new ones, although no more memory was used", n)
+		}
+		used = 93
+		pass(2 * time.Second)
+		send(61_500, 62_000)
+		if n := w.evicted() - before; n < 2000 {
+			t.Errorf("%v entities were forgotten since more memory was used", n)
+		}
 		m.drain(t)
-		if n := len(w.output.all()); n != 61_000 {
-			t.Errorf("%d records of 61,000", n)
+		if n := len(w.output.all()); n != 62_000 {
+			t.Errorf("%d records of 62,000", n)
 		}
 	})
 }
