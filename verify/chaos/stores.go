@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -12,6 +13,9 @@ import (
 const (
 	shortRows = 200_000
 	longRows  = 1_000_000
+	// judgedAtOnce is how many inputs are compared together while a store fills:
+	// each takes some 15 KB of memory until then.
+	judgedAtOnce = 50_000
 )
 
 // onStore makes a history whose instance reaches its store by a proxy, and runs
@@ -54,10 +58,16 @@ func wipes(t *trials) error {
 			if err := h.produce(t.ctx, 10_000); err != nil {
 				return err
 			}
-			if err := h.settled(t.ctx, 3*time.Minute, p); err != nil {
+			settle := h.settled
+			if h.produced%judgedAtOnce < 10_000 { // what came since is all in memory then
+				settle = func(_ context.Context, limit time.Duration, alive ...*instance) error {
+					return h.quiesce(t, limit, alive...)
+				}
+			}
+			err := settle(t.ctx, 3*time.Minute, p)
+			if err != nil {
 				return err
 			}
-			var err error
 			if rows, err = h.store.Client.DBSize(t.ctx).Result(); err != nil {
 				return err
 			}
