@@ -288,6 +288,33 @@ func TestS18EmptyMinCountDefault(t *testing.T) {
 	r.want("v.n2_10s", "2", "v.mean_10s", "5", "v.sumd_10s", "10")
 }
 
+// Count, sum, mean and deviation of one input over one window are evaluated
+// together: the deviation alone lacks a second event.
+func TestS18ADeviationOfOneEventBesideItsMean(t *testing.T) {
+	bothWays(t, specOf(`
+  v:
+    version: 1
+    source: pay
+    entity: card
+    ttl: 1h
+    features:
+      n:    {aggregation: count, field: qty, windows: [10s, 1m]}
+      sum:  {aggregation: sum, field: qty, windows: [10s, 1m], default: -1}
+      mean: {aggregation: mean, field: qty, windows: [10s, 1m]}
+      dev:  {aggregation: stddev, field: qty, windows: [10s, 1m], default: 0.5}
+`), func(r *run) {
+		r.pay("0s", `"card":"a","qty":4`)
+		r.want("v.n_10s", "1", "v.sum_10s", "4", "v.mean_10s", "4", "v.dev_10s", "0.5 DEFAULT", "v.dev_1m", "0.5 DEFAULT")
+		r.pay("20s", `"card":"a","qty":8`)
+		r.want("v.n_10s", "1", "v.sum_10s", "8", "v.mean_10s", "8", "v.dev_10s", "0.5 DEFAULT", "v.n_1m", "2", "v.sum_1m", "12", "v.mean_1m", "6")
+		if got := r.get("v.dev_1m"); got != "2.8284271247461903" {
+			t.Errorf("v.dev_1m is %s, want that of 4 and 8", got)
+		}
+		r.pay("70s", `"card":"a"`)
+		r.want("v.n_10s", "0", "v.sum_10s", "-1 DEFAULT", "v.mean_10s", "null DEFAULT", "v.dev_10s", "0.5 DEFAULT", "v.n_1m", "1", "v.sum_1m", "8", "v.dev_1m", "0.5 DEFAULT")
+	})
+}
+
 func TestS18IsNewOfNothingIsTrue(t *testing.T) {
 	r := newRun(t, specOf(`
   v:
