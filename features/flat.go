@@ -63,7 +63,7 @@ func evaluate(list []formulas, words []uint64, rows int64, frame []event.Value, 
 			continue
 		}
 		count, sum := float64(n), float64(total)
-		event.SetDouble(flatValue(values, x.outs[plainCount-plainCount]), count)
+		event.SetDouble(flatValue(values, x.outs[0]), count)
 		event.SetDouble(flatValue(values, x.outs[plainSum-plainCount]), sum/x.divisor)
 		event.SetDouble(flatValue(values, x.outs[plainMean-plainCount]), sum/(count*x.divisor))
 		out := x.outs[plainDev-plainCount]
