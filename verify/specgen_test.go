@@ -327,7 +327,11 @@ func drawView(t *rapid.T, g *genSpec, name string) genView {
 			v.features = append(v.features, twinOf(t, f, fmt.Sprintf("t%d", i)))
 		}
 	}
-	if chance(t, "granularity", 8) {
+	grains := 8
+	if g.all { // small budgets: tiles that histories can hit the edges of
+		grains = 2
+	}
+	if chance(t, "granularity", grains) {
 		tiles := slices.DeleteFunc([]string{"1ms", "7ms", "100ms", "1s"}, func(text string) bool { return needed > 1440*parseDuration(text) })
 		v.lines = append(v.lines, "granularity: "+pick(t, "tile", tiles...))
 	}
