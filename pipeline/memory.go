@@ -11,7 +11,7 @@ type memory struct {
 	lookedAt time.Time
 	samples  []goruntime.Sample
 	limited  bool
-	cutAt    float64      // the part in use when the entities were last made fewer; 0: it has gone below lessFrom since
+	cutAt    float64      // the part in use when the entities were last made fewer; 0: it has gone below tightFrom since
 	needed   func() int64 // for tests; nil: the runtime's
 }
 
@@ -64,13 +64,11 @@ func (r *Runner) lookAfterMemory(now time.Time) {
 	m.lookedAt = now
 	used := float64(m.inUse()) / float64(r.Limits.Memory)
 	if used < tightFrom {
+		m.cutAt = 0
 		return
 	}
 	part := 1.0
-	switch {
-	case used <= lessFrom:
-		m.cutAt = 0
-	case used > m.cutAt+moreSince:
+	if used > max(lessFrom, m.cutAt+moreSince) {
 		part, m.cutAt = lessKeys, used
 	}
 	r.engine.KeepKeys(part)
