@@ -20,7 +20,7 @@ import (
 // The permissions that the documentation asks for, and no others: writerACL is
 // of the run, readerACL of whoever reads features.
 const (
-	writerACL = "~freshet:* resetchannels -@all +hset +hget +hdel +hincrby +del +expire +pexpire +get +set " +
+	writerACL = "~freshet:* resetchannels -@all +hset +hget +hdel +hincrby +del +pexpire +get +set " +
 		"+watch +unwatch +multi +exec +discard +script|load +evalsha +info +ping"
 	readerACL = "%R~freshet:* resetchannels -@all +hgetall +hmget +get +ping"
 )
