@@ -20,7 +20,7 @@ import (
 
 // SnapshotFormat is the version of the bytes of a snapshot, and of what they
 // mean. Bytes of another version are refused.
-const SnapshotFormat = 1
+const SnapshotFormat = 2
 
 // NumGroups is how many key groups there are.
 const NumGroups = numGroups
