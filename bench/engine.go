@@ -215,10 +215,20 @@ func newDriver(plan *features.Plan) *driver {
 }
 
 func (d *driver) apply(ev *event.Event) {
+	d.one(ev)
+	d.flush()
+}
+
+// one admits and applies one event.
+func (d *driver) one(ev *event.Event) {
 	if r := d.engine.Admit(ev); r != nil {
 		panic(r.Reason.String())
 	}
 	d.engine.Apply(ev, d.vector)
+}
+
+// flush reads the touched rows when so many events were applied, or forgets them.
+func (d *driver) flush() {
 	switch d.n++; {
 	case d.n%flushEvery != 0:
 	case d.rows:

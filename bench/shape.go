@@ -167,8 +167,9 @@ func singleEvents(s *spec.Spec, events []event.Event) error {
 		before := threadSwitches()
 		t0 := threadCPU()
 		t1 := threadCPU()
-		d.apply(&ev)
+		d.one(&ev)
 		t2 := threadCPU()
+		d.flush()
 		if i < engineWarm {
 			continue
 		}
