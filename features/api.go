@@ -118,7 +118,15 @@ type Coverage struct {
 }
 
 // reaches reports whether all that came behind a time was read.
-func (c Coverage) reaches(from int64) bool { return c.status(from) == Present }
+func (c Coverage) reaches(from int64) bool { return from >= c.since() }
+
+// since is the time behind which all was read.
+func (c Coverage) since() int64 {
+	if c.FromStart {
+		return c.Hole
+	}
+	return max(c.Since, c.Hole)
+}
 
 // status is what a window that begins at from can be, as far as its source was
 // read.

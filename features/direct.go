@@ -148,6 +148,9 @@ func (d *directCells) add(l *logPlan, k *cursorPlan, cells []cellOut) {
 	d.spans = append(d.spans, x)
 }
 
+// any reports whether there are such cells.
+func (d *directCells) any() bool { return len(d.spans)+len(d.lives) > 0 }
+
 // finish orders the spans, once all are known.
 func (d *directCells) finish() {
 	slices.SortFunc(d.spans, func(a, b directWindow) int { return cmp.Compare(a.cursor.length, b.cursor.length) })
@@ -196,45 +199,6 @@ func (l *logPlan) directSum(p *partPlan, sums *[]directSum) int {
 		*sums = append(*sums, directSum{op: l.opOf(p, p.bit), certain: l.certain(p.bit)})
 	}
 	return at
-}
-
-// done is how much of a reading is evaluated.
-type done uint8
-
-const (
-	nothingDone done = iota
-	plainDone        // the plain cells
-	directDone       // and the direct ones
-	allDone
-)
-
-// readNear evaluates what it can of a reading for the event at hand without
-// asking how its windows stand to the state.
-func (e *Engine) readNear(r *viewReading, f *frame) done {
-	switch {
-	case !r.own, len(r.groups) == 0, len(r.plain.windows) > 0 && !e.readOwn(r, f):
-		return nothingDone
-	case len(r.rest) > len(r.others) && !e.readOwnDirect(r, f):
-		return plainDone
-	case len(r.others) > 0:
-		return directDone
-	}
-	return allDone
-}
-
-// readDirect evaluates the direct cells of a reading of a row that exists. It
-// reports false where something special may have to be said.
-func (e *Engine) readDirect(r *viewReading, m *moment, f *frame) bool {
-	d := &r.direct
-	switch {
-	case m.disturbed, len(d.before.spans)+len(d.before.lives) > 0 && r.own && !m.small, !e.knows(m.log, m.state, m.t-d.longest):
-		return false
-	case m.small:
-		return e.directFew(r, m.log, m.state, m.rows, m.current, m.t, f)
-	case m.standing == behind, m.standing == forward && m.t >= int64(m.state[atDue]):
-		return false
-	}
-	return e.directState(r, m.log, m.state, m.t, f)
 }
 
 // lifeNow is when the life of a chain began that it is in at t, at or after the
@@ -399,26 +363,6 @@ func (e *Engine) directWords(p *directPart, k *cursorPlan, l *entityLog, w []uin
 		}
 	}
 	return to[:p.size]
-}
-
-// readOwnDirect evaluates the direct cells of a reading for the event at hand,
-// whose plain ones could be.
-func (e *Engine) readOwnDirect(r *viewReading, f *frame) bool {
-	l, p, t := e.logs[r.view.log.index], &e.current.places[r.view.log.order], e.current.ev.Time
-	w := p.state
-	if w == nil || p.lost || p.instead || l.plan.retracts && !l.undisturbed(w, t-r.reach) {
-		return false
-	}
-	if p.slot.isLarge() {
-		newest := int64(w[r.view.state+viewNewest])
-		if p.standing != at || newest == 0 || t-newest >= r.view.ttl || !r.direct.bound || !e.knows(l, w, t-r.direct.longest) {
-			return false
-		}
-		return e.directState(r, l, w, t, f)
-	}
-	rows := l.plan.upTo(l.rows.All(w[atRows:]), p.index+one(p.in))
-	newest := l.newestOf(r.view, rows)
-	return newest != 0 && t-newest < r.view.ttl && e.knows(l, w, t-r.direct.longest) && e.directFew(r, l, w, rows, p.in, t, f)
 }
 
 // readDirectBefore evaluates what does not see the current event, before it is

@@ -263,51 +263,6 @@ func (k *cursorPlan) isSpan() bool {
 	return k.length > 0 && k.delay == 0 && !k.scanned && k.life == nil
 }
 
-// readOwn evaluates the plain cells of a reading for the event at hand. It
-// reports false where the event is not the newest of its entity, or something
-// special may have to be said.
-func (e *Engine) readOwn(r *viewReading, f *frame) bool {
-	if len(r.plain.windows) == 0 {
-		return false
-	}
-	l, p, t := e.logs[r.view.log.index], &e.current.places[r.view.log.order], e.current.ev.Time
-	w := p.state
-	if w == nil || p.lost || p.instead || l.plan.retracts && !l.undisturbed(w, t-r.reach) {
-		return false
-	}
-	if p.slot.isLarge() {
-		newest := int64(w[r.view.state+viewNewest])
-		if p.standing != at || newest == 0 || t-newest >= r.view.ttl || !e.knows(l, w, t-r.plain.longest) {
-			return false
-		}
-		return e.settleState(&r.plain, l, w, f)
-	}
-	end := p.index
-	if p.in {
-		end++
-	}
-	rows := l.plan.upTo(l.rows.All(w[atRows:]), end)
-	newest := l.newestOf(r.view, rows)
-	return newest != 0 && t-newest < r.view.ttl && e.knows(l, w, t-r.plain.longest) && e.settleFew(&r.plain, l, rows, t, f)
-}
-
-// knows reports whether all is known of an entity that came behind a time:
-// nothing of it has left the log, and its source was read.
-func (e *Engine) knows(l *entityLog, w []uint64, from int64) bool {
-	if dropped := int64(w[atDropped]); dropped != 0 && from < dropped {
-		return false
-	}
-	if born, _ := bornAt(w); born != 0 && from < born {
-		return false
-	}
-	if len(w) > atFirst {
-		if folded := l.foldedAt(w); folded != 0 && from < folded {
-			return false
-		}
-	}
-	return e.coverageOf(l).reaches(from)
-}
-
 // newestOf is when the newest of some rows was that entered a view; 0: none did.
 func (l *entityLog) newestOf(v *viewPlan, rows []uint64) int64 {
 	for i := l.plan.len(rows) - 1; i >= 0; i-- {
@@ -316,20 +271,6 @@ func (l *entityLog) newestOf(v *viewPlan, rows []uint64) int64 {
 		}
 	}
 	return 0
-}
-
-// readPlain evaluates the plain cells of a reading of a row that exists. It
-// reports false where something special may have to be said.
-func (e *Engine) readPlain(r *viewReading, m *moment, f *frame) bool {
-	switch {
-	case len(r.plain.windows) == 0 || !e.knows(m.log, m.state, m.t-r.plain.longest):
-		return false
-	case m.small:
-		return e.settleFew(&r.plain, m.log, m.rows, m.t, f)
-	case m.standing == behind, m.disturbed, m.standing == forward && m.t >= int64(m.state[atDue]):
-		return false
-	}
-	return e.settleState(&r.plain, m.log, m.state, f)
 }
 
 // settleState evaluates plain cells from the running state of an entity. It

@@ -47,7 +47,7 @@ func (e *Engine) enrich(sp *sourcePlan, ev *event.Event, out *Vector) {
 			}
 			continue
 		}
-		done := e.readNear(r, &f)
+		done := e.readOwn(r, &f)
 		if done == allDone {
 			e.derive(r, f, ev, Present)
 			continue
@@ -187,13 +187,10 @@ func (e *Engine) read(r *viewReading, m *moment, f frame, ev *event.Event, is do
 		e.stand(r, m)
 	}
 	row := e.found(r.view, m)
-	if is == nothingDone && row == Present && (len(r.plain.windows) == 0 || e.readPlain(r, m, &f)) {
-		is = plainDone
+	if is == nothingDone && row == Present {
+		is = e.readThere(r, m, &f)
 	}
-	if is == plainDone && row == Present && e.readDirect(r, m, &f) {
-		is = directDone
-	}
-	groups := [...][]cellGroup{r.groups, r.rest, r.others}[is]
+	groups := [...][]cellGroup{r.groups, r.rest, r.others, nil}[is]
 	for i := range groups {
 		e.readGroup(r.view, &groups[i], m, f, row)
 	}

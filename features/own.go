@@ -1,0 +1,104 @@
+package features
+
+// What is read of a view needs no look at each window where nothing special is to
+// be said: its row exists, all of its windows is known, and the running state
+// stands where it is read, or there are but few rows.
+
+// done is how much of a reading is evaluated.
+type done uint8
+
+const (
+	nothingDone done = iota
+	plainDone        // the plain cells
+	directDone       // and the direct ones
+	allDone
+)
+
+// readOwn evaluates what it can of a reading for the event at hand without
+// asking how its windows stand to the state.
+func (e *Engine) readOwn(r *viewReading, f *frame) done {
+	if !r.own || len(r.groups) == 0 {
+		return nothingDone
+	}
+	l, p, t := e.logs[r.view.log.index], &e.current.places[r.view.log.order], e.current.ev.Time
+	w := p.state
+	if w == nil || p.lost || p.instead || l.plan.retracts && !l.undisturbed(w, t-r.reach) {
+		return nothingDone
+	}
+	if !p.slot.isLarge() {
+		rows := l.plan.upTo(l.rows.All(w[atRows:]), p.index+one(p.in))
+		newest := l.newestOf(r.view, rows)
+		if newest == 0 || t-newest >= r.view.ttl {
+			return nothingDone
+		}
+		return e.readFew(r, l, w, rows, p.in, t, f)
+	}
+	newest := int64(w[r.view.state+viewNewest])
+	if p.standing != at || newest == 0 || t-newest >= r.view.ttl {
+		return nothingDone
+	}
+	return e.readState(r, l, w, t, f)
+}
+
+// readThere is readOwn for a moment at which the view's row exists.
+func (e *Engine) readThere(r *viewReading, m *moment, f *frame) done {
+	switch {
+	case m.small && m.disturbed: // the rows are not what lives are made of
+		if len(r.plain.windows) == 0 || m.t-r.plain.longest < e.knownSince(m.log, m.state) || !e.settleFew(&r.plain, m.log, m.rows, m.t, f) {
+			return nothingDone
+		}
+		return plainDone
+	case m.small:
+		return e.readFew(r, m.log, m.state, m.rows, m.current, m.t, f)
+	case r.own, m.disturbed, m.standing == behind, m.standing == forward && m.t >= int64(m.state[atDue]):
+		return nothingDone
+	}
+	return e.readState(r, m.log, m.state, m.t, f)
+}
+
+// readState evaluates what it can of a reading at t from a running state from
+// which nothing leaves until then.
+func (e *Engine) readState(r *viewReading, l *entityLog, w []uint64, t int64, f *frame) done {
+	since := e.knownSince(l, w)
+	switch {
+	case len(r.plain.windows) > 0 && (t-r.plain.longest < since || !e.settleState(&r.plain, l, w, f)):
+		return nothingDone
+	case len(r.rest) == len(r.others):
+	case !r.direct.bound && r.direct.before.any(), t-r.direct.longest < since, !e.directState(r, l, w, t, f):
+		return plainDone
+	}
+	return r.allButOthers()
+}
+
+// readFew evaluates what it can of a reading at t from the rows that are seen of
+// an entity that has few; the last one may be the event at hand.
+func (e *Engine) readFew(r *viewReading, l *entityLog, w, rows []uint64, current bool, t int64, f *frame) done {
+	since := e.knownSince(l, w)
+	switch {
+	case len(r.plain.windows) > 0 && (t-r.plain.longest < since || !e.settleFew(&r.plain, l, rows, t, f)):
+		return nothingDone
+	case len(r.rest) == len(r.others):
+	case t-r.direct.longest < since, !e.directFew(r, l, w, rows, current, t, f):
+		return plainDone
+	}
+	return r.allButOthers()
+}
+
+// allButOthers is how much is evaluated when all is that is at hand.
+func (r *viewReading) allButOthers() done {
+	if len(r.others) > 0 {
+		return directDone
+	}
+	return allDone
+}
+
+// knownSince is the time behind which all is known of an entity: nothing of it
+// has left the log, and its source was read.
+func (e *Engine) knownSince(l *entityLog, w []uint64) int64 {
+	born, _ := bornAt(w)
+	since := max(e.coverageOf(l).since(), int64(w[atDropped]), born)
+	if len(w) > atFirst {
+		since = max(since, l.foldedAt(w))
+	}
+	return since
+}
