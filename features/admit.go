@@ -10,6 +10,7 @@ import (
 // each partition has come, and the ids that may come again.
 type sourceState struct {
 	plan       *sourcePlan
+	logs       []*entityLog // of this source, as in its plan
 	partitions []*partition // by number; nil: nothing accepted yet
 	coverage   Coverage
 	orphans    recent // ids of events without any entity, by id and event time
@@ -83,9 +84,9 @@ func (e *Engine) duplicate(s *sourceState, p *partition, ev *event.Event) bool {
 // applied is S10 (a).
 func (e *Engine) applied(s *sourceState, ev *event.Event) bool {
 	c := &e.current
-	for i, l := range s.plan.logs {
-		if entity := s.plan.entity[i]; c.keys[entity] != "" {
-			return e.logs[l.index].rowOfID(c.identity, i, entity) != nil
+	for _, l := range s.logs {
+		if c.keys[l.entityAt] != "" {
+			return l.rowOfID(c.identity) != nil
 		}
 	}
 	return s.orphans.has(c.idHash ^ uint64(ev.Time))
@@ -94,18 +95,18 @@ func (e *Engine) applied(s *sourceState, ev *event.Event) bool {
 // orphan reports whether an event with an id has no entity, so that no log
 // would find its id again.
 func (e *Engine) orphan(s *sourceState, _ *event.Event) bool {
-	for i := range s.plan.logs {
-		if e.current.keys[s.plan.entity[i]] != "" {
+	for _, l := range s.logs {
+		if e.current.keys[l.entityAt] != "" {
 			return false
 		}
 	}
 	return e.current.idHash != 0
 }
 
-// rowOfID is the row of an event's time and id, in the log that is the ith of its
-// source; nil: there is none.
-func (l *entityLog) rowOfID(id *identity, i, entity int) []uint64 {
-	k := l.entity(id, i, entity)
+// rowOfID is the row of an event's time and id, in a log of its source; nil: there
+// is none.
+func (l *entityLog) rowOfID(id *identity) []uint64 {
+	k := l.entity(id)
 	if k.state == nil || id.ev.Time > int64(k.state[atNow]) { // no row is later than that
 		return nil
 	}

@@ -58,7 +58,7 @@ type Engine struct {
 	replay *replay // while records are read again behind a snapshot; nil: they are not
 
 	counts  []viewCounts // by spec.View.Index
-	touched uint64       // keeps warm's loads
+	touched uint64       // keeps the loads of what is brought near
 }
 
 // Options of an engine.
@@ -96,6 +96,13 @@ func NewEngine(p *Plan, o Options) *Engine {
 		scratch = max(scratch, l.scratch)
 		for _, k := range l.cursors {
 			sets, buckets = max(sets, k.sets), max(buckets, k.buckets)
+		}
+	}
+	for _, s := range e.sources {
+		for i, plan := range s.plan.logs {
+			l := e.logs[plan.index]
+			l.entityAt = s.plan.entity[i]
+			s.logs = append(s.logs, l)
 		}
 	}
 	e.scratch, e.wide = make([]uint64, scratch), make([]uint64, scratch)
@@ -202,7 +209,8 @@ func wordOf(v event.Value) uint64 {
 // with what it is enriched with (S1 to S4). With a nil out nothing is read: a
 // silent replay.
 func (e *Engine) Apply(ev *event.Event, out *Vector) {
-	c, sp := &e.current, e.plan.sources[ev.Source]
+	c, s := &e.current, e.sources[ev.Source]
+	sp := s.plan
 	if !c.prepared || c.ev != ev {
 		e.identify(ev)
 	}
@@ -213,24 +221,24 @@ func (e *Engine) Apply(ev *event.Event, out *Vector) {
 	first := true
 	c.places = c.places[:0]
 	if !c.staged {
-		e.warm(sp)
+		e.touched = s.nearIndex(c.identity) + s.nearStates(c.identity) + s.nearRows(c.identity)
 	}
-	for i, plan := range sp.logs {
+	for i, l := range s.logs {
 		c.places = append(c.places, placed{})
-		if c.keys[sp.entity[i]] == "" {
+		if c.keys[l.entityAt] == "" {
 			if c.takes.yes {
-				e.logs[plan.index].keyless++
+				l.keyless++
 			}
 			continue
 		}
-		l, p := e.logs[plan.index], &c.places[i]
-		if l.has(c.hashes[sp.entity[i]], ev.Partition, ev.Offset) {
+		p := &c.places[i]
+		if l.has(c.hashes[l.entityAt], ev.Partition, ev.Offset) {
 			first = false
 			continue
 		}
-		l.find(e, p, sp.entity[i], ev, first)
+		l.find(e, p, ev, first)
 		l.makeRoom(e, p)
-		if out != nil && plan.past && p.standing == at {
+		if out != nil && l.plan.past && p.standing == at {
 			e.readBefore(sp, l, p, ev, out)
 		}
 		l.put(e, p, ev)
@@ -239,29 +247,14 @@ func (e *Engine) Apply(ev *event.Event, out *Vector) {
 	if out != nil {
 		e.enrich(sp, ev, out)
 	}
-	e.sweep(sp)
-}
-
-// warm touches what Apply is about to need of each of the event's entities, one
-// level of memory after the other: the loads of one level do not wait for each
-// other, those of an entity would.
-func (e *Engine) warm(sp *sourcePlan) {
-	id, sum := e.current.identity, uint64(0)
-	for i, plan := range sp.logs {
-		sum += e.logs[plan.index].entities.near(id.hashes[sp.entity[i]])
-	}
-	e.touched = sum + e.nearStates(id) + e.nearRows(id)
+	s.sweep(e)
 }
 
 // sweep looks whether entities of one of the source's logs can be forgotten, as
 // many as events have come since the last time; the logs take turns.
-func (e *Engine) sweep(sp *sourcePlan) {
-	if len(sp.logs) == 0 {
-		return
-	}
-	s := e.sources[sp.source.Index]
-	if s.turn++; s.turn%sweepOnApply == 0 {
-		e.logs[sp.logs[s.turn/sweepOnApply%len(sp.logs)].index].sweep(e, sweepOnApply, s.reference())
+func (s *sourceState) sweep(e *Engine) {
+	if s.turn++; s.turn%sweepOnApply == 0 && len(s.logs) > 0 {
+		s.logs[s.turn/sweepOnApply%len(s.logs)].sweep(e, sweepOnApply, s.reference())
 	}
 }
 

@@ -276,6 +276,7 @@ type entityLog struct {
 	tiles    window.Tiles
 	sketches window.Sketches
 	entities entities
+	entityAt int       // the place of its entity in Layout.Entities
 	few      int       // rows of an entity with a small state; 0: none has one
 	touched  []slot    // with a row to be written, in order of first touch; some that are free or come twice
 	folds    int64     // events that were folded

@@ -45,7 +45,11 @@ func appendPart(b []byte, part string, i int) []byte {
 // lives until buf is used again, or as long as the event's strings.
 func (k *keyPlan) keyText(ev *event.Event, buf *keyBuffer) string {
 	if len(k.fields) == 1 {
-		return buf.text(ev.Values[k.fields[0]])
+		v := &ev.Values[k.fields[0]]
+		if v.Kind() == event.String {
+			return v.Str()
+		}
+		return buf.text(*v)
 	}
 	buf.joined = buf.joined[:0]
 	for i, f := range k.fields {

@@ -32,16 +32,16 @@ type placed struct {
 // counts it, the entity is made if it is new, and the row is to be inserted. The
 // log of the record's first entity keeps a row even where no view counts it:
 // its id is found there again (S10 a).
-func (l *entityLog) find(e *Engine, p *placed, entity int, ev *event.Event, first bool) {
+func (l *entityLog) find(e *Engine, p *placed, ev *event.Event, first bool) {
 	c := &e.current
 	p.views, p.standing = l.plan.counted(c), at
 	p.in = p.views != 0 || (first && l.plan.hasID && c.idHash != 0) || c.takes.yes
-	k := l.entity(c.identity, l.plan.order, entity)
+	k := l.entity(c.identity)
 	if k.state == nil {
 		if !p.in {
 			return
 		}
-		k = l.makeEntity(e, c.keys[entity], c.hashes[entity])
+		k = l.makeEntity(e, c.keys[l.entityAt], c.hashes[l.entityAt])
 		l.sweep(e, sweepOnMake, e.sources[ev.Source].reference())
 	}
 	p.slot, p.state = k.slot, k.state

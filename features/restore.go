@@ -145,14 +145,13 @@ func (e *Engine) decided(s *sourceState, ev *event.Event) (refused, known bool) 
 func (e *Engine) wasRefused(s *sourceState, ev *event.Event) bool {
 	c := &e.current
 	refused := s.orphans.has(c.idHash ^ uint64(ev.Time))
-	for i, l := range s.plan.logs {
-		entity := s.plan.entity[i]
-		if c.keys[entity] == "" {
+	for _, l := range s.logs {
+		if c.keys[l.entityAt] == "" {
 			continue
 		}
-		row := e.logs[l.index].rowOfID(c.identity, i, entity)
-		if row != nil && e.logs[l.index].restored {
-			return l.place(row) != c.place
+		row := l.rowOfID(c.identity)
+		if row != nil && l.restored {
+			return l.plan.place(row) != c.place
 		}
 		refused = refused || row != nil
 	}

@@ -1,6 +1,10 @@
 package features
 
-import "github.com/freshet-dev/freshet/features/event"
+import (
+	"slices"
+
+	"github.com/freshet-dev/freshet/features/event"
+)
 
 // Main memory is far: what an event needs of an entity that was not seen for a
 // while are several loads, each waiting for the one before. Staged together,
@@ -23,12 +27,13 @@ type identity struct {
 	buffer keyBuffer
 }
 
-// entity finds the entity of an event in the log that is the ith of its source.
-func (l *entityLog) entity(id *identity, i, entity int) known {
-	if i < len(id.known) && id.known[i].has(id.hashes[entity]) {
+// entity finds the entity of an event in a log of its source.
+func (l *entityLog) entity(id *identity) known {
+	h := id.hashes[l.entityAt]
+	if i := l.plan.order; i < len(id.known) && id.known[i].has(h) {
 		return id.known[i]
 	}
-	return l.entities.find(id.hashes[entity])
+	return l.entities.find(h)
 }
 
 // stage is the events that are staged and not admitted yet.
@@ -49,41 +54,50 @@ func (e *Engine) Stage(events []*event.Event) {
 	for i := range s.n {
 		id := &s.identities[i]
 		e.fillIdentity(id, events[i])
-		sp := e.plan.sources[id.source]
-		for j, plan := range sp.logs {
-			sum += e.logs[plan.index].entities.near(id.hashes[sp.entity[j]])
-		}
+		sum += e.sources[id.source].nearIndex(id)
 	}
 	for i := range s.n {
-		sum += e.nearStates(&s.identities[i])
+		id := &s.identities[i]
+		sum += e.sources[id.source].nearStates(id)
 	}
 	for i := range s.n {
-		sum += e.nearRows(&s.identities[i])
+		id := &s.identities[i]
+		sum += e.sources[id.source].nearRows(id)
 	}
 	e.touched = sum
 }
 
+// nearIndex touches where the search for the entities of an event begins.
+func (s *sourceState) nearIndex(id *identity) uint64 {
+	sum := uint64(0)
+	for _, l := range s.logs {
+		sum += l.entities.near(id.hashes[l.entityAt])
+	}
+	return sum
+}
+
 // nearStates finds the entities of an event, and touches their states.
-func (e *Engine) nearStates(id *identity) uint64 {
-	sp, sum := e.plan.sources[id.source], uint64(0)
-	id.known = id.known[:0]
-	for i, plan := range sp.logs {
-		k := e.logs[plan.index].entities.find(id.hashes[sp.entity[i]])
-		id.known = append(id.known, k)
+func (s *sourceState) nearStates(id *identity) uint64 {
+	sum, n := uint64(0), len(s.logs)
+	found := slices.Grow(id.known[:0], n)[:n]
+	for i, l := range s.logs {
+		k := l.entities.find(id.hashes[l.entityAt])
 		for at := 0; at < len(k.state); at += 8 {
 			sum += k.state[at]
 		}
+		found[i] = k
 	}
+	id.known = found
 	return sum
 }
 
 // nearRows touches the rows that an event needs: the ends of its logs, and what
 // leaves a window.
-func (e *Engine) nearRows(id *identity) uint64 {
+func (s *sourceState) nearRows(id *identity) uint64 {
 	sum := uint64(0)
-	for i, plan := range e.plan.sources[id.source].logs {
+	for i, l := range s.logs {
 		if w := id.known[i].state; w != nil {
-			sum += e.logs[plan.index].nearRows(w, id.ev.Time)
+			sum += l.nearRows(w, id.ev.Time)
 		}
 	}
 	return sum
@@ -91,26 +105,32 @@ func (e *Engine) nearRows(id *identity) uint64 {
 
 // nearRows touches the rows of an entity that an event at t needs.
 func (l *entityLog) nearRows(w []uint64, t int64) uint64 {
-	rows := l.rows.All(w[atRows:])
-	if len(rows) == 0 {
+	rows, width := l.rows.All(w[atRows:]), l.plan.width
+	if len(rows) < width {
 		return 0
 	}
-	sum := rows[len(rows)-l.plan.width]
+	sum := rows[len(rows)-width]
 	if len(w) == atFirst || t < int64(w[atDue]) {
 		return sum
 	}
-	now, newest := uint64(t)>>dueShift, int64(w[atNow])
-	for i := range l.plan.spans {
-		x := &l.plan.spans[i]
-		if x.ints && newest <= t-x.length {
-			continue // it is emptied without a look
-		}
-		cursor := w[x.at]
-		if at := int(cursor&tailMask) * l.plan.width; now >= cursor>>tailBits && at < len(rows) {
+	spans := l.plan.spans
+	for i := l.plan.emptied(int64(w[atNow]), t); i < len(spans); i++ {
+		cursor := w[spans[i].at]
+		if at := int(cursor&tailMask) * width; uint64(t)>>dueShift >= cursor>>tailBits && at < len(rows) {
 			sum += rows[at]
 		}
 	}
 	return sum
+}
+
+// emptied is how many spans of integers have no row left at t that is not later
+// than newest: no row has to be looked at for them.
+func (l *logPlan) emptied(newest, t int64) int {
+	n := 0
+	for n < l.ints && newest <= t-l.spans[n].length {
+		n++
+	}
+	return n
 }
 
 // identify finds the keys and the id of an event, where they were not staged.
@@ -132,11 +152,13 @@ func (e *Engine) fillIdentity(id *identity, ev *event.Event) {
 	sp := e.plan.sources[ev.Source]
 	id.ev, id.source, id.place = ev, ev.Source, placeOf(ev)
 	id.buffer.reset()
-	id.keys, id.hashes, id.known = id.keys[:0], id.hashes[:0], id.known[:0]
+	n := len(sp.keys)
+	keys, hashes := slices.Grow(id.keys[:0], n)[:n], slices.Grow(id.hashes[:0], n)[:n]
 	for i := range sp.keys {
-		key := sp.keys[i].keyText(ev, &id.buffer)
-		id.keys, id.hashes = append(id.keys, key), append(id.hashes, e.hash.key(key))
+		keys[i] = sp.keys[i].keyText(ev, &id.buffer)
+		hashes[i] = e.hash.key(keys[i])
 	}
+	id.keys, id.hashes, id.known = keys, hashes, id.known[:0]
 	id.idHash = 0
 	if field := sp.source.IDField; field != nil && ev.Values[field.Index].Has() {
 		id.idHash = e.hash.of(ev.ID)

@@ -20,7 +20,7 @@ func (e *Engine) ReadWith(ev *event.Event, out *Vector) {
 	e.identify(ev)
 	c.prepared = false
 	e.ask(ev)
-	known, gone := e.placeApplied(sp, ev)
+	known, gone := e.placeApplied(ev)
 	if !known {
 		c.place = math.MaxUint64
 	}
@@ -45,21 +45,20 @@ func (e *Engine) ReadWith(ev *event.Event, out *Vector) {
 // placeApplied finds the place of an event that was applied, by its id and time
 // in the logs of its entities: one may have let go of it that another one holds.
 // Of one that none of them holds, gone says that some log may have let go of it.
-func (e *Engine) placeApplied(sp *sourcePlan, ev *event.Event) (known, gone bool) {
+func (e *Engine) placeApplied(ev *event.Event) (known, gone bool) {
 	c := &e.current
 	if c.idHash == 0 {
 		return false, false
 	}
-	for i, plan := range sp.logs {
-		if c.keys[sp.entity[i]] == "" {
+	for _, l := range e.sources[ev.Source].logs {
+		if c.keys[l.entityAt] == "" {
 			continue
 		}
-		l := e.logs[plan.index]
-		if row := l.rowOfID(c.identity, i, sp.entity[i]); row != nil {
-			c.place = plan.place(row)
+		if row := l.rowOfID(c.identity); row != nil {
+			c.place = l.plan.place(row)
 			return true, false
 		}
-		gone = gone || l.letGo(c.hashes[sp.entity[i]]) >= ev.Time
+		gone = gone || l.letGo(c.hashes[l.entityAt]) >= ev.Time
 	}
 	return false, gone
 }
