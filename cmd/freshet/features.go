@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path"
 	"strings"
 
@@ -42,6 +43,9 @@ error, memory, cost, and whether a retraction takes an event back.`,
 				return err
 			}
 			if paths, err = specPaths(paths, settings); err != nil {
+				if _, missing := os.Stat(pattern); missing == nil { // the specs where the pattern goes
+					return usage("no spec: %s is taken for a pattern of names; freshet features --specs %s", pattern, pattern)
+				}
 				return err
 			}
 			specs, err := a.soundSpecs(paths)
