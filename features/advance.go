@@ -57,15 +57,21 @@ func (l *entityLog) move(k *cursorPlan, rows, words []uint64, cursor uint64, t i
 	for head < n && l.plan.timeAt(rows, head) <= t-k.delay {
 		row := l.plan.row(rows, head)
 		l.plan.add(k, row, words)
-		if own {
-			l.joinCounts(k, words, row)
-		}
 		head++
+		if own {
+			l.joinAll(k, words, head-1, head)
+			for _, x := range k.stacks {
+				l.outdo(x, words, row, t)
+			}
+			for _, x := range k.newests {
+				l.renew(x, words, row, t)
+			}
+		}
 	}
 	for from := t - k.delay - k.length; tail < head && l.plan.timeAt(rows, tail) <= from; tail++ {
 		l.plan.remove(k, l.plan.row(rows, tail), words)
 		if own {
-			l.leaveMore(k, rows, tail, words)
+			l.leaveMore(k, rows, tail, head, words)
 		}
 	}
 	l.steps += int64(tail - int(uint32(cursor)) + head - int(cursor>>32))
@@ -119,7 +125,8 @@ func (l *logPlan) seen(o *op, row []uint64) aggregate.Input {
 	return in
 }
 
-// remove takes a row out of the running parts of a sliding window.
+// remove takes a row out of the running parts of a window, but for those of a life
+// that cannot be undone.
 func (l *logPlan) remove(k *cursorPlan, row, words []uint64) {
 	for i := range k.ops {
 		o := &k.ops[i]
@@ -135,7 +142,9 @@ func (l *logPlan) remove(k *cursorPlan, row, words []uint64) {
 		case aggregate.Squares:
 			aggregate.SubSquare(w, row[o.lane])
 		default:
-			o.part.Remove(w[:o.part.Words()], aggregate.Input{Time: l.time(row), Word: row[o.lane]}, o.number)
+			if k.life == nil || o.part.Retractable() { // else see shiftlife.go
+				o.part.Remove(w[:o.part.Words()], aggregate.Input{Time: l.time(row), Word: row[o.lane]}, o.number)
+			}
 		}
 	}
 }

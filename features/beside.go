@@ -6,28 +6,44 @@ import (
 
 // Some parts are more than the sum of their rows: what a row does to the gaps
 // depends on its neighbours, and what it does to the most frequent value on how
-// often the others occur. Gaps run over sliding windows without delay, whose
-// rows are those from the tail on.
+// often the others occur.
 
-// join puts row i, which has the part's bit, into the part.
-func (l *entityLog) join(k *cursorPlan, p *partPlan, w []uint64, i int) {
-	rows := l.rows.All(w[atRows:])
-	row, words := l.plan.row(rows, i), w[p.at:p.at+p.size()]
-	if p.part.Counted() {
-		l.recountRow(p, w, row, false)
+// joinAll puts row i into such parts of a sliding window, which ends before row
+// head.
+func (l *entityLog) joinAll(k *cursorPlan, w []uint64, i, head int) {
+	if len(k.beside) == 0 {
 		return
 	}
-	t := uint64(l.plan.time(row))
+	rows := l.plan.upTo(l.rows.All(w[atRows:]), head)
+	row := l.plan.row(rows, i)
+	for _, p := range k.beside {
+		switch {
+		case !l.plan.has(row, p.bit):
+		case p.part.Counted():
+			l.recountRow(p, w, row, false)
+		default:
+			l.joinGaps(p, w, rows, i, k.tail(w), 0)
+		}
+	}
+}
+
+// joinGaps puts row i into a Gaps part over the rows from the tail on, before
+// which the last event was at base; 0: there is none.
+func (l *entityLog) joinGaps(p *partPlan, w, rows []uint64, i, tail int, base uint64) {
+	t, words := uint64(l.plan.timeAt(rows, i)), w[p.at:p.at+p.size()]
 	if i+1 == l.plan.len(rows) { // the newest
 		aggregate.AddGap(words, aggregate.LastOfGaps(words), t, 0)
 		return
 	}
-	var prev uint64
-	for j := i - 1; j >= k.tail(w) && prev == 0; j-- {
+	prev := uint64(0)
+	for j := i - 1; j >= tail && prev == 0; j-- {
 		l.steps++
 		if other := l.plan.row(rows, j); l.plan.has(other, p.bit) {
 			prev = uint64(l.plan.time(other))
 		}
+	}
+	if prev == 0 {
+		prev = base
 	}
 	aggregate.AddGap(words, prev, t, l.nextWith(p.bit, rows, i))
 }

@@ -122,8 +122,7 @@ func (l *logPlan) cursor(v *viewPlan, f *spec.Feature, agg *aggregate.Aggregatio
 	want.stripped = l.retracts
 	want.scanned = want.by || want.last > 0 || (want.delay > 0 && want.life != nil)
 	for _, p := range agg.Parts(n) {
-		delayed := want.delay > 0 && (p == aggregate.Distinct || !p.Retractable()) && !p.Walks() && !p.Counted()
-		want.scanned = want.scanned || delayed || (p == aggregate.Gaps && (want.delay > 0 || want.life != nil))
+		want.scanned = want.scanned || want.delay > 0 && p == aggregate.Distinct
 	}
 	l.span = max(l.span, want.delay+reach)
 	if want.slides() {
@@ -190,7 +189,7 @@ func (l *logPlan) part(k *cursorPlan, p partPlan) *partPlan {
 		}
 	case aggregate.Newest:
 		if !k.scanned {
-			p.newest = l.newest(&p)
+			p.newest = l.newest(k, &p)
 		}
 	case aggregate.Smallest, aggregate.Largest, aggregate.Best:
 		if !k.scanned && k.life == nil {
@@ -198,6 +197,7 @@ func (l *logPlan) part(k *cursorPlan, p partPlan) *partPlan {
 		}
 	}
 	k.walks = k.walks || p.part.Walks()
+	k.points = k.points || k.delay > 0 && (p.newest != nil || p.stack != nil || p.part == aggregate.Oldest)
 	k.parts = append(k.parts, &p)
 	if p.table != nil {
 		p.nth = len(p.table.counts)
@@ -225,14 +225,18 @@ func (l *logPlan) buckets(k *cursorPlan, p *partPlan) {
 	}
 }
 
-func (l *logPlan) newest(p *partPlan) *newestPlan {
+func (l *logPlan) newest(k *cursorPlan, p *partPlan) *newestPlan {
+	delay := k.delay
 	for _, x := range l.newests {
-		if x.bit == p.bit && x.lane == p.lane {
+		if x.bit == p.bit && x.lane == p.lane && x.delay == delay {
 			return x
 		}
 	}
-	x := &newestPlan{bit: p.bit, lane: p.lane}
+	x := &newestPlan{bit: p.bit, lane: p.lane, delay: delay}
 	l.newests = append(l.newests, x)
+	if delay > 0 {
+		k.newests = append(k.newests, x)
+	}
 	return x
 }
 
@@ -249,12 +253,12 @@ func (l *logPlan) histogram() *censusPlan {
 }
 
 func (l *logPlan) stack(k *cursorPlan, p *partPlan) *stackPlan {
-	want := stackPlan{bit: p.bit, lane: p.lane, largest: p.part != aggregate.Smallest, number: p.number}
+	want := stackPlan{bit: p.bit, lane: p.lane, largest: p.part != aggregate.Smallest, number: p.number, delay: k.delay}
 	if p.part == aggregate.Best {
 		want.lane, want.number, want.ties = p.order-1, p.orders, true
 	}
 	for _, x := range l.stacks {
-		if x.bit == want.bit && x.lane == want.lane && x.largest == want.largest && x.ties == want.ties {
+		if x.bit == want.bit && x.lane == want.lane && x.largest == want.largest && x.ties == want.ties && x.delay == want.delay {
 			x.reach = max(x.reach, k.length)
 			return x
 		}
@@ -262,6 +266,9 @@ func (l *logPlan) stack(k *cursorPlan, p *partPlan) *stackPlan {
 	x := &want
 	x.reach = k.length
 	l.stacks = append(l.stacks, x)
+	if k.delay > 0 {
+		k.stacks = append(k.stacks, x)
+	}
 	return x
 }
 

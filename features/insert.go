@@ -53,32 +53,30 @@ func (l *entityLog) account(e *Engine, w, row []uint64, i int) {
 	for _, k := range l.plan.delayed {
 		if t > now-k.delay-k.length && t <= now-k.delay {
 			l.plan.add(k, row, w)
-			l.joinCounts(k, w, row)
+			l.joinAll(k, w, i, k.head(w))
 		}
 	}
 	for _, k := range l.plan.beside {
-		if t <= now-k.length {
-			continue
-		}
-		for _, p := range k.beside {
-			if l.plan.has(row, p.bit) {
-				l.join(k, p, w, i)
-			}
+		if t > now-k.length {
+			l.joinAll(k, w, i, l.rows.Len(w[atRows:]))
 		}
 	}
 	for _, x := range l.plan.stacks {
-		if l.plan.has(row, x.bit) && t > now-x.reach {
-			l.stacks.Expire(w[x.at:], now-x.reach)
-			code := aggregate.OrderCode(l.plan.word(row, x.lane), x.number)
-			l.stacks.Put(w[x.at:], t, code, x.largest, x.ties)
-		}
+		l.outdo(x, w, row, now)
 	}
 	for _, x := range l.plan.newests {
-		if l.plan.has(row, x.bit) {
-			l.renew(e, x, w[x.at:], row)
-		}
+		l.renew(x, w, row, now)
 	}
 	l.enterViews(e, w, row)
+}
+
+// outdo puts a row into a stack, as of now.
+func (l *entityLog) outdo(x *stackPlan, w, row []uint64, now int64) {
+	if t := l.plan.time(row); l.plan.has(row, x.bit) && t > now-x.delay-x.reach && t <= now-x.delay {
+		l.stacks.Expire(w[x.at:], now-x.delay-x.reach)
+		code := aggregate.OrderCode(l.plan.word(row, x.lane), x.number)
+		l.stacks.Put(w[x.at:], t, code, x.largest, x.ties)
+	}
 }
 
 // enterViews notes which views a row entered.
@@ -90,10 +88,11 @@ func (l *entityLog) enterViews(e *Engine, w, row []uint64) {
 	}
 }
 
-// renew makes a row the newest of its bit, if it is.
-func (l *entityLog) renew(e *Engine, x *newestPlan, w, row []uint64) {
+// renew makes a row the newest of its bit, if it is as of now.
+func (l *entityLog) renew(x *newestPlan, w, row []uint64, now int64) {
+	w = w[x.at:]
 	t, place := uint64(l.plan.time(row)), l.plan.place(row)
-	if t < w[0] || (t == w[0] && place < w[1]) {
+	if !l.plan.has(row, x.bit) || int64(t) > now-x.delay || t < w[0] || (t == w[0] && place < w[1]) {
 		return
 	}
 	word := uint64(0)
@@ -101,9 +100,9 @@ func (l *entityLog) renew(e *Engine, x *newestPlan, w, row []uint64) {
 		word = l.plan.word(row, x.lane)
 	}
 	if x.text {
-		e.texts.again(word)
+		l.counting.texts.again(word)
 		if w[0] != 0 {
-			e.texts.release(w[2])
+			l.counting.texts.release(w[2])
 		}
 	}
 	w[0], w[1], w[2] = t, place, word

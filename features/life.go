@@ -43,7 +43,7 @@ func (l *entityLog) link(e *Engine, c *chainPlan, w, row []uint64) {
 	}
 	for _, k := range c.cursors {
 		l.plan.add(k, row, w)
-		l.joinCounts(k, w, row)
+		l.joinLife(k, w, row)
 	}
 	for _, x := range c.tables {
 		if l.plan.has(row, x.bit) && l.note(x, w, row).Time() < life {
@@ -116,7 +116,7 @@ func (l *entityLog) rebuildLife(c *chainPlan, w []uint64) {
 		for i := begin; i < l.plan.len(rows); i++ {
 			row := l.plan.row(rows, i)
 			l.plan.add(k, row, w)
-			l.joinCounts(k, w, row)
+			l.followLife(k, w, row)
 		}
 	}
 	for _, x := range c.tables {

@@ -134,10 +134,9 @@ const (
 //
 // A sliding window without delay has a tail: how many rows have left it. With
 // a delay it has a head too: how many rows have entered it. A life begins at
-// its chain's chainLife. Where a part cannot be kept up to date (extremes,
-// oldest, newest and distinct of a delayed window; a delayed life) the window is
-// scanned; of parts that are more than the sum of their inputs every life is, and
-// every window with a delay; and a window of the last n events always is.
+// its chain's chainLife. Where a part cannot be kept up to date (distinct values
+// of a delayed window; a delayed life) the window is scanned, and a window of the
+// last n events always is.
 type cursorPlan struct {
 	delay    int64 // ms
 	length   int64 // ms, of a sliding window
@@ -153,6 +152,11 @@ type cursorPlan struct {
 	ops      []op         // what a row does to them
 	beside   []*partPlan  // those that are more than the sum of their rows
 	longest  []*tablePlan // the tables that forget what leaves this window
+	// Of a window with a delay: what it is the first to need of the events whose
+	// delay is over, and whether any of its parts is one of its events.
+	newests []*newestPlan
+	stacks  []*stackPlan
+	points  bool
 	// at is the offset of a sliding window's words. With a delay: tail (low half)
 	// and head (high half), and the time at which it changes next without an event;
 	// of a span see spans.go.
@@ -233,6 +237,7 @@ type op struct {
 // newestPlan is the newest event with a bit: its time, place and lane.
 type newestPlan struct {
 	bit, lane int
+	delay     int64 // ms: of those whose delay is over
 	text      bool
 	at        int
 }
@@ -244,6 +249,7 @@ type stackPlan struct {
 	ties      bool // equal ones are kept: the earliest is asked for
 	number    aggregate.Number
 	reach     int64 // ms: the longest window that asks
+	delay     int64 // ms: of those whose delay is over
 	at        int
 }
 

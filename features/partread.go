@@ -22,7 +22,7 @@ func (e *Engine) part(x *cellOut, p *partPlan, m *moment, words []uint64) []uint
 	case p.part == aggregate.Oldest:
 		return e.oldestOf(x.cursor, p, m)
 	}
-	t, code, ok := m.log.stacks.First(m.state[p.stack.at:], m.t-x.cursor.length)
+	t, code, ok := m.log.stacks.First(m.state[p.stack.at:], m.t-x.cursor.delay-x.cursor.length)
 	if !ok {
 		panic("features: a window has events and no extreme")
 	}
@@ -33,8 +33,8 @@ func (e *Engine) part(x *cellOut, p *partPlan, m *moment, words []uint64) []uint
 	return e.extreme[:]
 }
 
-// bestOf is the Best part of a sliding window without delay, whose best input is
-// of a time and has an order code.
+// bestOf is the Best part of a sliding window whose best input is of a time and
+// has an order code.
 func (e *Engine) bestOf(k *cursorPlan, p *partPlan, m *moment, t int64, code uint64) []uint64 {
 	clear(e.best[:])
 	if !e.bestAt(m.log, p, m.rows, t, code, e.best[:]) { // it was folded
@@ -57,8 +57,7 @@ func (e *Engine) bestAt(l *entityLog, p *partPlan, rows []uint64, t int64, code 
 	return found
 }
 
-// oldestOf is the Oldest part of a sliding window without delay: its first row
-// with the bit.
+// oldestOf is the Oldest part of a sliding window: its first row with the bit.
 func (e *Engine) oldestOf(k *cursorPlan, p *partPlan, m *moment) []uint64 {
 	if oldest, ok := e.firstOf(k, p, m); ok {
 		return oldest
@@ -70,7 +69,7 @@ func (e *Engine) oldestOf(k *cursorPlan, p *partPlan, m *moment) []uint64 {
 // none.
 func (e *Engine) firstOf(k *cursorPlan, p *partPlan, m *moment) ([]uint64, bool) {
 	l := m.log.plan
-	for i := m.log.rows.FirstAfter(m.rows, m.t-k.length); i < l.len(m.rows); i++ {
+	for i := m.log.rows.FirstAfter(m.rows, m.t-k.delay-k.length); i < l.len(m.rows); i++ {
 		m.log.steps++
 		if row := l.row(m.rows, i); l.has(row, p.bit) {
 			in := l.input(row, p)

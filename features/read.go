@@ -156,7 +156,7 @@ func (e *Engine) readBefore(sp *sourcePlan, l *entityLog, p *placed, ev *event.E
 			continue
 		}
 		for i := range r.groups {
-			if g := &r.groups[i]; !g.cursor.scanned {
+			if g := &r.groups[i]; !m.scans(g.cursor) {
 				if g.cursor.walks {
 					e.stretch = m.running(g.cursor, m.life(g.cursor))
 				}
@@ -171,7 +171,9 @@ func (e *Engine) readBefore(sp *sourcePlan, l *entityLog, p *placed, ev *event.E
 }
 
 // scans reports whether the parts of a window are made of its rows.
-func (m *moment) scans(k *cursorPlan) bool { return k.scanned || m.standing == behind || m.disturbed }
+func (m *moment) scans(k *cursorPlan) bool {
+	return k.scanned || m.standing == behind || m.disturbed || k.points && (m.isDue(k) || m.folded(k))
+}
 
 // fillAll gives every column of a view no value.
 func (r *viewReading) fillAll(f frame, s Status) {
@@ -289,6 +291,10 @@ func (e *Engine) readGroup(v *viewPlan, g *cellGroup, m *moment, f frame, row St
 // life that was scanned began.
 func (e *Engine) scanGroup(g *cellGroup, m *moment, f frame) int64 {
 	k, l := g.cursor, m.log
+	if s, life, ok := l.lifeShiftOf(k, m); ok {
+		e.shiftGroup(g, m, &s, m.current, f)
+		return life
+	}
 	c := l.cutAt(k, m.state, m.rows, m.t)
 	var life int64
 	if k.life != nil {

@@ -19,6 +19,8 @@ type shift struct {
 	rows       []uint64 // all of the log
 	from, to   int
 	tail, head int
+	after      int64 // ms: rows up to this time do not count
+	base       bool  // of a life: what has left the log is part of it
 }
 
 // shiftOf reports whether a sliding window at a moment behind the state is the
@@ -27,11 +29,10 @@ func (l *entityLog) shiftOf(k *cursorPlan, m *moment, c cut) (shift, bool) {
 	if k.life != nil || k.scanned || m.standing != behind || m.small || m.apart || m.lost {
 		return shift{}, false
 	}
-	s := shift{k: k, log: l, state: m.state, t: m.t, rows: l.rows.All(m.state[atRows:]), from: c.from, to: c.to}
+	s := shift{k: k, log: l, state: m.state, t: m.t, rows: l.rows.All(m.state[atRows:]), from: c.from, to: c.to, after: m.t - k.delay - k.length}
+	s.tail, s.head = k.tail(m.state), l.plan.len(s.rows)
 	if k.delay > 0 {
-		s.tail, s.head = int(uint32(m.state[k.at])), int(m.state[k.at]>>32)
-	} else {
-		s.tail, s.head = k.tail(m.state), l.plan.len(s.rows)
+		s.head = k.head(m.state)
 	}
 	if s.from > s.tail || s.to > s.head || s.to < s.tail || s.tail-s.from+s.head-s.to >= s.to-s.from {
 		return shift{}, false
@@ -74,7 +75,7 @@ func (e *Engine) shift(s *shift) {
 		l.plan.add(k, l.plan.row(s.rows, i), e.scratch)
 	}
 	l.steps += int64(s.head - s.to + s.tail - s.from)
-	e.stretch = stretch{rows: s.rows, from: s.from, to: s.to, after: s.t - k.delay - k.length}
+	e.stretch = stretch{rows: s.rows, from: s.from, to: s.to, after: s.after, base: s.base}
 	for _, p := range k.parts {
 		if p.part.Walks() {
 			continue
@@ -86,7 +87,9 @@ func (e *Engine) shift(s *shift) {
 		case p.part.Counted():
 			e.shiftCounts(s, p, words)
 		case p.part == aggregate.Distinct:
-			words[0] += e.reappearing(s, p)
+			e.shiftDistinct(s, p, words)
+		case k.life != nil && !p.part.Retractable():
+			e.shiftLifePoint(s, p, words)
 		case !p.runs(k):
 			e.shiftPoint(s, p, words)
 		}
@@ -115,12 +118,13 @@ func (e *Engine) shiftPoint(s *shift, p *partPlan, words []uint64) {
 // state's window, if the moment sees it, or a better one that has left the stack.
 func (e *Engine) shiftExtreme(s *shift, p *partPlan, words []uint64) {
 	l := s.log
-	kept := max(s.t-s.k.length, int64(s.state[atNow])-p.stack.reach, l.foldedAt(s.state))
+	ends := s.t - s.k.delay
+	kept := max(s.after, int64(s.state[atNow])-p.stack.delay-p.stack.reach, l.foldedAt(s.state))
 	first := min(s.to, l.rows.FirstAfter(s.rows, kept))
 	t, code, ok := l.stacks.First(s.state[p.stack.at:], kept)
 	switch {
 	case !ok:
-	case t > s.t, t == s.t && s.to < l.plan.len(s.rows) && l.plan.timeAt(s.rows, s.to) == s.t: // one that is not seen is better than what is
+	case t > ends, t == ends && s.to < l.plan.len(s.rows) && l.plan.timeAt(s.rows, s.to) == ends: // one that is not seen is better than what is
 		first = s.to
 	case p.part != aggregate.Best:
 		words[0], words[1] = 1, code
@@ -154,7 +158,11 @@ func (l *entityLog) shiftGaps(s *shift, p *partPlan, words []uint64) {
 		leaving = i >= s.to
 	}
 	if leaving {
-		aggregate.DropNewest(words, 0)
+		prev := uint64(0)
+		if s.base {
+			prev = l.baseOfGaps(s.k, p, s.state)
+		}
+		aggregate.DropNewest(words, prev)
 	}
 	l.steps += int64(s.head - 1 - i)
 	for i := s.tail - 1; i >= s.from; i-- {
@@ -199,13 +207,15 @@ func (l *entityLog) recountRows(p *partPlan, w, rows []uint64, from, to int, gon
 	l.steps += int64(to - from)
 }
 
-// reappearing is how many values of the rows behind a moment occur before it
-// too: the mark of their newest occurrence is on a row that is not seen.
-func (e *Engine) reappearing(s *shift, p *partPlan) uint64 {
+// shiftDistinct finds which values of the rows behind a moment occur before it
+// too. Of a sliding window those were taken out with the mark of their newest
+// occurrence; of a life, the others are taken out.
+func (e *Engine) shiftDistinct(s *shift, p *partPlan, words []uint64) {
 	l := s.log
 	e.met.Reset()
 	for i := s.to; i < s.head; i++ {
-		if row := l.plan.row(s.rows, i); l.plan.has(row, p.bit) {
+		row := l.plan.row(s.rows, i)
+		if l.plan.has(row, p.bit) && !(s.base && l.note(p.table, s.state, row).Base()) {
 			e.met.Add(l.plan.word(row, p.lane))
 		}
 	}
@@ -222,7 +232,11 @@ func (e *Engine) reappearing(s *shift, p *partPlan) uint64 {
 		}
 	}
 	l.steps += int64(s.head-s.to) + int64(s.to-1-i)
-	return uint64(found.Len())
+	if s.k.life != nil {
+		words[0] -= uint64(sought - found.Len())
+	} else {
+		words[0] += uint64(found.Len())
+	}
 }
 
 // seenBehind is seen for a window that was moved back.
@@ -230,6 +244,8 @@ func (e *Engine) seenBehind(x *cellOut, m *moment, word uint64) bool {
 	l, s, p := m.log, &e.stretch, x.parts[0]
 	note := l.tables.Get(m.state[p.table.at:], word)
 	switch t := note.Time(); {
+	case note.Base() && s.base:
+		return true
 	case note == 0, t < l.foldedAt(m.state), t <= s.after:
 		return false
 	case t < m.t && t > l.foldedAt(m.state):

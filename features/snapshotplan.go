@@ -97,10 +97,10 @@ func (l *logPlan) hash() string {
 		l.describeCursor(d, k)
 	}
 	for _, x := range l.newests {
-		d.put("newest", x.bit, x.lane, x.at)
+		d.put("newest", x.bit, x.lane, x.delay, x.at)
 	}
 	for _, x := range l.stacks {
-		d.put("stack", x.bit, x.lane, x.largest, x.ties, x.number, x.reach, x.at)
+		d.put("stack", x.bit, x.lane, x.largest, x.ties, x.number, x.reach, x.delay, x.at)
 	}
 	for _, x := range l.tables {
 		d.put("table", x.bit, x.lane, x.life != nil, x.unique, x.reach, x.keep, x.at, x.sketch, x.memories, len(x.counts))

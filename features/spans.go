@@ -22,8 +22,16 @@ const (
 	dueNever = 1<<(64-tailBits) - 1
 )
 
-// tail is how many rows have left a span.
-func (k *cursorPlan) tail(w []uint64) int { return int(w[k.at] & tailMask) }
+// tail is how many rows have left a sliding window.
+func (k *cursorPlan) tail(w []uint64) int {
+	if k.delay > 0 {
+		return int(uint32(w[k.at]))
+	}
+	return int(w[k.at] & tailMask)
+}
+
+// head is how many rows have entered a window with a delay.
+func (k *cursorPlan) head(w []uint64) int { return int(w[k.at] >> 32) }
 
 // dueAt is the time of a change as a cursor has it.
 func dueAt(t int64) uint64 { return min(uint64(t)>>dueShift, dueNever) }
@@ -275,7 +283,7 @@ func (l *entityLog) leaveSpan(x *span, rows []uint64, tail int, w []uint64, to i
 			}
 		}
 		if x.more {
-			l.leaveMore(x.cursor, rows, tail, w)
+			l.leaveMore(x.cursor, rows, tail, l.plan.len(rows), w)
 		}
 		tail++
 	}
@@ -301,12 +309,13 @@ func (l *entityLog) leavePart(o *spanOp, row, w []uint64) {
 	}
 }
 
-// leaveMore does what else a row does that leaves a span.
-func (l *entityLog) leaveMore(k *cursorPlan, rows []uint64, i int, w []uint64) {
+// leaveMore does what else a row does that leaves a sliding window, which ends
+// before row head.
+func (l *entityLog) leaveMore(k *cursorPlan, rows []uint64, i, head int, w []uint64) {
 	row := l.plan.row(rows, i)
 	for _, p := range k.beside {
 		if l.plan.has(row, p.bit) {
-			l.leave(p, rows, i, w)
+			l.leave(p, l.plan.upTo(rows, head), i, w)
 		}
 	}
 	if len(k.longest) > 0 {

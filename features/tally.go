@@ -191,18 +191,12 @@ func (l *entityLog) setCount(h []uint64, word, n uint64) {
 	l.tables.Put(h, word, window.Note(n))
 }
 
-// joinCounts counts a row in the parts of a window or life that are made so.
-func (l *entityLog) joinCounts(k *cursorPlan, w, row []uint64) {
-	for _, p := range k.beside {
-		if l.plan.has(row, p.bit) {
-			l.recountRow(p, w, row, false)
-		}
-	}
-}
-
 // recountBase counts what has left the log in the parts of a life.
 func (l *entityLog) recountBase(k *cursorPlan, w []uint64) {
 	for _, p := range k.beside {
+		if p.part == aggregate.Gaps {
+			continue // in the words
+		}
 		if p.part == aggregate.Buckets {
 			l.bins.Each(w[p.census.at:], func(b window.Bin) { l.bins.Add(w[p.counts[0].at:], b) })
 			continue

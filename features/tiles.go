@@ -133,7 +133,7 @@ func (l *entityLog) departAll(rows, w []uint64) {
 			w[k.at]--
 		case head > 0:
 			l.plan.remove(k, row, w)
-			l.departBeside(k, rows, w)
+			l.departBeside(k, l.plan.upTo(rows, int(head)), w)
 		}
 		if w[k.at]>>32 > 0 {
 			w[k.at] -= 1 << 32

@@ -109,7 +109,7 @@ const (
 	stackCost    = "O(1) amortised for all windows together, and a binary search for each"
 	tableCost    = "one look-up in a hash table for all windows together, and O(1) for each"
 	countsCost   = "two or three look-ups in a hash table for each window"
-	gapsCost     = "O(1) for each window; delayed or without windows the events of the window"
+	gapsCost     = "O(1) for each window, and the events up to the next that reaches it"
 	firstCost    = "the events from the window's beginning to the first that reaches it: one, without a filter"
 	newestCost   = "O(1) for all windows together"
 	walkCost     = "for each window the events from the newest back to the last one that is needed"

@@ -5,7 +5,7 @@ var argmax = Aggregation{
 	Formula: "x of the event with the largest `order_by`, of several the earliest",
 	Memory:  "8 B; some 16 B for each of the largest since; 40 B without windows",
 	Exact:   "exact",
-	Cost:    stackCost + "; delayed the events of the window",
+	Cost:    stackCost,
 	Empty:   "null",
 	Result:  "the input's type",
 	Input:   true,

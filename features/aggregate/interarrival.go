@@ -22,7 +22,7 @@ var interarrivalMean = Aggregation{
 	},
 }
 
-const gapsMemory = "40 B; delayed or without windows an evaluation reads the events instead"
+const gapsMemory = "40 B; without windows 32 B more"
 
 var interarrivalStddev = Aggregation{
 	Name:    "interarrival_stddev",
