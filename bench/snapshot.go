@@ -42,7 +42,7 @@ func snapshotRow(keys, events int) error {
 		m.round(keys)
 	}
 	var groups [features.NumGroups][]byte
-	admission := m.engine.BeginSnapshot(nil)
+	admission := m.engine.BeginSnapshot().Append(nil)
 	bytes, longest := 0, time.Duration(0)
 	write := clock()
 	for g := range groups {

@@ -89,6 +89,7 @@ func (l *entityLog) newestRow(w []uint64) int64 {
 // evict makes an entity unknown. Where its row is still to be written its state
 // stays until that is done: when rows are written decides no value.
 func (l *entityLog) evict(e *Engine, n slot) {
+	l.asItWas(e, l.entities.state(n)[atKey], n)
 	l.evicted++
 	l.entities.unindex(n)
 	if l.entities.state(n)[atTouched] != 0 {

@@ -54,8 +54,8 @@ type Engine struct {
 	byWord     map[uint64]int // what rank counts in
 	categories []category
 
-	named  named   // while a snapshot is written
-	replay *replay // while records are read again behind a snapshot; nil: they are not
+	unfinished unfinished // the group of a snapshot that is being written
+	replay     *replay    // while records are read again behind a snapshot; nil: they are not
 
 	counts  []viewCounts // by spec.View.Index
 	touched uint64       // keeps the loads of what is brought near

@@ -294,6 +294,8 @@ type entityLog struct {
 	nobody   []uint64 // a state that has seen nothing
 	supposed []uint64 // the rows that ReadWith sees
 
+	writing writing // of a snapshot
+
 	// Of a log that was restored from a snapshot:
 	restored bool
 	covered  Coverage            // when it was written
@@ -320,6 +322,7 @@ func newEntityLog(l *logPlan, o Options, c *counting) *entityLog {
 		few:      few,
 		share:    shareOf(o.MaxKeys),
 		nobody:   make([]uint64, l.words),
+		writing:  writing{group: noGroup},
 	}
 }
 

@@ -256,6 +256,7 @@ func (l *entityLog) forgetIdle(e *Engine, slot slot, reference int64) {
 	if newest+l.plan.ttl+l.plan.lateness >= reference {
 		return
 	}
+	l.asItWas(e, w[atKey], slot)
 	l.swept = max(l.swept, uint64(newest))
 	l.entities.unindex(slot)
 	l.free(e, slot)

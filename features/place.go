@@ -44,6 +44,7 @@ func (l *entityLog) find(e *Engine, p *placed, ev *event.Event, first bool) {
 		k = l.makeEntity(e, c.keys[l.entityAt], c.hashes[l.entityAt])
 		l.sweep(e, sweepOnMake, e.sources[ev.Source].reference())
 	}
+	l.asItWas(e, k.state[atKey], k.slot)
 	p.slot, p.state = k.slot, k.state
 	if !p.slot.isLarge() {
 		p.standing = behind

@@ -42,38 +42,28 @@ func below(cuts []int64, partition int32, offset int64) bool {
 	return int(partition) < len(cuts) && offset < cuts[partition]
 }
 
-// BeginSnapshot adds the admission of all sources to dst: watermarks, the ids
-// that may come again, what was read. From here to EndSnapshot the engine notes
-// which records it refuses because of another partition. Between batches only:
-// rows that are to be written are not part of a snapshot.
-func (e *Engine) BeginSnapshot(dst []byte) []byte {
+// BeginSnapshot gives the admission of all sources: watermarks, the ids that may
+// come again, what was read. From here to EndSnapshot the engine notes which
+// records it refuses because of another partition. Between batches only: rows that
+// are to be written are not part of a snapshot.
+func (e *Engine) BeginSnapshot() *Admission {
 	for _, s := range e.sources {
 		s.noting, s.refused = true, s.refused[:0]
 	}
-	return e.appendAdmission(dst)
+	return e.admission()
 }
 
 // EndSnapshot adds to dst which records were refused since BeginSnapshot because
 // another partition had brought them before, and notes no more of them. The
 // records from the first cuts to those of this moment are admitted by it again.
-// A snapshot that is given up ends with it too.
+// A snapshot that is given up ends with it too, and the group that is being written.
 func (e *Engine) EndSnapshot(dst []byte) []byte {
 	dst = e.appendRefused(dst)
 	for _, s := range e.sources {
 		s.noting, s.refused = false, nil
 	}
-	return dst
-}
-
-// AppendGroup adds all entities of a key group to dst, of every log. Between
-// batches only.
-func (e *Engine) AppendGroup(dst []byte, group int) []byte {
-	dst = appendHead(dst, groupPiece, len(e.logs))
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(group))
 	for _, l := range e.logs {
-		at := len(dst)
-		dst = l.appendGroup(e, append(dst, make([]byte, 8)...), group)
-		binary.LittleEndian.PutUint64(dst[at:], uint64(len(dst)-at-8))
+		l.writing = writing{group: noGroup}
 	}
 	return dst
 }
@@ -102,27 +92,6 @@ const (
 	entityBorn
 	entityFlags
 )
-
-// appendGroup adds the entities of a log's key group: how many there are, what
-// is known of those that are gone, how long the entities are, the entities, the
-// texts that they mention by number, and the events that wait for others.
-func (l *entityLog) appendGroup(e *Engine, dst []byte, number int) []byte {
-	g := &l.entities.groups[number]
-	at := len(dst)
-	dst = append(dst, make([]byte, 12)...) // entities, bytes
-	dst = binary.LittleEndian.AppendUint64(dst, l.swept)
-	dst = binary.LittleEndian.AppendUint64(dst, g.mark)
-	begin := len(dst)
-	for _, x := range g.index {
-		if x != 0 {
-			dst = l.appendEntity(e, dst, slot(x)-1)
-		}
-	}
-	binary.LittleEndian.PutUint32(dst[at:], uint32(g.count))
-	binary.LittleEndian.PutUint64(dst[at+4:], uint64(len(dst)-begin))
-	dst = e.appendTexts(dst)
-	return l.appendWaits(dst, number)
-}
 
 // appendEntity adds one entity: its key, its rows, its state, and the blocks of
 // its handles.
@@ -212,21 +181,4 @@ func (l *entityLog) content(h handlePlan, w []uint64) (meta uint64, words []uint
 		}
 		return x[1], l.slab.Words(window.Ref(x[0]))[:x[1]]
 	}
-}
-
-// waitWords is the size of a waiting event in a snapshot.
-const waitWords = 5
-
-// appendWaits adds the events of a group that wait for what they take back.
-func (l *entityLog) appendWaits(dst []byte, group int) []byte {
-	at, n := len(dst), 0
-	dst = binary.LittleEndian.AppendUint32(dst, 0)
-	for _, x := range l.waits[l.awaited:] {
-		if int(x.key.hi>>56) == group {
-			dst = window.AppendWords(dst, []uint64{x.key.hi, x.key.lo, uint64(x.time), x.place, uint64(x.since)})
-			n++
-		}
-	}
-	binary.LittleEndian.PutUint32(dst[at:], uint32(n))
-	return dst
 }

@@ -125,23 +125,48 @@ type photo struct {
 	groups             [features.NumGroups][]byte
 	cuts               [features.NumGroups]features.Cuts
 	first, last, now   features.Cuts
+	writing            int
+	open               bool // a group is being written
 }
 
-func (p *photo) take(e *features.Engine, i int, x sent) {
+// write begins to write a group; the one before is written to its end.
+func (p *photo) write(e *features.Engine, group int, cuts features.Cuts) {
+	p.finish(e)
+	e.BeginGroup(group)
+	p.writing, p.open, p.cuts[group] = group, true, cuts
+}
+
+func (p *photo) finish(e *features.Engine) {
+	for p.open {
+		p.groups[p.writing], p.open = e.AppendSome(p.groups[p.writing], 1<<20)
+	}
+}
+
+// take writes what is due behind record i; next is the key of the one to come.
+func (p *photo) take(e *features.Engine, i int, x sent, next string) {
 	if p.now == nil {
 		p.now = features.Cuts{make([]int64, 3), make([]int64, 3)}
 	}
 	p.now[x.event.Source][x.event.Partition] = x.event.Offset + 1
 	cuts := func() features.Cuts { return features.Cuts{slices.Clone(p.now[0]), slices.Clone(p.now[1])} }
 	if i == p.begin {
-		p.admission, p.first = e.BeginSnapshot(nil), cuts()
+		p.admission, p.first = e.BeginSnapshot().Append(nil), cuts()
 	}
 	for g := range p.groups {
-		if i == p.begin+g*7%(p.end-p.begin+1) {
-			p.groups[g], p.cuts[g] = e.AppendGroup(nil, g), cuts()
+		if i == p.begin+g*7%(p.end-p.begin+1) && p.cuts[g] == nil {
+			p.write(e, g, cuts())
 		}
 	}
+	if i >= p.begin && i < p.end && next != "" { // a group that is about to change
+		if g := e.Group(next); p.cuts[g] == nil {
+			p.write(e, g, cuts())
+		}
+	}
+	if p.open {
+		p.groups[p.writing], p.open = e.AppendSome(p.groups[p.writing], 1+i%700)
+	}
 	if i == p.end {
+		p.finish(e)
 		p.refused, p.last = e.EndSnapshot(nil), cuts()
 	}
 }
@@ -214,7 +239,12 @@ func TestRestoredEngineGoesOnAsIfNothingWas(t *testing.T) {
 					t.Fatalf("seed %d, record %d of %d (snapshot %d to %d, lost %d): %s\n%s\nwant\n%s", seed, i, n, p.begin, p.end, lost, x.text, got, want)
 				}
 			}
-			p.take(e, i, x)
+			next := ""
+			if i+1 < n && random.IntN(3) > 0 {
+				_, next, _ = strings.Cut(all[i+1].text, `"card":"`)
+				next, _, _ = strings.Cut(next, `"`)
+			}
+			p.take(e, i, x, next)
 			if i == lost {
 				e.DropTouches()
 				other = p.restored(t, r, o, all[:i+1])
@@ -243,7 +273,7 @@ func TestSnapshotOfManyEntities(t *testing.T) {
 	}
 	r.engine.DropTouches()
 	p := &photo{}
-	p.take(r.engine, 0, sent{})
+	p.take(r.engine, 0, sent{}, "")
 	other := p.restored(t, r, features.Options{Seed: [16]byte{7}, Few: 2}, nil)
 	view := r.plan.Reads()[0].View
 	var a, b features.Row
@@ -297,7 +327,7 @@ func TestSnapshotIsRefused(t *testing.T) {
 			t.Fatalf("%d of %d bytes are taken", n, len(raw))
 		}
 	}
-	admission, refused := r.engine.BeginSnapshot(nil), r.engine.EndSnapshot(nil)
+	admission, refused := r.engine.BeginSnapshot().Append(nil), r.engine.EndSnapshot(nil)
 	for n := 0; n < len(admission); n += 1 + n/50 {
 		e := features.NewEngine(r.plan, features.Options{Seed: [16]byte{7}})
 		if features.NewRestore(e, r.plan.LogIDs()).Admission(admission[:n], refused, nil, nil) == nil {

@@ -7,20 +7,60 @@ import (
 	"github.com/freshet-dev/freshet/features/window"
 )
 
-// appendAdmission adds what admits the next record of each source, and what was
-// read for each log.
-func (e *Engine) appendAdmission(dst []byte) []byte {
-	dst = appendHead(dst, admissionPiece, len(e.sources))
-	for _, s := range e.sources {
-		at := len(dst)
-		dst = s.append(append(dst, make([]byte, 8)...))
-		binary.LittleEndian.PutUint64(dst[at:], uint64(len(dst)-at-8))
-	}
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(e.logs)))
-	for _, l := range e.logs {
-		dst = appendCoverage(dst, e.coverageOf(l))
+// Admission is what admits the next record of each source, and what was read for
+// each log, at one moment. It does not change any more: whoever has it may write
+// it beside the engine.
+type Admission struct {
+	parts []admissionPart
+	size  int
+}
+
+// admissionPart is some bytes, and hashes behind them.
+type admissionPart struct {
+	bytes  []byte
+	hashes lentHashes
+}
+
+// Size is how many bytes Append adds.
+func (a *Admission) Size() int { return a.size }
+
+// Append adds the bytes to dst.
+func (a *Admission) Append(dst []byte) []byte {
+	for _, p := range a.parts {
+		dst = p.hashes.append(append(dst, p.bytes...))
 	}
 	return dst
+}
+
+func (a *Admission) put(p admissionPart) {
+	a.parts = append(a.parts, p)
+	a.size += len(p.bytes) + hashBytes*p.hashes.len()
+}
+
+// putSet adds some bytes and a set behind them, with how many it has.
+func (a *Admission) putSet(bytes []byte, r *recent) {
+	hashes := r.lend()
+	a.put(admissionPart{binary.LittleEndian.AppendUint32(bytes, uint32(hashes.len())), hashes})
+}
+
+// hashBytes is the size of a hash with its stamp in a snapshot.
+const hashBytes = 16
+
+// admission is that of now.
+func (e *Engine) admission() *Admission {
+	a := &Admission{}
+	a.put(admissionPart{bytes: appendHead(nil, admissionPiece, len(e.sources))})
+	for _, s := range e.sources {
+		one := s.admission()
+		a.put(admissionPart{bytes: binary.LittleEndian.AppendUint64(nil, uint64(one.size))})
+		a.parts, a.size = append(a.parts, one.parts...), a.size+one.size
+	}
+	b := binary.LittleEndian.AppendUint32(nil, uint32(len(e.logs)))
+	for _, l := range e.logs {
+		b = appendCoverage(b, e.coverageOf(l))
+	}
+	a.put(admissionPart{bytes: b})
+	return a
 }
 
 // coverageWords is the size of a Coverage in a snapshot.
@@ -38,32 +78,21 @@ func coverageIn(w window.Words) Coverage {
 	return Coverage{FromStart: w.At(0) == 1, Since: int64(w.At(1)), Hole: int64(w.At(2))}
 }
 
-// append adds the admission of one source.
-func (s *sourceState) append(dst []byte) []byte {
-	dst = append(dst, s.plan.acceptance()...)
-	dst = binary.LittleEndian.AppendUint64(dst, uint64(s.newest))
-	dst = s.orphans.append(dst)
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(s.partitions)))
+// admission is that of one source.
+func (s *sourceState) admission() *Admission {
+	a := &Admission{}
+	a.putSet(binary.LittleEndian.AppendUint64([]byte(s.plan.acceptance()), uint64(s.newest)), &s.orphans)
+	b := binary.LittleEndian.AppendUint32(nil, uint32(len(s.partitions)))
 	for _, p := range s.partitions {
 		if p == nil {
-			dst = append(dst, 0)
+			b = append(b, 0)
 			continue
 		}
-		dst = append(dst, 1)
-		dst = binary.LittleEndian.AppendUint64(dst, uint64(p.watermark))
-		dst = p.ids.append(dst)
+		a.putSet(binary.LittleEndian.AppendUint64(append(b, 1), uint64(p.watermark)), &p.ids)
+		b = nil
 	}
-	return dst
-}
-
-// append adds the hashes of a set that are not forgotten, in their order.
-func (r *recent) append(dst []byte) []byte {
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(r.queue)-r.head))
-	for _, x := range r.queue[r.head:] {
-		dst = binary.LittleEndian.AppendUint64(dst, x.hash)
-		dst = binary.LittleEndian.AppendUint64(dst, uint64(x.stamp))
-	}
-	return dst
+	a.put(admissionPart{bytes: b})
+	return a
 }
 
 // appendRefused adds the places of the records that were refused because of
@@ -168,7 +197,7 @@ func (s *sourceState) fill(a *admission) {
 
 // fill puts hashes with their stamps into an empty set.
 func (r *recent) fill(w window.Words) {
-	r.stamps, r.queue = make(map[uint64]int64, w.Len()/2), make([]stamped, 0, w.Len()/2)
+	r.stamps = make(map[uint64]int64, w.Len()/2)
 	for i := 0; i < w.Len(); i += 2 {
 		r.add(w.At(i), int64(w.At(i+1)))
 	}

@@ -15,7 +15,7 @@ func (r *run) again(o features.Options) *run {
 	r.t.Helper()
 	p := &photo{}
 	r.engine.DropTouches()
-	p.take(r.engine, 0, sent{})
+	p.take(r.engine, 0, sent{}, "")
 	other := *r
 	other.engine = p.restored(r.t, r, o, nil)
 	return &other
@@ -76,9 +76,9 @@ func TestSnapshotOfAnotherDefinition(t *testing.T) {
 	r.engine.DropTouches()
 	p := &photo{}
 	for _, x := range all[:200] {
-		p.take(r.engine, -1, x)
+		p.take(r.engine, -1, x, "")
 	}
-	p.take(r.engine, 0, all[199])
+	p.take(r.engine, 0, all[199], "")
 	changed := newRunOf(t, strings.Replace(specOf(wordy), "session: 3s", "session: 4s", 1), 1)
 	back := features.NewRestore(changed.engine, r.plan.LogIDs())
 	if ids := back.Rebuilt(); len(ids) != 1 || ids[0].Source != "pay" || ids[0].Entity != "user" || !back.FromStart(0) || back.FromStart(1) {
@@ -138,9 +138,9 @@ func TestS10RefusedTwinsAreRefusedAgainForARebuiltLog(t *testing.T) {
 		return x
 	}
 	p := &photo{}
-	p.take(r.engine, -1, pay(r, 2, "0s", `"id":"t","user":"u","qty":1`, "accepted"))
-	p.take(r.engine, -1, pay(r, 0, "0s", `"id":"t","user":"u","qty":1`, "duplicate"))
-	p.take(r.engine, 0, pay(r, 1, "0s", `"id":"o","card":"c","user":"u","qty":2`, "accepted"))
+	p.take(r.engine, -1, pay(r, 2, "0s", `"id":"t","user":"u","qty":1`, "accepted"), "")
+	p.take(r.engine, -1, pay(r, 0, "0s", `"id":"t","user":"u","qty":1`, "duplicate"), "")
+	p.take(r.engine, 0, pay(r, 1, "0s", `"id":"o","card":"c","user":"u","qty":2`, "accepted"), "")
 
 	changed := newRunOf(t, strings.Replace(text, "event_budget: 6", "event_budget: 7", 1), 1)
 	back := features.NewRestore(changed.engine, r.plan.LogIDs())

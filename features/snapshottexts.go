@@ -1,7 +1,6 @@
 package features
 
 import (
-	"encoding/binary"
 	"slices"
 
 	"github.com/freshet-dev/freshet/features/aggregate"
@@ -198,28 +197,37 @@ func (l *logPlan) eachRowText(rows window.Words, f func(at int)) {
 	}
 }
 
-// named is the texts that a piece mentions, by the interner's numbers.
+// named is the texts that a group mentions, by the interner's numbers. They are
+// kept themselves: a number may be another text's before the group is done.
 type named struct {
-	places  []uint32 // by number: place, from 1 on; 0: not mentioned
-	numbers []uint64 // by place - 1
+	places map[uint64]uint64 // by number: from 1 on
+	texts  []string          // by place - 1
 }
 
 // place is the place of a text by its number.
-func (e *Engine) place(number uint64) uint64 {
-	m := &e.named
-	for uint64(len(m.places)) <= number {
-		m.places = append(m.places, make([]uint32, len(e.texts.texts)-len(m.places))...)
+func (m *named) place(texts *interner, number uint64) uint64 {
+	at, known := m.places[number]
+	if !known {
+		if m.places == nil {
+			m.places = map[uint64]uint64{}
+		}
+		m.texts = append(m.texts, texts.text(number))
+		at = uint64(len(m.texts))
+		m.places[number] = at
 	}
-	if m.places[number] == 0 {
-		m.numbers = append(m.numbers, number)
-		m.places[number] = uint32(len(m.numbers))
-	}
-	return uint64(m.places[number])
+	return at
+}
+
+// reset forgets them.
+func (m *named) reset() {
+	clear(m.places)
+	clear(m.texts)
+	m.texts = m.texts[:0]
 }
 
 // nameRows turns the numbers of texts in rows of a snapshot into places.
 func (l *entityLog) nameRows(e *Engine, rows window.Words) {
-	l.plan.eachRowText(rows, func(at int) { rows.Set(at, e.place(rows.At(at))) })
+	l.plan.eachRowText(rows, func(at int) { rows.Set(at, l.writing.named.place(e.texts, rows.At(at))) })
 }
 
 // nameLarge does so in a large state and its blocks.
@@ -229,20 +237,6 @@ func (l *entityLog) nameLarge(e *Engine, words window.Words) {
 		if r.key {
 			number = e.hash.unspread(number)
 		}
-		words.Set(r.at, e.place(number))
+		words.Set(r.at, l.writing.named.place(e.texts, number))
 	})
-}
-
-// appendTexts adds the texts that were mentioned, by place, and forgets them.
-func (e *Engine) appendTexts(dst []byte) []byte {
-	m := &e.named
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(m.numbers)))
-	for _, number := range m.numbers {
-		text := e.texts.text(number)
-		dst = binary.AppendUvarint(dst, uint64(len(text)))
-		dst = append(dst, text...)
-		m.places[number] = 0
-	}
-	m.numbers = m.numbers[:0]
-	return dst
 }

@@ -137,6 +137,9 @@ func (w *world) runFrom(change func(*Config)) (*Runner, error) {
 	c.perPoll = w.perPoll
 	w.broker.assign(c.fakeConsumer)
 	r := w.runner(c, change)
+	if w.slice > 0 {
+		r.saving.slice = w.slice
+	}
 	return r, r.Run(context.Background())
 }
 
@@ -174,6 +177,7 @@ func TestCrashesWithCheckpointsChangeNothing(t *testing.T) {
 				}
 			}
 			rough.perPoll = rng.IntN(15)
+			rough.slice = []int{0, 0, 200, 3000}[rng.IntN(4)] // groups of many batches
 			r, err := rough.runFrom(func(c *Config) {
 				f.kept([]time.Duration{1, 1, 1, time.Millisecond}[rng.IntN(4)])(c)
 				c.Limits.BatchRecords = 5 + rng.IntN(40)

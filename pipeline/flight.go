@@ -31,7 +31,6 @@ type flight struct {
 	commit    bool
 	positions []sources.Position
 	metadata  string
-	pieces    []piece // of a checkpoint, good once it has landed
 
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -67,7 +66,7 @@ func (r *Runner) launch(work context.Context, left int, commit bool, heal *step)
 		f.land()
 	}()
 	if commit {
-		f.pieces = r.moment(f.batch, func(id sources.PartitionID) int64 { return r.own.parts[id].next })
+		r.moment(f.batch, func(id sources.PartitionID) int64 { return r.own.parts[id].next })
 	}
 }
 
@@ -217,7 +216,7 @@ func (r *Runner) land() error {
 		part.processed, part.safe = now, p.Next
 	}
 	f.owner.safeBatch = f.batch
-	r.landedMoment(f.pieces)
+	r.handOver()
 	r.dog.progressed()
 	r.metrics.transactions.WithLabelValues("committed").Inc()
 	r.metrics.recovery.commits()

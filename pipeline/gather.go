@@ -49,6 +49,7 @@ func (r *Runner) gather(ctx, work context.Context) error {
 		}
 		r.dog.see(r.working())
 		r.housekeeping(work)
+		r.saveMore()
 		r.quietMoment()
 		r.ended = poll.Ended && (r.own == nil || r.own.waiting == 0)
 	}
@@ -120,7 +121,7 @@ func (r *Runner) patience() time.Duration {
 	if r.own == nil || r.own.rebuilding {
 		return tick
 	}
-	if r.paces() && (r.look.again || r.leaving()) {
+	if r.paces() && (r.look.again || r.leaving()) || r.saving.encoding() {
 		return lookWait
 	}
 	if r.flight != nil {

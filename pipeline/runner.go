@@ -24,8 +24,9 @@ type engine interface {
 	DropTouches()
 	TouchMore(from *features.Every, n int, t int64) (more bool)
 	SetCoverage(source int, c features.Coverage)
-	BeginSnapshot(dst []byte) []byte
-	AppendGroup(dst []byte, group int) []byte
+	BeginSnapshot() *features.Admission
+	BeginGroup(group int)
+	AppendSome(dst []byte, most int) (_ []byte, more bool)
 	EndSnapshot(dst []byte) []byte
 	Stats() features.Stats
 	KeepKeys(part float64)
@@ -100,6 +101,7 @@ func New(c Config) (*Runner, error) {
 	}
 	r.out, r.cur = newOutput(r), r.fresh()
 	r.behind.rewriting.detector, _ = c.Store.(sinks.LossDetector)
+	r.saving.slice = sliceBytes
 	r.dog.after, r.dog.stalled = c.Limits.WatchdogAfter, c.Stalled
 	return r, nil
 }
@@ -201,6 +203,9 @@ func (r *Runner) turn(work context.Context, last bool) error {
 	healing := r.heal()
 	if left < len(r.open) || commit || healing != nil {
 		r.launch(work, left, commit, healing)
+	}
+	if !commit { // then it has just written some
+		r.saveMore()
 	}
 	if last {
 		return r.healAll(work)

@@ -6,17 +6,28 @@ import (
 	"sync"
 	"time"
 
+	"github.com/freshet-dev/freshet/features"
 	"github.com/freshet-dev/freshet/pipeline/checkpoint"
 )
 
 // piece is one file of a checkpoint to be written.
 type piece struct {
 	cycle     int
+	batch     uint64               // it is good once that is committed
 	head      *checkpoint.Head     // of the first piece of a cycle: what was admitted
+	admission *features.Admission  // beside it, not yet encoded
 	manifest  *checkpoint.Manifest // of the last one: what became of the records since
 	group     int                  // of all others
 	bytes     []byte
 	abandoned bool // the cycle ends here
+}
+
+// size is how many bytes it has, or will have.
+func (p *piece) size() int {
+	if p.admission != nil {
+		return p.admission.Size()
+	}
+	return len(p.bytes)
 }
 
 // saver is the goroutine that writes. What the loop puts is written in order;
@@ -53,7 +64,7 @@ func (s *saver) put(p piece) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.queue = append(s.queue, p)
-	s.queued += len(p.bytes)
+	s.queued += p.size()
 	s.moved.Broadcast()
 }
 
@@ -122,7 +133,7 @@ func (s *saver) run() {
 		s.mu.Unlock()
 		s.write(&p)
 		s.mu.Lock()
-		s.queued -= len(p.bytes)
+		s.queued -= p.size()
 		if len(s.spare) < spareBuffers && cap(p.bytes) > 0 {
 			s.spare = append(s.spare, p.bytes)
 		}
@@ -172,6 +183,7 @@ func (s *saver) write(p *piece) {
 		}
 		s.began = s.now()
 		if s.cycle, err = s.store.Begin(*p.head); err == nil {
+			p.bytes = p.admission.Append(s.buffer())
 			err = s.cycle.PutAdmission(p.bytes)
 		}
 	case s.cycle == nil:

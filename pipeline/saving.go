@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"encoding/hex"
+	"slices"
 	"time"
 
 	"github.com/freshet-dev/freshet/features"
@@ -28,9 +29,13 @@ type Checkpoints struct {
 const DefaultCheckpointInterval = time.Minute
 
 const (
-	// momentBytes is how much is encoded at one moment: it holds the loop up by a
-	// few milliseconds.
-	momentBytes = 8 << 20
+	// sliceBytes is how much of a group is written at once, between two steps, or
+	// what takes as long: some 2 ms.
+	sliceBytes = 1 << 20
+	// lastBytes is the same once nobody waits for the loop any more.
+	lastBytes = 8 << 20
+	// leastGroup is what a group costs beside its entities.
+	leastGroup = 4 << 10
 	// queuedBytes is how much may wait for the disk: behind a slow one nothing is
 	// encoded, and the cycle takes longer.
 	queuedBytes = 64 << 20
@@ -40,19 +45,23 @@ const (
 )
 
 // saving is the loop's side of checkpoints. A cycle notes what was admitted,
-// then takes the groups of keys one after the other, each at a moment when the
-// state is exactly what some batch has made of it: behind its last record and
-// before the next one's first. Encoding happens beside the flight that commits
-// the batch; only when that has landed does anything go to the disk, so a
-// checkpoint never holds what was not committed. Nothing waits for the disk.
+// then takes the groups of keys one after the other, each as it is at a moment
+// when the state is exactly what some batch has made of it: behind its last record
+// and before the next one's first. Encoding happens beside the flight that
+// commits the batch, and what takes long goes on between the steps that follow;
+// only when the batch has landed does anything go to the disk, so a checkpoint
+// never holds what was not committed. Nothing waits for the disk.
 type saving struct {
 	saver  *saver  // nil: no checkpoints
 	copier *copier // nil: no copies
 	began  time.Time
 	cycle  *cycle
-	number int    // of cycles begun
-	last   uint64 // the batch that the last whole cycle began at
-	near   bool   // retention comes near what the oldest checkpoint needs
+	ready  []piece // encoded, in order; their batches may not be committed yet
+	number int     // of cycles begun
+	last   uint64  // the batch that the last whole cycle began at
+	near   bool    // retention comes near what the oldest checkpoint needs
+	slice  int     // sliceBytes, but in tests
+	room   int     // for the next group: growing a buffer of megabytes would hold the loop up
 }
 
 // cycle is one cycle under way.
@@ -60,40 +69,36 @@ type cycle struct {
 	number int
 	batch  uint64 // when it began
 	begin  map[sources.PartitionID]reach
-	next   int // the group to take next
+	next   int    // the group to take next
+	group  *piece // the one that is being encoded; nil: none
 	cuts   [][][]int64
 	ended  bool
 }
 
 // moment takes what is due of the state, which is as after a batch, whose
-// positions are cut. What it gives must not be kept unless that batch is
-// committed.
-func (r *Runner) moment(batch uint64, cut func(sources.PartitionID) int64) (pieces []piece) {
+// positions are cut. What it takes is not kept unless that batch is committed.
+func (r *Runner) moment(batch uint64, cut func(sources.PartitionID) int64) {
 	s := &r.saving
-	defer func(began time.Time) {
-		if len(pieces) > 0 {
-			r.metrics.stage("moment", began)
-		}
-	}(time.Now())
 	if s.saver == nil || !s.saver.ready() {
-		return nil
+		return
 	}
 	if s.cycle != nil && s.saver.failed(s.cycle.number) {
 		r.giveUp()
 	}
 	if s.cycle == nil {
-		if batch == s.last || time.Since(s.began) < r.Checkpoints.Interval {
-			return nil
+		if batch != s.last && time.Since(s.began) >= r.Checkpoints.Interval {
+			r.beginCycle(batch, cut)
 		}
-		return r.beginCycle(batch, cut)
+		return
 	}
 	due := int(float64(checkpoint.Groups) * float64(time.Since(s.began)) / (spread * float64(r.Checkpoints.Interval)))
-	return r.takeGroups(min(due, checkpoint.Groups), momentBytes, batch, cut)
+	r.takeGroups(min(due, checkpoint.Groups), s.slice, batch, cut)
 }
 
 // beginCycle notes what was admitted.
-func (r *Runner) beginCycle(batch uint64, cut func(sources.PartitionID) int64) []piece {
+func (r *Runner) beginCycle(batch uint64, cut func(sources.PartitionID) int64) {
 	s := &r.saving
+	defer r.metrics.stage("moment", time.Now())
 	s.number++
 	s.began = time.Now()
 	s.cycle = &cycle{number: s.number, batch: batch, begin: map[sources.PartitionID]reach{}, cuts: make([][][]int64, checkpoint.Groups)}
@@ -101,24 +106,57 @@ func (r *Runner) beginCycle(batch uint64, cut func(sources.PartitionID) int64) [
 		s.cycle.begin[id] = reach{next: cut(id), at: p.at}
 	}
 	head := checkpoint.Head{Namespace: r.spec.Namespace, Group: r.Group, Cluster: r.own.cluster, Owner: r.own.owner}
-	return []piece{{cycle: s.number, head: &head, bytes: r.engine.BeginSnapshot(s.saver.buffer())}}
+	s.ready = append(s.ready, piece{cycle: s.number, batch: batch, head: &head, admission: r.engine.BeginSnapshot()})
 }
 
-// takeGroups encodes the groups up to due, at least one of them and not many
-// more than most bytes, and with the last one ends the cycle.
-func (r *Runner) takeGroups(due, most int, batch uint64, cut func(sources.PartitionID) int64) (pieces []piece) {
-	c := r.saving.cycle
-	for size := 0; c.next < due && (size == 0 || size < most); c.next++ {
-		b := r.engine.AppendGroup(r.saving.saver.buffer(), c.next)
-		size += len(b)
+// takeGroups encodes the groups up to due, about most bytes of them at once, and
+// behind the last one ends the cycle. One that is larger is of this moment too;
+// saveMore goes on with it.
+func (r *Runner) takeGroups(due, most int, batch uint64, cut func(sources.PartitionID) int64) {
+	c, s := r.saving.cycle, &r.saving
+	most = r.encode(most)
+	for began := time.Now(); c.group == nil && c.next < due && most > 0; began = time.Now() {
+		r.engine.BeginGroup(c.next)
 		c.cuts[c.next] = r.cutsNow(cut)
-		pieces = append(pieces, piece{cycle: c.number, group: c.next, bytes: b})
+		c.group = &piece{cycle: c.number, batch: batch, group: c.next, bytes: slices.Grow(s.saver.buffer(), s.room)}
+		c.next++
+		most = r.encode(most)
+		r.metrics.stage("moment", began)
 	}
-	if c.next == checkpoint.Groups && !c.ended {
+	if c.group == nil && c.next == checkpoint.Groups && !c.ended {
 		c.ended = true
-		pieces = append(pieces, piece{cycle: c.number, bytes: r.engine.EndSnapshot(r.saving.saver.buffer()), manifest: r.manifest(batch, cut)})
+		s.ready = append(s.ready, piece{cycle: c.number, batch: batch, bytes: r.engine.EndSnapshot(s.saver.buffer()), manifest: r.manifest(batch, cut)})
 	}
-	return pieces
+}
+
+// encode goes on with the group that is being encoded, by about so many bytes. It
+// says how many are left.
+func (r *Runner) encode(most int) (left int) {
+	c := r.saving.cycle
+	if c.group == nil {
+		return most
+	}
+	n, more := len(c.group.bytes), false
+	if c.group.bytes, more = r.engine.AppendSome(c.group.bytes, most); more {
+		return 0
+	}
+	r.saving.ready = append(r.saving.ready, *c.group)
+	r.saving.room = max(r.saving.room, len(c.group.bytes)*9/8)
+	n = len(c.group.bytes) - n
+	c.group = nil
+	return most - n - leastGroup
+}
+
+// encoding reports whether a group is being encoded.
+func (s *saving) encoding() bool { return s.cycle != nil && s.cycle.group != nil }
+
+// saveMore goes on with the group that is being encoded, between two steps.
+func (r *Runner) saveMore() {
+	if r.saving.encoding() {
+		defer r.metrics.stage("moment", time.Now())
+		r.encode(r.saving.slice)
+		r.handOver()
+	}
 }
 
 // cutsNow are the positions by source and partition.
@@ -150,13 +188,16 @@ func (r *Runner) manifest(batch uint64, cut func(sources.PartitionID) int64) *ch
 	return m
 }
 
-// landedMoment hands over what was taken at a batch that is committed now.
-func (r *Runner) landedMoment(pieces []piece) {
-	for _, p := range pieces {
-		r.saving.saver.put(p)
+// handOver gives the saver what is encoded and of batches that are committed.
+func (r *Runner) handOver() {
+	s := &r.saving
+	for len(s.ready) > 0 && s.ready[0].batch <= r.own.safeBatch {
+		p := s.ready[0]
+		s.ready = slices.Delete(s.ready, 0, 1)
+		s.saver.put(p)
 		if p.manifest != nil {
-			r.saving.last = r.saving.cycle.batch
-			r.saving.cycle = nil
+			s.last = s.cycle.batch
+			s.cycle = nil
 		}
 	}
 }
@@ -170,7 +211,8 @@ func (r *Runner) quietMoment() {
 	if r.saving.saver == nil || r.flight != nil || r.inHand() > 0 || r.own == nil || r.own.rebuilding || !r.own.committed {
 		return
 	}
-	r.landedMoment(r.moment(r.own.batch, r.committedNow))
+	r.moment(r.own.batch, r.committedNow)
+	r.handOver()
 }
 
 // giveUp ends a cycle that will not become whole.
@@ -183,7 +225,7 @@ func (r *Runner) giveUp() {
 		r.engine.EndSnapshot(nil)
 	}
 	s.saver.put(piece{cycle: s.cycle.number, abandoned: true})
-	s.cycle = nil
+	s.cycle, s.ready = nil, nil
 }
 
 // startSaving starts the goroutine that writes.
@@ -213,11 +255,11 @@ func (r *Runner) saveLast(work context.Context, clean bool) {
 	deadline := ctx.Done()
 	r.giveUp()
 	if clean && r.own != nil && !r.own.rebuilding && r.inHand() == 0 && r.own.committed && s.last != r.own.batch {
-		for _, p := range r.beginCycle(r.own.batch, r.committedNow) {
-			s.saver.put(p)
-		}
+		r.beginCycle(r.own.batch, r.committedNow)
+		r.handOver()
 		for s.cycle != nil && s.saver.wait(deadline) && !s.saver.failed(s.cycle.number) {
-			r.landedMoment(r.takeGroups(checkpoint.Groups, momentBytes, r.own.batch, r.committedNow))
+			r.takeGroups(checkpoint.Groups, lastBytes, r.own.batch, r.committedNow)
+			r.handOver()
 		}
 		r.giveUp()
 	}

@@ -33,6 +33,7 @@ type world struct {
 	logs    *syncBuffer
 	metrics *prometheus.Registry
 	perPoll int // of runFrom: records of one partition in one poll; 0: all
+	slice   int // of runFrom: how much of a group is written between two steps; 0: as it is
 }
 
 type syncBuffer struct {

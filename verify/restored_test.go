@@ -46,6 +46,15 @@ type snapshot struct {
 	groups               [features.NumGroups][]byte
 	cuts                 [features.NumGroups]features.Cuts
 	first, last, reached features.Cuts
+	writing              int
+	open                 bool // a group is being written
+}
+
+// finish writes the group that is being written to its end.
+func (s *snapshot) finish(e *features.Engine) {
+	for s.open {
+		s.groups[s.writing], s.open = e.AppendSome(s.groups[s.writing], 1<<20)
+	}
 }
 
 // follow writes what is due behind step i, and loses the engine where it is
@@ -55,14 +64,20 @@ func (d *duel) follow(s *snapshot, h history, i int) error {
 	s.seen = append(s.seen, h.steps[i])
 	s.reached = reach(s.reached, record)
 	if i == s.begin {
-		s.admission, s.first = d.engine.BeginSnapshot(nil), copyOf(s.reached)
+		s.admission, s.first = d.engine.BeginSnapshot().Append(nil), copyOf(s.reached)
 	}
 	for g := range s.groups {
 		if i == s.step(g) {
-			s.groups[g], s.cuts[g] = d.engine.AppendGroup(nil, g), copyOf(s.reached)
+			s.finish(d.engine)
+			d.engine.BeginGroup(g)
+			s.writing, s.open, s.cuts[g] = g, true, copyOf(s.reached)
 		}
 	}
+	if s.open { // the last of them is written while the next steps are made
+		s.groups[s.writing], s.open = d.engine.AppendSome(s.groups[s.writing], 1+i%600)
+	}
 	if i == s.end {
+		s.finish(d.engine)
 		s.refused, s.last = d.engine.EndSnapshot(nil), copyOf(s.reached)
 	}
 	if i != s.at {
@@ -154,7 +169,7 @@ func (s *snapshot) fromStart(d *duel, source int) bool {
 func reborn(plan *features.Plan, e *features.Engine, o features.Options) (*features.Engine, error) {
 	other := features.NewEngine(plan, o)
 	r := features.NewRestore(other, plan.LogIDs())
-	admission := e.BeginSnapshot(nil)
+	admission := e.BeginSnapshot().Append(nil)
 	for i := range features.NumGroups {
 		g, err := r.Check(i, e.AppendGroup(nil, i))
 		if err != nil {
