@@ -62,15 +62,22 @@ type plan struct {
 	enum   []string // sorted
 }
 
-// node is one level of the declared paths: what lies under one name.
+// node is one level of the declared paths: what lies under one name. Records
+// repeat their order, so the name that comes next is most often the one that
+// came next in the record before.
 type node struct {
 	name     string
+	written  string // the name in quotes with its colon, as most records have it; "" where it would be escaped
 	seen     uint64 // the last record that named it
 	plans    []*plan
-	children []*node
-	sorted   []*node // children by name
-	next     int     // where the next name is expected: records repeat their order
-	place    int
+	children []*node // as declared
+	table    []*node // children by hash of the name; a power of two
+	same     *node   // the next of the same hash
+
+	last  *node // the child that was read last; nil: none yet
+	next  *node // the child that is expected
+	first *node // the child that the record before began with
+	then  *node // the sibling that came behind it in the record before
 }
 
 // NewDecoder compiles the decoder of a source's declared fields.
@@ -103,6 +110,7 @@ func NewDecoder(src *spec.Source) *Decoder {
 		d.byName[joined] = append(d.byName[joined], p)
 		d.byField[p.Index] = p
 	}
+	d.root.index()
 	for i := range d.fields {
 		p := &d.fields[i]
 		if _, taken := d.byName[p.Name]; !taken {
@@ -127,32 +135,64 @@ func newPlan(f *spec.Field) plan {
 
 // child finds or makes the node of a name. It is used while compiling only.
 func (n *node) child(name string) *node {
-	at, found := slices.BinarySearchFunc(n.sorted, name, byName)
-	if found {
-		return n.sorted[at]
+	for _, c := range n.children {
+		if c.name == name {
+			return c
+		}
 	}
-	c := &node{name: name, place: len(n.children)}
+	c := &node{name: name}
+	if plainBytes([]byte(name)) == len(name) {
+		c.written = `"` + name + `":`
+	}
+	if len(n.children) == 0 {
+		n.first = c
+	} else {
+		n.children[len(n.children)-1].then = c
+	}
 	n.children = append(n.children, c)
-	n.sorted = slices.Insert(n.sorted, at, c)
 	return c
 }
 
-func byName(n *node, name string) int { return strings.Compare(n.name, name) }
+// index makes the tables of the names under a node, once all are there.
+func (n *node) index() {
+	size := 1
+	for size < 4*len(n.children) {
+		size *= 2
+	}
+	n.table = make([]*node, size)
+	for _, c := range n.children {
+		at := &n.table[hashOf(c.name)&uint(size-1)]
+		c.same, *at = *at, c
+		c.index()
+	}
+}
+
+// hashOf tells names apart that differ in their length or at their ends, as most
+// of one record do.
+func hashOf(name string) uint {
+	if name == "" {
+		return 0
+	}
+	return uint(len(name))*7 + uint(name[0])*5 + uint(name[len(name)-1])*3
+}
 
 // find is the child of a name in a record, nil where nothing under it is
-// declared. A binary search beats a map here: most names that are not in their
-// place are not declared at all, and differ in the first bytes.
+// declared.
 func (n *node) find(name []byte) *node {
-	if n.next < len(n.children) && n.children[n.next].name == string(name) {
-		n.next++
-		return n.children[n.next-1]
+	c := n.table[hashOf(alias(name))&uint(len(n.table)-1)]
+	for c != nil && c.name != string(name) {
+		c = c.same
 	}
-	at, found := slices.BinarySearchFunc(n.sorted, alias(name), byName)
-	if !found {
+	if c == nil {
 		return nil
 	}
-	n.next = n.sorted[at].place + 1
-	return n.sorted[at]
+	if n.last == nil {
+		n.first = c
+	} else {
+		n.last.then = c
+	}
+	n.last, n.next = c, c.then
+	return c
 }
 
 // UnknownEnum counts, by spec.Field.Index, the values outside a field's enum

@@ -1,6 +1,8 @@
 package event
 
 import (
+	"encoding/binary"
+	"math/bits"
 	"strings"
 	"unicode/utf8"
 )
@@ -34,7 +36,7 @@ func (d *Decoder) object(n *node, depth int) bool {
 		return d.fail(d.pos, "nested too deeply")
 	}
 	if n != nil {
-		n.next = 0
+		n.last, n.next = nil, n.first
 	}
 	d.pos++
 	d.space()
@@ -43,17 +45,10 @@ func (d *Decoder) object(n *node, depth int) bool {
 		return true
 	}
 	for {
-		if d.peek() != '"' {
-			return d.fail(d.pos, "want a name in double quotes")
-		}
 		at := d.pos
-		name, ok := d.str(n != nil)
+		child, ok := d.name(n)
 		if !ok {
 			return false
-		}
-		var child *node
-		if n != nil {
-			child = n.find(name)
 		}
 		if child != nil {
 			if child.seen == d.record {
@@ -62,11 +57,6 @@ func (d *Decoder) object(n *node, depth int) bool {
 			}
 			child.seen = d.record
 		}
-		d.space()
-		if d.peek() != ':' {
-			return d.fail(d.pos, "want a colon")
-		}
-		d.pos++
 		d.space()
 		if child != nil {
 			ok = d.declared(child, depth)
@@ -88,6 +78,33 @@ func (d *Decoder) object(n *node, depth int) bool {
 			return d.fail(d.pos, "want a comma or the end of the object")
 		}
 	}
+}
+
+// name reads a name and its colon. It gives the node of a name that is declared
+// under n.
+func (d *Decoder) name(n *node) (child *node, ok bool) {
+	if n != nil && n.next != nil && n.next.written != "" && strings.HasPrefix(alias(d.raw[d.pos:]), n.next.written) {
+		child = n.next
+		d.pos += len(child.written)
+		n.last, n.next = child, child.then
+		return child, true
+	}
+	if d.peek() != '"' {
+		return nil, d.fail(d.pos, "want a name in double quotes")
+	}
+	name, ok := d.str(n != nil)
+	if !ok {
+		return nil, false
+	}
+	if n != nil {
+		child = n.find(name)
+	}
+	d.space()
+	if d.peek() != ':' {
+		return nil, d.fail(d.pos, "want a colon")
+	}
+	d.pos++
+	return child, true
 }
 
 // field is the name of a field at or under n, for messages.
@@ -233,6 +250,12 @@ func (d *Decoder) literal(word string) bool {
 
 // space passes white space by.
 func (d *Decoder) space() {
+	if d.pos < len(d.raw) && d.raw[d.pos] <= ' ' {
+		d.spaces()
+	}
+}
+
+func (d *Decoder) spaces() {
 	for d.pos < len(d.raw) {
 		switch d.raw[d.pos] {
 		case ' ', '\t', '\n', '\r':
@@ -256,27 +279,45 @@ func (d *Decoder) peek() byte {
 // may be nil.
 func (d *Decoder) str(want bool) ([]byte, bool) {
 	raw, open := d.raw, d.pos
-	i := open + 1
 	ascii := true
-	for ; i < len(raw); i++ {
-		c := raw[i]
-		if c == '"' {
+	for i := open + 1; ; i++ {
+		if i += plainBytes(raw[i:]); i == len(raw) {
+			return nil, d.fail(open, "a string without an end")
+		}
+		switch c := raw[i]; {
+		case c == '"':
 			s := raw[open+1 : i]
 			if !ascii && !utf8.Valid(s) {
 				return nil, d.fail(open, "a string is not valid UTF-8")
 			}
 			d.pos = i + 1
 			return s, true
-		}
-		if c == '\\' {
+		case c == '\\':
 			return d.escaped(open, want)
-		}
-		if c < ' ' {
+		case c < ' ':
 			return nil, d.fail(i, "a control character in a string")
-		}
-		if c >= utf8.RuneSelf {
+		default:
 			ascii = false
 		}
 	}
-	return nil, d.fail(open, "a string without an end")
+}
+
+// plainBytes is how many bytes at the start of b are ASCII that a string holds as
+// it is, eight at a time: a quote, a backslash, what is below a space and what is
+// not ASCII each leave the upper bit of their byte. A borrow may leave it in bytes
+// above the first one that is meant, never below.
+func plainBytes(b []byte) (n int) {
+	const ones, highs = 0x0101010101010101, 0x8080808080808080
+	for ; n+8 <= len(b); n += 8 {
+		w := binary.LittleEndian.Uint64(b[n:])
+		quotes, slashes := w^ones*'"', w^ones*'\\'
+		found := ((quotes-ones)&^quotes | (slashes-ones)&^slashes | (w-ones*' ')&^w | w) & highs
+		if found != 0 {
+			return n + bits.TrailingZeros64(found)>>3
+		}
+	}
+	for n < len(b) && b[n] >= ' ' && b[n] < utf8.RuneSelf && b[n] != '"' && b[n] != '\\' {
+		n++
+	}
+	return n
 }
