@@ -8,14 +8,20 @@ import (
 // depends on its neighbours, and what it does to the most frequent value on how
 // often the others occur.
 
+// hasMore reports whether a window keeps such parts, or records.
+func (k *cursorPlan) hasMore() bool { return len(k.beside)+len(k.divided) > 0 }
+
 // joinAll puts row i into such parts of a sliding window, which ends before row
 // head.
 func (l *entityLog) joinAll(k *cursorPlan, w []uint64, i, head int) {
-	if len(k.beside) == 0 {
+	if !k.hasMore() {
 		return
 	}
 	rows := l.plan.upTo(l.rows.All(w[atRows:]), head)
 	row := l.plan.row(rows, i)
+	for _, x := range k.divided {
+		l.divide(x, w, row, false)
+	}
 	for _, p := range k.beside {
 		switch {
 		case !l.plan.has(row, p.bit):
@@ -46,6 +52,20 @@ func (l *entityLog) joinGaps(p *partPlan, w, rows []uint64, i, tail int, base ui
 		prev = base
 	}
 	aggregate.AddGap(words, prev, t, l.nextWith(p.bit, rows, i))
+}
+
+// leaveBeside takes row i, the oldest of a window that ends with the last of rows,
+// out of its parts and records.
+func (l *entityLog) leaveBeside(k *cursorPlan, rows []uint64, i int, w []uint64) {
+	row := l.plan.row(rows, i)
+	for _, p := range k.beside {
+		if l.plan.has(row, p.bit) {
+			l.leave(p, rows, i, w)
+		}
+	}
+	for _, x := range k.divided {
+		l.divide(x, w, row, true)
+	}
 }
 
 // leave takes row i, the oldest with the part's bit, out of the part.

@@ -10,9 +10,11 @@ import (
 )
 
 // A feature with `by` has a value for each of the categories with the most
-// events, and one for all the others (S25). It is scanned: its window is walked
-// once to rank the categories and once more for each value that is shown. Over a
-// life, the log keeps the life's events for it, up to the event budget.
+// events, and one for all the others (S25). Over a window by time, what can be
+// taken back is kept by category (divided.go). Everything else is scanned: the
+// window is walked once to rank the categories and once more for each value that
+// is shown. Over a life, the log keeps the life's events for it, up to the event
+// budget.
 
 // byPlan is how a cell is divided.
 type byPlan struct {
@@ -41,7 +43,11 @@ func (p *pick) takes(l *logPlan, row []uint64) bool {
 	if p == nil {
 		return true
 	}
-	word := l.word(row, p.lane)
+	return p.takesWord(l.word(row, p.lane))
+}
+
+// takesWord reports whether it takes the rows of a category.
+func (p *pick) takesWord(word uint64) bool {
 	return slices.ContainsFunc(p.words, func(c category) bool { return c.word == word }) != p.others
 }
 
@@ -60,83 +66,109 @@ func (e *Engine) readBy(g *cellGroup, m *moment, f frame, row Status) {
 }
 
 func (e *Engine) readByOf(k *cursorPlan, cells []cellOut, m *moment, rows []uint64, f frame, row Status) {
-	l, c, status := m.log, cut{}, row
+	l, d := m.log, division{rows: rows, f: f, status: row}
 	if k.last > 0 {
 		var since int64
 		var full bool
-		c, since, full = l.cutLast(k, rows, m.t)
-		status = first(row, l.knownLast(e, k, m.state, since, full))
+		d.cut, since, full = l.cutLast(k, rows, m.t)
+		d.status = first(row, l.knownLast(e, k, m.state, since, full))
 	} else {
-		c = l.cutAt(k, m.state, rows, m.t)
-		status = first(row, first(m.complete(k, 0), e.warming(k, m, 0)))
+		d.cut = l.cutAt(k, m.state, rows, m.t)
+		d.status = first(row, first(m.complete(k, 0), e.warming(k, m, 0)))
 	}
-	e.countDoubts(k.view, status, len(cells))
+	e.countDoubts(k.view, d.status, len(cells))
+	turned, ok := l.turnOf(k, m, d.cut)
 	for i := range cells {
-		e.readCategories(&cells[i], m, rows, c, f, status)
+		d.cellOut = &cells[i]
+		if !ok {
+			e.readCategories(&d, m)
+			continue
+		}
+		x := d.cell.divided
+		l.beginRecords(x, m.state, &turned)
+		l.turn(x, m.state, &turned, false)
+		d.records = l.recordsOf(x, m.state)
+		e.readCategories(&d, m)
+		l.turn(x, m.state, &turned, true)
 	}
 }
 
+// division is a column that is divided by category, while it is evaluated.
+type division struct {
+	*cellOut
+	rows    []uint64
+	cut     cut
+	records []uint64 // nil: the rows are scanned
+	f       frame
+	status  Status
+}
+
 // readCategories evaluates one column that is divided by category.
-func (e *Engine) readCategories(x *cellOut, m *moment, rows []uint64, c cut, f frame, status Status) {
-	all := e.rank(x, m.log.plan, rows, c)
-	m.log.steps += int64(c.to - c.from)
-	top := all[:min(len(all), x.by.top)]
-	of := func(words []category, others bool) (event.Value, Status) {
-		e.pick = &pick{x.by.lane, words, others}
-		e.scan(m.log, x.cursor, m.state, rows, c)
-		e.finish(x, m, e.scratch, f, status)
-		e.pick = nil
-		return f.values[x.out], f.statuses[x.out]
-	}
+func (e *Engine) readCategories(d *division, m *moment) {
+	x, out := d.cellOut, d.out
+	top, all := e.rank(d, m.log)
 	if x.category != "" {
-		f.values[x.out], f.statuses[x.out] = e.oneCategory(x, all, top, of)
+		d.f.values[out], d.f.statuses[out] = e.oneCategory(d, m, top, all)
 		return
 	}
-	if len(all) == 0 {
-		f.values[x.out], f.statuses[x.out] = event.Value{}, first(status, Default)
+	if all == 0 {
+		d.f.values[out], d.f.statuses[out] = event.Value{}, first(d.status, Default)
 		if x.agg.ZeroWhenEmpty {
-			f.values[x.out], f.statuses[x.out] = event.OfMap(nil), status
+			d.f.values[out], d.f.statuses[out] = event.OfMap(nil), d.status
 		}
 		return
 	}
-	entries := make([]event.Entry, 0, len(top)+1)
-	shown := status
-	put := func(key string, v event.Value, s Status) {
+	start, shown := len(e.lists.entries), d.status
+	for i := 0; i <= len(top) && i < all; i++ {
+		key, of, others := Other, top, true
+		if i < len(top) {
+			key, of, others = shownAs(top[i].text), top[i:i+1], false
+		}
+		v, s := e.ofCategories(d, m, of, others)
 		if s != Default {
 			shown = first(shown, s)
 		}
-		entries = append(entries, event.Entry{Key: key, Value: v})
+		e.lists.entries = append(e.lists.entries, event.Entry{Key: key, Value: v})
 	}
-	for i := range top {
-		v, s := of(top[i:i+1], false)
-		put(shownAs(top[i].text), v, s)
+	n := len(e.lists.entries)
+	d.f.values[out], d.f.statuses[out] = event.OfMap(e.lists.entries[start:n:n]), shown
+}
+
+// ofCategories evaluates a column over some categories, or over all others.
+func (e *Engine) ofCategories(d *division, m *moment, of []category, others bool) (event.Value, Status) {
+	picked := pick{d.by.lane, of, others}
+	if d.records == nil {
+		e.picked = picked
+		e.pick = &e.picked
+		e.scan(m.log, d.cursor, m.state, d.rows, d.cut)
+	} else {
+		e.joinRecords(d, m, &picked)
 	}
-	if len(top) < len(all) {
-		v, s := of(top, true)
-		put(Other, v, s)
-	}
-	f.values[x.out], f.statuses[x.out] = event.OfMap(entries), shown
+	m.whole = true
+	e.finish(d.cellOut, m, e.scratch, d.f, d.status)
+	m.whole, e.pick = false, nil
+	return d.f.values[d.out], d.f.statuses[d.out]
 }
 
 // oneCategory is the value of the category that a column asks for, as the map
 // says it: one that is not in it is an empty window, unless there are others,
 // which it may be among.
-func (e *Engine) oneCategory(x *cellOut, all, top []category, of func([]category, bool) (event.Value, Status)) (event.Value, Status) {
-	if x.category == Other {
-		if len(top) < len(all) {
-			return of(top, true)
+func (e *Engine) oneCategory(d *division, m *moment, top []category, all int) (event.Value, Status) {
+	if d.category == Other {
+		if len(top) < all {
+			return e.ofCategories(d, m, top, true)
 		}
-		return of(nil, false)
+		return e.ofCategories(d, m, nil, false)
 	}
-	at := slices.IndexFunc(top, func(c category) bool { return shownAs(c.text) == x.category })
+	at := slices.IndexFunc(top, func(c category) bool { return shownAs(c.text) == d.category })
 	switch {
 	case at >= 0:
-		return of(top[at:at+1], false)
-	case len(top) < len(all):
-		_, s := of(nil, false)
-		return x.defawlt, first(s, Default)
+		return e.ofCategories(d, m, top[at:at+1], false)
+	case len(top) < all:
+		_, s := e.ofCategories(d, m, nil, false)
+		return d.defawlt, first(s, Default)
 	}
-	return of(nil, false)
+	return e.ofCategories(d, m, nil, false)
 }
 
 // shownAs is the name of a category in a map.
@@ -147,36 +179,68 @@ func shownAs(text string) string {
 	return text
 }
 
-// rank finds the categories of a window, those with the most events first, of
-// equally many the smaller. They live until the next call.
-func (e *Engine) rank(x *cellOut, l *logPlan, rows []uint64, c cut) []category {
-	all := e.categories[:0]
+// rank finds the categories of a window with the most events, those with more of
+// them first, of equally many the smaller, and how many categories there are. They
+// live until the next call.
+func (e *Engine) rank(d *division, l *entityLog) (top []category, all int) {
+	if d.records == nil {
+		return e.rankRows(d, l)
+	}
+	top = e.categories[:0]
+	width := d.cell.divided.width
+	for at := 0; at < len(d.records); at += width {
+		c := category{word: d.records[at], n: int(d.records[at+1])}
+		if len(top) == d.by.top && c.n < top[len(top)-1].n {
+			continue
+		}
+		c.text = categoryText(d.by.input.value(c.word, e.texts))
+		i, _ := slices.BinarySearchFunc(top, c, byRank)
+		if len(top) == d.by.top {
+			if i == len(top) {
+				continue
+			}
+			top = top[:len(top)-1]
+		}
+		top = slices.Insert(top, i, c)
+	}
+	e.categories = top
+	l.steps += int64(len(d.records) / width)
+	return top, len(d.records) / width
+}
+
+// rankRows is rank by the rows of a window.
+func (e *Engine) rankRows(d *division, log *entityLog) (top []category, n int) {
+	l, all := log.plan, e.categories[:0]
 	if e.byWord == nil {
 		e.byWord = map[uint64]int{}
 	}
 	clear(e.byWord)
-	for i := c.from; i < c.to; i++ {
-		row := l.row(rows, i)
-		if !l.has(row, x.cell.count.bit) {
+	for i := d.cut.from; i < d.cut.to; i++ {
+		row := l.row(d.rows, i)
+		if !l.has(row, d.cell.count.bit) {
 			continue
 		}
-		word := l.word(row, x.by.lane)
+		word := l.word(row, d.by.lane)
 		at, known := e.byWord[word]
 		if !known {
 			at = len(all)
 			e.byWord[word] = at
-			all = append(all, category{word: word, text: categoryText(x.by.input.value(word, e.texts))})
+			all = append(all, category{word: word, text: categoryText(d.by.input.value(word, e.texts))})
 		}
 		all[at].n++
 	}
-	slices.SortFunc(all, func(a, b category) int {
-		if a.n != b.n {
-			return b.n - a.n
-		}
-		return cmp.Compare(a.text, b.text)
-	})
+	log.steps += int64(d.cut.to - d.cut.from)
+	slices.SortFunc(all, byRank)
 	e.categories = all
-	return all
+	return all[:min(len(all), d.by.top)], len(all)
+}
+
+// byRank compares categories by rank.
+func byRank(a, b category) int {
+	if a.n != b.n {
+		return b.n - a.n
+	}
+	return cmp.Compare(a.text, b.text)
 }
 
 // categoryText is a category as a map's key.

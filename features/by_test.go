@@ -122,3 +122,19 @@ func TestS25ACategoryIsReadBesideItsMap(t *testing.T) {
 		}
 	}
 }
+
+// Sums by category follow the window, and are read without a look at its rows.
+func TestWarmCategoriesAllocateNothing(t *testing.T) {
+	head, _, _ := strings.Cut(plainSpec, "feature_views:")
+	warmAllocatesNothing(t, compile(t, head+`feature_views:
+  v:
+    version: 1
+    source: payments
+    entity: card
+    ttl: 31d
+    features:
+      spent: {aggregation: sum, field: amount, by: merchant, top: 3, windows: [24h, 7d]}
+      past:  {aggregation: mean, field: amount, by: merchant, top: 3, windows: [7d], exclude_current: true}
+      then:  {aggregation: count, by: device, top: 3, windows: [7d], delay: 1d}
+`))
+}

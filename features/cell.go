@@ -47,6 +47,9 @@ func (c *compiler) cell(f *spec.Feature) *cell {
 		c.divide(x, l)
 	}
 	c.parts(vp, x)
+	if x.by != nil && !x.cursor.scanned {
+		x.divided = l.divided(x.cursor, x)
+	}
 	if f.HasDefault {
 		x.defawlt = literal(f.Default, f.Item(), f.Scale)
 	}

@@ -120,7 +120,7 @@ func (l *logPlan) cursor(v *viewPlan, f *spec.Feature, agg *aggregate.Aggregatio
 		want.life = l.chain(v, want.gap)
 	}
 	want.stripped = l.retracts
-	want.scanned = want.by || want.last > 0 || (want.delay > 0 && want.life != nil)
+	want.scanned = want.by && !divisible(agg, n) || want.last > 0 || (want.delay > 0 && want.life != nil)
 	for _, p := range agg.Parts(n) {
 		want.scanned = want.scanned || want.delay > 0 && p == aggregate.Distinct
 	}
@@ -400,6 +400,9 @@ func (l *logPlan) finishState() int {
 	}
 	for _, k := range l.cursors {
 		l.takeCursor(k, take)
+		for _, x := range k.divided {
+			x.at, x.index = handle(cacheHandle), handle(cacheHandle)
+		}
 		for _, p := range k.parts {
 			if !k.scanned && p.runs(k) {
 				l.takePart(k, p, take)

@@ -41,16 +41,17 @@ type Engine struct {
 	voted    [2]uint64      // a mode or quantile
 	binned   []*binned      // what a scan collects for Buckets parts
 	met      *aggregate.Set // the values that it has met
-	lists    *[]event.Value // where the items of lists go: one of the two that follow
-	ofVector []event.Value
-	ofRow    []event.Value
+	lists    *items         // where the items of lists and maps go: one of the two that follow
+	ofVector items
+	ofRow    items
 	extreme  [2]uint64
 	best     [5]uint64
 	about    [1]uint64
 	oldest   [3]uint64
 	env      expr.Env
 
-	pick       *pick          // which rows a scan takes; nil: all
+	pick       *pick // which rows a scan takes; nil: all
+	picked     pick
 	byWord     map[uint64]int // what rank counts in
 	categories []category
 
@@ -60,6 +61,14 @@ type Engine struct {
 	counts  []viewCounts // by spec.View.Index
 	touched uint64       // keeps the loads of what is brought near
 }
+
+// items are what the lists and maps of a vector or row are made of.
+type items struct {
+	values  []event.Value
+	entries []event.Entry
+}
+
+func (x *items) reset() { x.values, x.entries = x.values[:0], x.entries[:0] }
 
 // Options of an engine.
 type Options struct {
@@ -216,7 +225,7 @@ func (e *Engine) Apply(ev *event.Event, out *Vector) {
 	}
 	c.prepared = false
 	e.ask(ev)
-	e.ofVector = e.ofVector[:0]
+	e.ofVector.reset()
 	e.lists = &e.ofVector
 	first := true
 	c.places = c.places[:0]

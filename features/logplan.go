@@ -90,6 +90,7 @@ const (
 	wordsHandle // words of a part, and how many they are
 	tilesHandle
 	histogramHandle
+	cacheHandle // what can be made of the rows again: no snapshot has it
 )
 
 // The first words of an entity's state.
@@ -152,6 +153,7 @@ type cursorPlan struct {
 	ops      []op         // what a row does to them
 	beside   []*partPlan  // those that are more than the sum of their rows
 	longest  []*tablePlan // the tables that forget what leaves this window
+	divided  []*dividedPlan
 	// Of a window with a delay: what it is the first to need of the events whose
 	// delay is over, and whether any of its parts is one of its events.
 	newests []*newestPlan
@@ -211,6 +213,9 @@ func (p *partPlan) size() int {
 // runs reports whether the part is kept in the state's words by adding and
 // removing. The others are asked of the log's structures.
 func (p *partPlan) runs(k *cursorPlan) bool {
+	if k.by {
+		return false // by category
+	}
 	switch p.part {
 	case aggregate.Newest, aggregate.Tail, aggregate.TailDistinct, aggregate.Run:
 		return false
@@ -352,6 +357,7 @@ type cell struct {
 	hasDef   bool
 	past     bool    // exclude_current, or is_new
 	by       *byPlan // nil: one value
+	divided  *dividedPlan
 }
 
 func floatOf(word uint64) float64 { return math.Float64frombits(word) }

@@ -260,7 +260,7 @@ func (p *plainReading) place(in *plainInput) {
 // isSpan reports whether a cursor is a sliding window that ends now and has a
 // running state.
 func (k *cursorPlan) isSpan() bool {
-	return k.length > 0 && k.delay == 0 && !k.scanned && k.life == nil
+	return k.length > 0 && k.delay == 0 && !k.scanned && k.life == nil && !k.by
 }
 
 // newestOf is when the newest of some rows was that entered a view; 0: none did.

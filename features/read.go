@@ -156,7 +156,7 @@ func (e *Engine) readBefore(sp *sourcePlan, l *entityLog, p *placed, ev *event.E
 			continue
 		}
 		for i := range r.groups {
-			if g := &r.groups[i]; !m.scans(g.cursor) {
+			if g := &r.groups[i]; !m.scans(g.cursor) && !g.cursor.by {
 				if g.cursor.walks {
 					e.stretch = m.running(g.cursor, m.life(g.cursor))
 				}

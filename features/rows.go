@@ -26,7 +26,7 @@ func (e *Engine) Read(view *spec.View, key string, t int64, out *Row) {
 
 // readRow fills a row, whose slices have room for the plan's width.
 func (e *Engine) readRow(p *rowPlan, m *moment, key string, out *Row) {
-	e.ofRow = e.ofRow[:0]
+	e.ofRow.reset()
 	e.lists = &e.ofRow
 	e.read(p.reading, m, frame{out.Values[:p.width], out.Statuses[:p.width]}, nil, nothingDone)
 	n := len(p.layout.Columns)

@@ -149,6 +149,7 @@ const (
 	rowsGrow    = 8
 	stacksGrow  = 2
 	bucketsGrow = 4
+	recordsGrow = 2
 )
 
 // besideBytes is what stands beside the log of an entity with so many events.
@@ -174,6 +175,13 @@ func (l *logPlan) besideBytes(z *sizing, events, values float64) float64 {
 	}
 	for _, x := range l.tables {
 		table(seen(x.keep))
+	}
+	for _, k := range l.cursors {
+		for _, x := range k.divided {
+			n := seen(k.length)
+			table(n)
+			bytes += z.grown(int(math.Ceil(n)), x.width, recordsGrow)
+		}
 	}
 	for range l.censuses {
 		table(seen(0))

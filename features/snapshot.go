@@ -175,6 +175,8 @@ func (l *entityLog) content(h handlePlan, w []uint64) (meta uint64, words []uint
 		return l.tiles.Content(x)
 	case histogramHandle:
 		return l.bins.Content(x)
+	case cacheHandle:
+		return 0, nil
 	default: // words, and how many they are
 		if x[0] == 0 {
 			return 0, nil

@@ -269,6 +269,8 @@ func (l *entityLog) fits(kind handleKind, b *blockPlan, meta uint64, words windo
 		return l.tiles.Check(meta, words)
 	case histogramHandle:
 		return l.bins.Check(meta, words)
+	case cacheHandle:
+		return false
 	}
 	n := words.Len()
 	return meta == uint64(n) && (b.size == 0 || n == b.size) && (!b.tail || tailFits(words))

@@ -117,6 +117,9 @@ func (l *logPlan) describeCursor(d description, k *cursorPlan) {
 		view = k.view.state
 	}
 	d.put("cursor", k.delay, k.length, life, k.last, k.gap, k.by, view, k.scanned, k.at, k.grid, k.list)
+	for _, x := range k.divided {
+		d.put("divided", x.bit, x.lane, x.width, x.at, x.index)
+	}
 	for _, p := range k.parts {
 		d.put("part", p.part, p.bit, p.unique, p.lane, p.number, p.half, p.limit, p.q, p.within, p.order, p.orders, p.tile, p.base, p.nth)
 		if !k.scanned && p.runs(k) {

@@ -95,10 +95,10 @@ func (l *logPlan) laySpans() {
 	}
 	slices.SortFunc(list, func(a, b *cursorPlan) int { return cmp.Compare(a.length, b.length) })
 	for s, k := range list {
-		if len(k.beside) > 0 {
+		if k.hasMore() {
 			l.beside = append(l.beside, k)
 		}
-		x := span{length: k.length, at: k.at, cursor: k, more: len(k.beside)+len(k.longest) > 0, ops: l.spanOps(k)}
+		x := span{length: k.length, at: k.at, cursor: k, more: k.hasMore() || len(k.longest) > 0, ops: l.spanOps(k)}
 		x.ints = !x.more
 		for i := range x.ops {
 			x.ints = x.ints && x.ops[i].kind != opOther
@@ -313,11 +313,7 @@ func (l *entityLog) leavePart(o *spanOp, row, w []uint64) {
 // before row head.
 func (l *entityLog) leaveMore(k *cursorPlan, rows []uint64, i, head int, w []uint64) {
 	row := l.plan.row(rows, i)
-	for _, p := range k.beside {
-		if l.plan.has(row, p.bit) {
-			l.leave(p, l.plan.upTo(rows, head), i, w)
-		}
-	}
+	l.leaveBeside(k, l.plan.upTo(rows, head), i, w)
 	if len(k.longest) > 0 {
 		l.forget(k, row, w)
 	}

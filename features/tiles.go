@@ -125,7 +125,7 @@ func (l *entityLog) departAll(rows, w []uint64) {
 				l.leavePart(o, row, w)
 			}
 		}
-		l.departBeside(x.cursor, rows, w)
+		l.leaveBeside(x.cursor, rows, 0, w)
 	}
 	for _, k := range l.plan.delayed {
 		switch tail, head := uint32(w[k.at]), w[k.at]>>32; {
@@ -133,18 +133,10 @@ func (l *entityLog) departAll(rows, w []uint64) {
 			w[k.at]--
 		case head > 0:
 			l.plan.remove(k, row, w)
-			l.departBeside(k, l.plan.upTo(rows, int(head)), w)
+			l.leaveBeside(k, l.plan.upTo(rows, int(head)), 0, w)
 		}
 		if w[k.at]>>32 > 0 {
 			w[k.at] -= 1 << 32
-		}
-	}
-}
-
-func (l *entityLog) departBeside(k *cursorPlan, rows, w []uint64) {
-	for _, p := range k.beside {
-		if l.plan.has(l.plan.row(rows, 0), p.bit) {
-			l.leave(p, rows, 0, w)
 		}
 	}
 }

@@ -52,12 +52,12 @@ func (m *moment) life(k *cursorPlan) int64 {
 // list makes the value of a list from a part that holds its items. The list
 // lives as long as the vector or row that it stands in.
 func (e *Engine) list(x *cell, part []uint64) event.Value {
-	items := *e.lists
+	items := e.lists.values
 	start := len(items)
 	for i := range aggregate.TailLen(part) {
 		items = append(items, x.input.value(aggregate.TailWord(part, i), e.texts))
 	}
-	*e.lists = items
+	e.lists.values = items
 	return event.OfList(items[start:len(items):len(items)])
 }
 

@@ -15,7 +15,7 @@ import (
 func (e *Engine) ReadWith(ev *event.Event, out *Vector) {
 	c, sp := &e.current, e.plan.sources[ev.Source]
 	counts := slices.Clone(e.counts) // they are of what was applied
-	e.ofVector = e.ofVector[:0]
+	e.ofVector.reset()
 	e.lists = &e.ofVector
 	e.identify(ev)
 	c.prepared = false

@@ -1,0 +1,191 @@
+package features
+
+import (
+	"github.com/freshet-dev/freshet/features/aggregate"
+	"github.com/freshet-dev/freshet/features/window"
+)
+
+// A feature with `by` over a window by time, all of whose parts can be taken
+// back, keeps them by category: a record for each category that has events in the
+// window. The records are begun when someone asks, from the rows of the window,
+// and follow it from then on; a snapshot does without them.
+
+// dividedPlan is the records of a cell: a block of them, each a word of the
+// category, how many events reach it, and the parts; and a table of where they
+// are.
+type dividedPlan struct {
+	bit, lane int
+	parts     []*partPlan
+	width     int
+	at, index int // handles
+}
+
+// recordParts is where the parts of a record begin.
+const recordParts = 2
+
+// divisible reports whether an aggregation's parts can be kept by category.
+func divisible(agg *aggregate.Aggregation, n aggregate.Number) bool {
+	for _, p := range agg.Parts(n) {
+		if !p.Retractable() || p.Beside() || p == aggregate.Distinct {
+			return false
+		}
+	}
+	return true
+}
+
+// divided are the records of a cell of a window, shared by those that keep the
+// same.
+func (l *logPlan) divided(k *cursorPlan, x *cell) *dividedPlan {
+	want := &dividedPlan{bit: x.count.bit, lane: x.by.lane, parts: x.parts, width: recordParts}
+	for _, p := range x.parts {
+		want.width += p.size()
+	}
+	k.divided = append(k.divided, want)
+	return want
+}
+
+// recordsOf are the records that an entity has; nil: they were not begun.
+func (l *entityLog) recordsOf(x *dividedPlan, w []uint64) []uint64 {
+	if w[x.at] == 0 {
+		return nil
+	}
+	return l.slab.Words(window.Ref(w[x.at]))[:w[x.at+1]]
+}
+
+// turn is how the records of a state become those of a moment: rows[tail:head]
+// are what they are of, rows[from:to] what the moment sees.
+type turn struct {
+	rows       []uint64 // all of the log
+	from, to   int
+	tail, head int
+}
+
+// turnOf reports whether records can answer for a window at a moment: it differs
+// from the state's by fewer rows than it holds.
+func (l *entityLog) turnOf(k *cursorPlan, m *moment, c cut) (turn, bool) {
+	if k.scanned || m.small || m.apart || m.lost || len(m.rows) == 0 {
+		return turn{}, false
+	}
+	t := turn{rows: l.rows.All(m.state[atRows:]), from: c.from, to: c.to, tail: k.tail(m.state)}
+	if t.head = l.plan.len(t.rows); k.delay > 0 {
+		t.head = k.head(m.state)
+	}
+	return t, max(t.tail-t.from, t.from-t.tail)+max(t.head-t.to, t.to-t.head) <= t.to-t.from
+}
+
+// turn turns records to a moment, or back.
+func (l *entityLog) turn(x *dividedPlan, w []uint64, t *turn, back bool) {
+	l.divideRows(x, w, t.rows, t.tail, t.from, !back)
+	l.divideRows(x, w, t.rows, t.from, t.tail, back)
+	l.divideRows(x, w, t.rows, t.to, t.head, !back)
+	l.divideRows(x, w, t.rows, t.head, t.to, back)
+}
+
+// beginRecords begins the records of a window, if they are not there.
+func (l *entityLog) beginRecords(x *dividedPlan, w []uint64, t *turn) {
+	if w[x.at] != 0 {
+		return
+	}
+	w[x.at], w[x.at+1] = uint64(l.slab.Alloc(x.width)), 0
+	l.divideRows(x, w, t.rows, t.tail, t.head, false)
+}
+
+// joinRecords makes the parts of some categories, in e.scratch.
+func (e *Engine) joinRecords(d *division, m *moment, of *pick) {
+	x, l := d.cell.divided, m.log
+	e.scratch[d.cell.count.at] = 0
+	for _, p := range x.parts {
+		clear(e.scratch[p.at : p.at+p.size()])
+	}
+	if !of.others {
+		for _, c := range of.words {
+			e.joinRecord(d, l.record(x, m.state, c.word))
+		}
+		return
+	}
+	for at := 0; at < len(d.records); at += x.width {
+		l.steps++
+		if r := d.records[at : at+x.width]; of.takesWord(r[0]) {
+			e.joinRecord(d, r)
+		}
+	}
+}
+
+// joinRecord puts a record into the parts in e.scratch.
+func (e *Engine) joinRecord(d *division, r []uint64) {
+	e.scratch[d.cell.count.at] += r[1]
+	from := recordParts
+	for _, p := range d.cell.divided.parts {
+		p.part.Merge(e.scratch[p.at:p.at+p.size()], r[from:from+p.size()])
+		from += p.size()
+	}
+}
+
+// divideRows puts rows into the records, or takes them out.
+func (l *entityLog) divideRows(x *dividedPlan, w, rows []uint64, from, to int, gone bool) {
+	for i := from; i < to; i++ {
+		l.divide(x, w, l.plan.row(rows, i), gone)
+	}
+	l.steps += int64(max(0, to-from))
+}
+
+// divide puts a row into the records, if there are any, or takes it out.
+func (l *entityLog) divide(x *dividedPlan, w, row []uint64, gone bool) {
+	if w[x.at] == 0 || !l.plan.has(row, x.bit) {
+		return
+	}
+	r := l.record(x, w, l.plan.word(row, x.lane))
+	if gone {
+		r[1]--
+	} else {
+		r[1]++
+	}
+	at := recordParts
+	for _, p := range x.parts {
+		if words := r[at : at+p.size()]; !l.plan.has(row, p.bit) {
+		} else if in := l.plan.input(row, p); gone {
+			p.part.Remove(words, in, p.number)
+		} else {
+			p.part.Add(words, in, p.number)
+		}
+		at += p.size()
+	}
+	if r[1] == 0 {
+		l.dropRecord(x, w, r)
+	}
+}
+
+// record is the record of a category, which is made if there is none.
+func (l *entityLog) record(x *dividedPlan, w []uint64, word uint64) []uint64 {
+	key := l.counting.hash.spread(word)
+	if n := int(l.tables.Get(w[x.index:], key)); n > 0 {
+		return l.recordsOf(x, w)[(n-1)*x.width : n*x.width]
+	}
+	used := int(w[x.at+1])
+	if block := l.slab.Words(window.Ref(w[x.at])); used+x.width > len(block) {
+		ref := l.slab.Alloc(used + x.width + used/recordsGrow)
+		copy(l.slab.Words(ref), block[:used])
+		l.slab.Free(window.Ref(w[x.at]))
+		w[x.at] = uint64(ref)
+	}
+	w[x.at+1] += uint64(x.width)
+	r := l.recordsOf(x, w)[used:]
+	clear(r)
+	r[0] = word
+	l.tables.Put(w[x.index:], key, window.Note(used/x.width+1))
+	return r
+}
+
+// dropRecord forgets a record: the last one takes its place.
+func (l *entityLog) dropRecord(x *dividedPlan, w, r []uint64) {
+	all := l.recordsOf(x, w)
+	last := all[len(all)-x.width:]
+	key := l.counting.hash.spread(r[0])
+	place := l.tables.Get(w[x.index:], key)
+	l.tables.Delete(w[x.index:], key)
+	if last[0] != r[0] {
+		copy(r, last)
+		l.tables.Put(w[x.index:], l.counting.hash.spread(r[0]), place)
+	}
+	w[x.at+1] -= uint64(x.width)
+}
