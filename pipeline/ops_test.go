@@ -161,7 +161,7 @@ func TestMetricsSayWhatHappened(t *testing.T) {
 			t.Errorf("no state of %v", labels)
 		}
 	}
-	for _, phase := range []string{"state", "commit"} {
+	for _, phase := range []string{"group", "store", "state", "commit"} {
 		if w.counter("freshet_takeover_duration_seconds", phase) <= 0 {
 			t.Errorf("the take-over's %s took no time", phase)
 		}

@@ -118,6 +118,7 @@ func newOwnership(assigned []sources.Assigned, numSources int) (o *ownership, fi
 // the state that it has as a standby, or rebuilds one from what is retained.
 func (r *Runner) takeOver(work context.Context, assigned []sources.Assigned) error {
 	own, first := newOwnership(assigned, len(r.spec.Sources))
+	r.metrics.recovery.given()
 	was := r.own
 	if was != nil && !was.following {
 		r.drop("the partitions were assigned anew")
@@ -129,7 +130,7 @@ func (r *Runner) takeOver(work context.Context, assigned []sources.Assigned) err
 	if err := r.drawOwner(work, own, first); err != nil {
 		return err
 	}
-	r.metrics.recovery.takes()
+	r.metrics.recovery.numbered()
 	if !warm {
 		r.forget()
 		if err := r.restore(work, own, assigned); err != nil {

@@ -137,6 +137,7 @@ func (r *Runner) Run(ctx context.Context) (err error) {
 	r.dog.progressed()
 	go r.dog.watch(watching, r.Config.Health)
 	r.startSaving()
+	r.metrics.recovery.waits()
 	err = r.loop(ctx, work)
 	r.remember(work, err)
 	if r.own != nil && !r.own.rebuilding {
@@ -227,6 +228,7 @@ func (r *Runner) drop(why string) {
 	}
 	r.forget()
 	r.metrics.lost()
+	r.metrics.recovery.waits()
 	r.Config.Health.phase(waiting, "waiting to become the owner of all partitions again")
 }
 

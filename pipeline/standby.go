@@ -16,6 +16,7 @@ import (
 
 // follow takes what a standby is told.
 func (r *Runner) follow(work context.Context, p sources.Poll) error {
+	r.metrics.recovery.stands()
 	if p.Standing != nil && r.own != nil && r.own.following && !r.heed(p.Standing) {
 		r.drop("the committed offsets went back behind what it has applied")
 	}

@@ -2,17 +2,43 @@ package main
 
 import (
 	"bytes"
+	"cmp"
+	"fmt"
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
-// recoveries are the times from the start of a process that follows a kill -9 to
-// its first commit, and what of each was the load of the state.
-type recoveries struct {
-	rest, state []time.Duration // rest: without the load
+// recoveryPhases are those that the process says itself, in their order. What is
+// left of a recovery is the start of the process, up to where it asks for its
+// partitions.
+var recoveryPhases = []string{"group", "store", "state", "commit"}
+
+// comeback is one recovery: from the start of a process that follows a kill -9 to
+// its first commit.
+type comeback struct {
+	all    time.Duration
+	phases map[string]time.Duration
+	said   string // by the process
 }
+
+// rest is without the load of the state.
+func (c comeback) rest() time.Duration { return c.all - c.phases["state"] }
+
+func (c comeback) String() string {
+	var b strings.Builder
+	start := c.all
+	for _, name := range recoveryPhases {
+		start -= c.phases[name]
+		fmt.Fprintf(&b, ", %s %d", name, c.phases[name].Milliseconds())
+	}
+	return fmt.Sprintf("%d ms: start %d%s", c.all.Milliseconds(), start.Milliseconds(), b.String())
+}
+
+// recoveries are all of a row.
+type recoveries []comeback
 
 // recovers waits until a process that began then commits, and notes how long
 // that took. The process itself says when: the end of a transaction that the one
@@ -35,33 +61,39 @@ func (t *trials) recovers(h *history, p *instance, began time.Time) error {
 			return err
 		}
 	}
-	all := time.Since(began)
-	state := time.Duration(p.metric(t.ctx, `freshet_takeover_duration_seconds{phase="state"}`) * float64(time.Second))
-	t.recovery.rest = append(t.recovery.rest, all-state)
-	t.recovery.state = append(t.recovery.state, state)
+	c := comeback{all: time.Since(began), phases: map[string]time.Duration{}, said: p.log.String()}
+	for _, name := range recoveryPhases {
+		c.phases[name] = time.Duration(p.metric(t.ctx, `freshet_takeover_duration_seconds{phase="`+name+`"}`) * float64(time.Second))
+	}
+	t.recovery = append(t.recovery, c)
 	return nil
 }
 
-func (r *recoveries) add(other recoveries) {
-	r.rest = append(r.rest, other.rest...)
-	r.state = append(r.state, other.state...)
-}
-
-// publish says how long it took, and how busy the machine was: where others wait
-// for the processor as well (reliability.md 6: above 10 %) it says little.
-func (r *recoveries) publish(counts map[string]int64) {
-	if len(r.rest) == 0 {
+// publish says how long it took, of the slowest what it waited for, and how busy
+// the machine was: where others wait for the processor as well (reliability.md 6:
+// above 10 %) it says little.
+func (t *trials) publishRecoveries() {
+	if len(t.recovery) == 0 {
 		return
 	}
-	for name, of := range map[string][]time.Duration{"first_commit": r.rest, "load": r.state} {
-		slices.Sort(of)
-		counts[name+"_p50_ms"] = of[len(of)/2].Milliseconds()
-		counts[name+"_p99_ms"] = of[(len(of)*99-1)/100].Milliseconds()
-		counts[name+"_max_ms"] = of[len(of)-1].Milliseconds()
+	all := t.recovery
+	for name, of := range map[string]func(comeback) time.Duration{"first_commit": comeback.rest, "load": func(c comeback) time.Duration { return c.phases["state"] }} {
+		slices.SortFunc(all, func(a, b comeback) int { return cmp.Compare(of(a), of(b)) })
+		t.counts[name+"_p50_ms"] = of(all[len(all)/2]).Milliseconds()
+		t.counts[name+"_p99_ms"] = of(all[(len(all)*99-1)/100]).Milliseconds()
+		t.counts[name+"_max_ms"] = of(all[len(all)-1]).Milliseconds()
 	}
-	counts["recoveries"] = int64(len(r.rest))
-	counts["cpu_pressure_percent"] = int64(pressure())
+	slices.SortFunc(all, func(a, b comeback) int { return cmp.Compare(b.rest(), a.rest()) })
+	t.say("first commits behind a kill, the slowest of %d: %v", len(all), all[:min(len(all), slowestTold)])
+	if all[0].rest() > time.Second {
+		t.say("the slowest of them said:\n%s", all[0].said)
+	}
+	t.counts["recoveries"] = int64(len(all))
+	t.counts["cpu_pressure_percent"] = int64(pressure())
 }
+
+// slowestTold is of how many recoveries the phases are told.
+const slowestTold = 3
 
 // pressure is for how much of the last minute something waited for a processor,
 // in percent; 0 where the system does not say.

@@ -59,7 +59,7 @@ func (t *trials) join(part *trials) {
 	defer t.mu.Unlock()
 	t.done += part.done
 	t.judged += part.judged
-	t.recovery.add(part.recovery)
+	t.recovery = append(t.recovery, part.recovery...)
 	t.failures = append(t.failures, part.failures...)
 	for name, n := range part.counts {
 		t.counts[name] += n
@@ -112,7 +112,7 @@ func (s *stage) runRow(ctx context.Context, r *row, before, n int, o options) *r
 	if ctx.Err() != nil {
 		t.done = t.judged
 	}
-	t.recovery.publish(t.counts)
+	t.publishRecoveries()
 	out := &result{Row: r.name, N: t.done, Failures: len(t.failures), Seed: seed, Seconds: float64(time.Since(began).Milliseconds()) / 1000,
 		Commit: s.commit, Form: o.form, When: began.UTC().Format(time.RFC3339), Counts: t.counts, What: t.failures[:min(len(t.failures), mostTold)]}
 	if t.done > 0 && len(t.failures) == 0 {
