@@ -72,7 +72,7 @@ func scorers(s *spec.Spec) ([]models.Scorer, error) {
 // openKafkaSource joins the group that reads all topics of the run.
 func openKafkaSource(ctx context.Context, p *plant) (sources.Consumer, error) {
 	c := kafka.Config{Client: p.kafka, Group: p.group(), InstanceID: p.settings.Kafka.InstanceID,
-		SessionTimeout: config.SessionTimeout, AcceptGap: p.settings.Kafka.AcceptGap, Observe: p.observe}
+		SessionTimeout: config.SessionTimeout, AcceptGap: p.settings.Kafka.AcceptGap, Memory: p.memory, Observe: p.observe}
 	if p.session != nil {
 		c.Transaction = p.session
 	}

@@ -55,6 +55,7 @@ type plant struct {
 	log     *slog.Logger
 	health  *pipeline.Health
 	session *sinkkafka.Session // shared by source and outputs; nil: at least once
+	memory  int64              // what the process may take in bytes; 0: any amount
 }
 
 // newPlant checks everything that can be checked without a server.
@@ -175,6 +176,7 @@ func (p *plant) build(ctx context.Context, registry prometheus.Registerer) (runn
 	if c.Scorers, err = scorers(p.spec); err != nil {
 		return nil, err
 	}
+	p.memory = p.limitMemory()
 	store, err := p.openStore(ctx)
 	if err != nil {
 		return nil, err
@@ -195,7 +197,7 @@ func (p *plant) build(ctx context.Context, registry prometheus.Registerer) (runn
 		return nil, err
 	}
 	p.tellDelivery()
-	if c.Limits.Memory = p.limitMemory(); c.Limits.Memory > 0 {
+	if c.Limits.Memory = p.memory; p.memory > 0 {
 		c.Limits.ReadAhead = min(pipeline.DefaultReadAhead, c.Limits.Memory/16)
 	}
 	c.Limits.StoreWait, c.Limits.WatchdogAfter = p.settings.OnlineStoreWait, p.settings.WatchdogAfter

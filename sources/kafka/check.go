@@ -36,7 +36,7 @@ func (c *Consumer) check(ctx context.Context) error {
 		return fmt.Errorf("look for the topics on kafka at %s: %w", c.config.Client.Where(), err)
 	}
 	found := cluster.Topics
-	c.cluster = cluster.Cluster
+	c.cluster, c.brokers = cluster.Cluster, len(cluster.Brokers)
 	for _, want := range c.config.Topics {
 		detail := found[want.Name]
 		if err := topicError(c.config.Client.Where(), want.Name, detail); err != nil {

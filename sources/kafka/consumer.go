@@ -35,10 +35,14 @@ const (
 	DefaultStandingCheck    = 150 * time.Millisecond
 )
 
-// Bounds of the client's memory.
+// Bounds of the client's memory. It holds one answer of each broker, unfolded, while
+// nobody polls: compressed text takes ten times what the answer did, and nearly
+// as much again for what is noted of each record.
 const (
-	fetchMaxBytes          = 16 << 20 // of one answer of one broker
+	fetchMaxBytes          = 16 << 20 // of one answer of one broker, as it came
 	fetchMaxPartitionBytes = 4 << 20  // of one partition in it
+	fetchMinBytesOf        = 1 << 20  // but an answer may always have so much
+	fetchesOfMemory        = 128      // the answers of all brokers together are so small a part of Config.Memory
 	maxDecompressBytes     = 64 << 20 // of one batch: a small one may unfold to anything
 )
 
@@ -66,6 +70,7 @@ type Config struct {
 	InstanceID string
 
 	MaxRecordBytes   int           // a longer value is cut, and the record is a dead letter
+	Memory           int64         // what the process may take in bytes; 0: any amount
 	SessionTimeout   time.Duration // a dead owner is replaced after it
 	Heartbeat        time.Duration // a clean hand-over takes about one
 	UnreachableAfter time.Duration // without any answer from Kafka, the process ends
@@ -120,8 +125,9 @@ func (c Config) withDefaults() Config {
 type Consumer struct {
 	config Config
 	topics map[string]*topic
-	// cluster is the id that the brokers give themselves.
+	// cluster is the id that the brokers give themselves, brokers how many there were.
 	cluster string
+	brokers int
 
 	heard atomic.Int64 // when a broker last answered, wall clock in ns
 
@@ -282,12 +288,20 @@ func (c *Consumer) reading() []kgo.Opt {
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(), // they move the position: a partition that ends in a marker is read to its end
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
-		kgo.FetchMaxBytes(fetchMaxBytes),
-		kgo.FetchMaxPartitionBytes(fetchMaxPartitionBytes),
+		kgo.FetchMaxBytes(c.fetchBytes()),
+		kgo.FetchMaxPartitionBytes(min(fetchMaxPartitionBytes, c.fetchBytes())),
 		kgo.FetchMaxWait(c.config.FetchMaxWait),
 		kgo.MaxDecompressBatchBytes(maxDecompressBytes),
 		kgo.WithHooks(hearing{&c.heard}),
 	}
+}
+
+// fetchBytes is how large an answer of one broker may be.
+func (c *Consumer) fetchBytes() int32 {
+	if c.config.Memory <= 0 {
+		return fetchMaxBytes
+	}
+	return int32(min(fetchMaxBytes, max(fetchMinBytesOf, c.config.Memory/fetchesOfMemory/int64(max(1, c.brokers)))))
 }
 
 // hearing notes that a broker has answered.
