@@ -77,7 +77,15 @@ func appendNumber(dst []byte, f float64) []byte {
 
 // appendTime appends ms since 1970 as a JSON string.
 func appendTime(dst []byte, ms int64) []byte {
-	dst = append(dst, '"')
-	dst = time.UnixMilli(ms).UTC().AppendFormat(dst, timeLayout)
-	return append(dst, '"')
+	return append(AppendTime(append(dst, '"'), ms), '"')
+}
+
+// AppendTime appends ms since 1970 as every time leaves: RFC 3339 in UTC, with
+// three digits and Z (S12). The layout without the digits is one that package
+// time writes without reading it first.
+func AppendTime(dst []byte, ms int64) []byte {
+	t := time.UnixMilli(ms).UTC()
+	dst = t.AppendFormat(dst, time.RFC3339)
+	milli := t.Nanosecond() / 1e6
+	return append(dst[:len(dst)-1], '.', byte('0'+milli/100), byte('0'+milli/10%10), byte('0'+milli%10), 'Z')
 }

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"math"
+	"math/rand/v2"
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/freshet-dev/freshet/config/spec"
 	"github.com/freshet-dev/freshet/features"
@@ -215,5 +217,18 @@ func BenchmarkAppend(b *testing.B) {
 	}
 	if !bytes.HasPrefix(dst, []byte("{")) {
 		b.Fatal("no record")
+	}
+}
+
+// S12: three digits and Z, whatever the time.
+func TestS12TimesLeaveWithMilliseconds(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	for _, ms := range []int64{0, -1, event.MinTime, event.MaxTime - 1, 951782399999, 1767607200007, 1767607200070} {
+		for range 1000 {
+			if got, want := string(AppendTime(nil, ms)), time.UnixMilli(ms).UTC().Format("2006-01-02T15:04:05.000Z"); got != want {
+				t.Fatalf("%d: got %s, want %s", ms, got, want)
+			}
+			ms = event.MinTime + rng.Int64N(event.MaxTime-event.MinTime)
+		}
 	}
 }

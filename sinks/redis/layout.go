@@ -8,7 +8,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/freshet-dev/freshet/config/spec"
 	"github.com/freshet-dev/freshet/features"
@@ -114,7 +113,7 @@ func appendValue(b []byte, v event.Value, scale int) []byte {
 	case event.Bool:
 		return strconv.AppendBool(b, v.Bool())
 	case event.Timestamp:
-		return time.UnixMilli(v.Int()).UTC().AppendFormat(b, "2006-01-02T15:04:05.000Z07:00")
+		return record.AppendTime(b, v.Int())
 	}
 	if v.Kind() == event.List || v.Kind() == event.Map {
 		return record.AppendJSON(b, v, scale)
