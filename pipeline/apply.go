@@ -211,6 +211,9 @@ func fill(dst []float64, columns []int, layout []features.Column, values []event
 // emit encodes the record of an applied event.
 func (o *output) emit(to *parcel, s *slot, v *features.Vector, p record.Place) {
 	src := o.sources[s.ev.Source]
+	if to.buf == nil { // not by doubling: a large step is followed by one like it
+		to.buf = make([]byte, 0, to.want)
+	}
 	r := ref{topic: src.src.Output.Topic, key: len(to.buf), slot: s, headers: o.headers.Of(src.band, s.trace)}
 	if src.key >= 0 && v.Keys[src.key] != "" {
 		to.buf = append(to.buf, src.privacy.Key(src.layout.Entities[src.key], v.Keys[src.key])...)

@@ -29,6 +29,7 @@ type parcel struct {
 	late    *record.DeadLetters // for what the output log refuses
 	now     int64               // wall clock of the step, ms
 	buf     []byte              // the records' bytes
+	want    int                 // how many they were the last time, where their memory was given back
 	refs    []ref
 	records []sinks.Record // of refs, once buf has stopped growing
 	dead    []sinks.Record
@@ -88,7 +89,7 @@ func (s *step) reset() {
 		s.in.arena = arena{}
 	}
 	if cap(s.out.buf) > spareBytes {
-		s.out.buf = nil
+		s.out.buf, s.out.want = nil, len(s.out.buf)
 	}
 	s.in.reset()
 	s.out.reset()
