@@ -436,6 +436,7 @@ func (l *logPlan) finishState() int {
 		x.at = handle(histogramHandle)
 	}
 	l.words, l.largest = at, largestOf(l.budget)
+	l.small = min(l.largest, 1<<31)
 	return at
 }
 

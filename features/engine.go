@@ -22,8 +22,7 @@ type Engine struct {
 	alone    identity // of an event that was not staged
 	stage    stage
 	scratch  []uint64               // what a scan fills: the words of one cursor's parts
-	few      []plainSums            // of an entity without running state
-	fewWords []uint64               // what they come to, by window
+	few      []uint64               // what the columns of an entity without running state come to
 	summed   []uint64               // the same of direct cells
 	lifted   [3][liftedWords]uint64 // of a direct cell, by part
 	wide     []uint64               // the same with what was folded

@@ -10,10 +10,17 @@ import (
 // that runs. The state stands at or after the event's time. It returns the
 // row's index.
 func (l *entityLog) insert(e *Engine, w []uint64, i int, ev *event.Event) int {
-	if l.rows.Full(w[atRows:]) {
-		i = max(0, i-l.trim(e, w))
+	h := w[atRows:]
+	var row []uint64
+	if i == l.rows.Len(h) {
+		row = l.rows.Behind(h)
 	}
-	row := l.rows.Insert(w[atRows:], i)
+	if row == nil {
+		if l.rows.Full(h) {
+			i = max(0, i-l.trim(e, w))
+		}
+		row = l.rows.Insert(h, i)
+	}
 	l.fill(e, row, ev)
 	l.account(e, w, row, i)
 	return i
@@ -81,9 +88,15 @@ func (l *entityLog) outdo(x *stackPlan, w, row []uint64, now int64) {
 
 // enterViews notes which views a row entered.
 func (l *entityLog) enterViews(e *Engine, w, row []uint64) {
+	t := uint64(l.plan.time(row))
 	for _, v := range l.plan.views {
-		if l.plan.has(row, v.entered) {
-			l.enter(e, v, w, row)
+		if !l.plan.has(row, v.entered) {
+			continue
+		}
+		newest := &w[v.state+viewNewest]
+		*newest = max(*newest, t)
+		for _, c := range v.chains {
+			l.link(e, c, w, row)
 		}
 	}
 }

@@ -12,15 +12,6 @@ import (
 // log, and may go on in it. No life that lies wholly outside can be joined any
 // more: the log keeps gap + lateness.
 
-// enter notes that a row entered a view.
-func (l *entityLog) enter(e *Engine, v *viewPlan, w, row []uint64) {
-	newest := &w[v.state+viewNewest]
-	*newest = max(*newest, uint64(l.plan.time(row)))
-	for _, c := range v.chains {
-		l.link(e, c, w, row)
-	}
-}
-
 // link puts a row into a chain of a view that it entered.
 func (l *entityLog) link(e *Engine, c *chainPlan, w, row []uint64) {
 	s, t := w[c.state:], l.plan.time(row)

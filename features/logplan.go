@@ -47,6 +47,7 @@ type logPlan struct {
 	fulls      int         // words of them in full
 	atWide     int         // the handle of those
 	largest    uint64      // an integer beyond it may not fit into a narrow sum
+	small      uint64      // one up to it does, and its square into a sum of squares of up to 63 bits
 	newests    []*newestPlan
 	stacks     []*stackPlan
 	tables     []*tablePlan

@@ -122,13 +122,16 @@ func (l *logPlan) input(row []uint64, p *partPlan) aggregate.Input {
 func (l *entityLog) fill(e *Engine, row []uint64, ev *event.Event) {
 	p, c := l.plan, &e.current
 	window.Stamp(row, ev.Time, c.place)
-	clear(row[2:p.lanesAt])
 	if c.takes.yes {
+		clear(row[2:p.lanesAt])
 		p.fillTaking(row, c)
 		return
 	}
 	if p.hasID {
 		row[2] = c.idHash
+	}
+	for i := p.flagsAt; i < p.lanesAt; i++ {
+		row[i] = 0
 	}
 	row[0] |= p.certains
 	for _, i := range p.asked {

@@ -21,7 +21,7 @@ type plainReading struct {
 	longest int64         // ms
 	moments []plainMoments
 	flat    []formulas // of those that all four are asked for, over a running state
-	few     []formulas // the same over what settleFew puts together
+	few     []formulas // the same over what the columns come to
 	ratios  []plainShare
 	columns []plainColumn
 	outs    []outRange // where the values go
@@ -33,9 +33,10 @@ type outRange struct{ from, to int }
 
 // plainWindow is which of the plain cells are of one window.
 type plainWindow struct {
-	length          int64 // ms
-	cursor          int   // its offset in the state
-	moments, ratios [2]int
+	length          int64  // ms
+	cursor          int    // its offset in the state
+	flat            [2]int // in plainReading.flat, and in few
+	moments, ratios [2]int // those that are not flat; and in plainReading
 }
 
 // plainMoments is count, sum, mean and deviation of the same input over one
@@ -166,16 +167,22 @@ func (p *plainReading) finish() {
 	var ratios []plainShare
 	for i := range p.windows {
 		w := &p.windows[i]
-		w.moments[0], w.ratios[0] = len(moments), len(ratios)
+		w.flat[0], w.ratios[0] = len(p.flat), len(ratios)
+		var others []plainMoments
 		for _, x := range p.moments {
-			if int(x.of.cursor) == w.cursor {
-				p.place(&x.of)
-				if x.flat = x.flat && !slices.Contains(x.outs[plainCount:], -1); x.flat {
-					p.addFlat(&x, len(moments))
-				}
+			if int(x.of.cursor) != w.cursor {
+				continue
+			}
+			p.place(&x.of)
+			if x.flat = x.flat && !slices.Contains(x.outs[plainCount:], -1); x.flat {
+				p.addFlat(&x, len(moments))
 				moments = append(moments, x)
+			} else {
+				others = append(others, x)
 			}
 		}
+		w.flat[1], w.moments[0] = len(p.flat), len(moments)
+		moments = append(moments, others...)
 		for _, x := range p.ratios {
 			if int(x.of.cursor) == w.cursor {
 				p.place(&x.of)
@@ -192,22 +199,23 @@ func (p *plainReading) finish() {
 
 // addFlat adds the formulas of moments of a number.
 func (p *plainReading) addFlat(x *plainMoments, number int) {
-	y := formulas{of: uint16(number), divisor: x.divisor, lacking: x.cells[plainDev].defawlt,
+	y := formulas{of: uint16(number), divisor: x.divisor, lacking: &x.cells[plainDev].defawlt, status: uint32(x.outs[plainDev]),
 		count: uint32(x.of.count), sum: uint32(x.of.sum), squares: uint32(x.of.squares)}
 	if y.behind = x.of.count < 0; y.behind {
 		y.count = uint32(x.of.cursor)
 	}
 	for i := range y.outs {
-		y.outs[i] = uint32(x.outs[plainCount+plain(i)])
+		y.outs[i] = uint32(x.outs[plainCount+plain(i)]) * valueSize
 	}
 	p.flat = append(p.flat, y)
-	at := uint32(fewWords * len(p.few))
+	at := sumWords * uint32(x.of.column)
 	y.behind, y.count, y.sum, y.squares = false, at, at+1, at+2
 	p.few = append(p.few, y)
 }
 
-// fewWords is how many words settleFew puts together for formulas.
-const fewWords = 3
+// sumWords is how many words settleFew makes of a column: n, the sum and the sum
+// of squares.
+const sumWords = 3
 
 // findOuts finds where the values go.
 func (p *plainReading) findOuts() {
@@ -322,61 +330,62 @@ func (in *plainInput) counted(w []uint64, rows int64) int64 {
 // state: one walk back, in which the windows end one after the other. It reports
 // false where a sum may not fit into a word.
 func (e *Engine) settleFew(p *plainReading, l *entityLog, rows []uint64, t int64, f *frame) bool {
-	if len(e.few) < len(p.columns) {
-		e.few = make([]plainSums, len(p.columns))
+	if len(e.few) < sumWords*len(p.columns) {
+		e.few = make([]uint64, sumWords*len(p.columns))
 	}
-	if len(e.fewWords) < fewWords*len(p.few) {
-		e.fewWords = make([]uint64, fewWords*len(p.few))
-	}
-	sums, i, words := e.few[:len(p.columns)], l.plan.len(rows), e.fewWords
+	sums, end, width := e.few[:sumWords*len(p.columns)], len(rows), l.plan.width
 	clear(sums)
 	p.stamp(f)
 	for k := range p.windows {
 		x := &p.windows[k]
-		for from := t - x.length; i > 0 && l.plan.timeAt(rows, i-1) > from; i-- {
-			if !l.plan.gather(p.columns, sums, l.plan.row(rows, i-1)) {
+		for from := t - x.length; end > 0; end -= width {
+			row := rows[end-width:]
+			if l.plan.time(row) <= from {
+				break
+			}
+			if !l.plan.gather(p.columns, sums, row) {
 				return false
 			}
 		}
+		p.settle(p.few[x.flat[0]:x.flat[1]], sums, 0, f)
 		for j := x.moments[0]; j < x.moments[1]; j++ {
 			y := &p.moments[j]
-			s := &sums[y.of.column]
-			if y.flat {
-				words[0], words[1], words[2] = uint64(s.n), uint64(s.sum), s.squares
-				words = words[fewWords:]
-			} else {
-				y.settleEach(*s, f)
-			}
+			y.settleEach(sumsOf(sums, y.of.column), f)
 		}
 		for j := x.ratios[0]; j < x.ratios[1]; j++ {
 			y := &p.ratios[j]
-			y.settle(sums[y.of.column].n, sums[y.hits.column].n, f)
+			y.settle(sumsOf(sums, y.of.column).n, sumsOf(sums, y.hits.column).n, f)
 		}
 	}
-	p.settle(p.few, e.fewWords, 0, f)
 	return true
+}
+
+// sumsOf is what a column comes to.
+func sumsOf(sums []uint64, column int32) plainSums {
+	s := sums[sumWords*column:]
+	return plainSums{int64(s[0]), int64(s[1]), s[2]}
 }
 
 // gather puts a row into the sums of columns. It reports false where one may not
 // fit.
-func (l *logPlan) gather(columns []plainColumn, sums []plainSums, row []uint64) bool {
+func (l *logPlan) gather(columns []plainColumn, sums, row []uint64) bool {
 	for j := range columns {
-		c, s := &columns[j], &sums[j]
+		c, s := &columns[j], sums[sumWords*j:sumWords*j+sumWords]
 		if !c.certain && row[c.flags]>>c.shift&1 == 0 {
 			continue
 		}
-		s.n++
+		s[0]++
 		if c.lane == 0 {
 			continue
 		}
 		word := row[c.lane]
 		size := sizeOf(word)
 		hi, lo := bits.Mul64(size, size)
-		squares, carry := bits.Add64(s.squares, lo, 0)
+		squares, carry := bits.Add64(s[2], lo, 0)
 		if size > l.largest || hi|carry != 0 {
 			return false
 		}
-		s.sum, s.squares = s.sum+int64(word), squares
+		s[1], s[2] = s[1]+word, squares
 	}
 	return true
 }
@@ -387,13 +396,10 @@ const small = 1<<32 - 1
 // settle evaluates flat formulas over words, of a log of so many rows. The
 // statuses are stamped.
 func (p *plainReading) settle(list []formulas, words []uint64, rows int64, f *frame) {
-	for len(list) > 0 {
-		part := list[:min(len(list), 64)]
-		list = list[len(part):]
-		for odd := evaluate(part, words, rows, f.values, f.statuses); odd != 0; odd &= odd - 1 {
-			x := &part[bits.TrailingZeros64(odd)]
-			p.moments[x.of].settleEach(x.sums(words, rows), f)
-		}
+	for n := evaluate(list, words, rows, f); n < len(list); n = evaluate(list, words, rows, f) {
+		x := &list[n]
+		p.moments[x.of].settleEach(x.sums(words, rows), f)
+		list = list[n+1:]
 	}
 }
 

@@ -193,12 +193,16 @@ func (l *entityLog) addSpans(row, w []uint64, first int) {
 	if first == len(l.plan.spans) {
 		return
 	}
-	for i := range l.plan.columns {
-		c := &l.plan.columns[i]
+	columns := l.plan.columns
+	for i := range columns {
+		c := &columns[i]
 		if !c.certain && row[c.flags]>>c.shift&1 == 0 {
 			continue
 		}
-		places := c.places[c.first[first]:]
+		places := c.places
+		if first > 0 {
+			places = places[c.first[first]:]
+		}
 		switch c.kind {
 		case opCount:
 			for _, p := range places {
@@ -219,23 +223,15 @@ func (l *entityLog) addSpans(row, w []uint64, first int) {
 
 // addInts puts an integer into the narrow parts of a column.
 func (l *entityLog) addInts(c *spanColumn, places []spanPlace, w []uint64, word uint64) {
-	if !l.staysNarrow(c, &places[len(places)-1], w, word) {
+	last := &places[len(places)-1]
+	fits := sizeOf(word) <= l.plan.small && w[last.squares]>>63 == 0 && !l.isWide(w)
+	if !fits && !l.staysNarrow(c, last, w, word) {
 		for i := range places {
 			l.addWide(c.kind, &places[i], w, word)
 		}
 		return
 	}
-	if c.kind == opSum {
-		for i := range places {
-			w[places[i].at] += word
-		}
-		return
-	}
-	for i := range places {
-		p := &places[i]
-		w[p.at] += word
-		w[p.squares] += word * word
-	}
+	addInts(places, w[:l.plan.words], word, c.kind == opMoments)
 }
 
 // leaveSpans moves the spans that are due on to t, and returns when one is due
@@ -249,11 +245,12 @@ func (l *entityLog) leaveSpans(w []uint64, newest, t int64) uint64 {
 		empty, next = emptyInts(others[:l.plan.ints], l.rows.Len(w[atRows:]), w[:l.plan.words], newest, t)
 		others = others[empty:]
 	}
+	now := uint64(t) >> dueShift
 	for i := range others {
 		x := &others[i]
 		cursor := w[x.at]
 		due := cursor >> tailBits
-		if uint64(t)>>dueShift >= due {
+		if now >= due {
 			tail, left := int(cursor&tailMask), t
 			l.steps -= int64(tail)
 			if narrow && x.ints {

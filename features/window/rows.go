@@ -49,15 +49,26 @@ func Time(row []uint64) int64 { return int64(row[0] >> OwnBits) }
 // Place is a row's place among those of equal time.
 func Place(row []uint64) uint64 { return row[1] }
 
+// Behind hands out the words of a row behind all others, where their block has
+// room for it; nil: Insert makes some. The caller fills them.
+func (r *Rows) Behind(h []uint64) []uint64 {
+	block := r.slab.Words(Ref(h[0]))
+	to := (int(h[1]>>32) + int(uint32(h[1])) + 1) * r.Width
+	if to > len(block) {
+		return nil
+	}
+	h[1]++
+	return block[to-r.Width : to : to]
+}
+
 // Insert makes room for a row before row i and hands out its words, which the
 // caller fills.
 func (r *Rows) Insert(h []uint64, i int) []uint64 {
 	start, n := int(h[1]>>32), int(uint32(h[1]))
 	block := r.slab.Words(Ref(h[0]))
 	w := r.Width
-	if to := (start + n + 1) * w; i == n && to <= len(block) { // behind all others
-		h[1]++
-		return block[to-w : to : to]
+	if i == n && (start+n+1)*w <= len(block) {
+		return r.Behind(h)
 	}
 	if start > 0 && i < n/2 { // the shorter way
 		start--
