@@ -237,8 +237,8 @@ var table = []mutant{
 	{
 		name: "with this event: only the first entity's log is asked whether it was applied",
 		file: "features/with.go",
-		old:  "\t\t\tc.place = plan.place(row)\n\t\t\treturn true, false\n\t\t}\n",
-		new:  "\t\t\tc.place = plan.place(row)\n\t\t\treturn true, false\n\t\t}\n\t\treturn false, false\n",
+		old:  "\t\t\tc.place = l.plan.place(row)\n\t\t\treturn true, false\n\t\t}\n",
+		new:  "\t\t\tc.place = l.plan.place(row)\n\t\t\treturn true, false\n\t\t}\n\t\treturn false, false\n",
 	},
 	{
 		name: "window moved back: a value that occurs again is not counted",
