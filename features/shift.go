@@ -54,7 +54,9 @@ func (e *Engine) shiftGroup(g *cellGroup, m *moment, s *shift, seesCurrent bool,
 		e.finishAll(g.before, s.k, m, e.scratch, f, Present)
 		s.to += one(seesCurrent)
 	}
-	e.shift(s)
+	if len(g.after) > 0 {
+		e.shift(s)
+	}
 }
 
 func one(yes bool) int {

@@ -150,10 +150,23 @@ Made from the engine's own table by ` + "`go generate ./cmd/freshet`" + `, and s
 - **empty** is the value of a window that nothing reaches, without a ` + "`default`" + ` (S18).
 - **bound** is how far the value may lie from the formula over the same events.
 - **memory** is per entity and window, beside the event itself in the log that all views of the entity over the source share.
-- **cost** is that of one event, in order, with all windows of a view. A reading at a place in the past, as that of a late event, looks
-  at the events of its window.
+- **cost** is that of one event with all windows of a view. It does not grow with how many events a window holds, but for what stands at the
+  end of this page.
 - **retractable**: a retraction (S16) takes the whole contribution back.
 - Keys in brackets may be left out. Every feature takes ` + "`filter`, `delay`, `exclude_current`, `min_count`, `default`, `hidden`, `description`" + `.
+`
+
+const growthPage = `
+## What grows
+
+A test counts what one event makes the engine look at, over all aggregations, kinds of windows and kinds of data, with few events and with five
+times as many. These cases grow, and nothing else does. *Rare* is a filter that lets few events in, *unlike* values of which no two are equal, *late* an event a few
+places behind the newest of its entity, or a reader of another source at such a place. What is looked at is at most what the entity's log holds, ` + "`event_budget`" + ` events; whoever
+wants less sets a smaller budget. Also: an event behind a silence takes out what has left since; windows that hold an event which was taken back
+are scanned, and of a source with ` + "`retracts`" + ` every life; past the budget some 61 tiles are put together for each window.
+
+| over | aggregations | data | when | looks at |
+|---|---|---|---|---|
 `
 
 // writeAggregationPage writes docs/aggregations.md.
@@ -179,6 +192,35 @@ func writeAggregationPage(w io.Writer, lines []aggregationLine) error {
 	if len(absent) > 0 {
 		fmt.Fprintf(&b, "\n## Not available yet\n\n%s\n", strings.Join(absent, ", "))
 	}
+	writeGrowths(&b)
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// writeGrowths writes what is not flat.
+func writeGrowths(b *strings.Builder) {
+	b.WriteString(growthPage)
+	for _, g := range aggregate.Growths {
+		of, when, data := "all", "always", "any"
+		if len(g.Of) > 0 {
+			of = strings.Join(g.Of, ", ")
+		}
+		if len(g.When) > 0 {
+			when = string(g.When[0])
+		}
+		if len(g.Data) > 0 {
+			data = ""
+			for i, d := range g.Data {
+				if i > 0 {
+					data += ", "
+				}
+				data += string(d)
+			}
+		}
+		over := make([]string, 0, len(g.Over))
+		for _, o := range g.Over {
+			over = append(over, string(o))
+		}
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", strings.Join(over, "; "), of, data, when, g.What)
+	}
 }

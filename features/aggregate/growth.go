@@ -1,0 +1,136 @@
+package aggregate
+
+import "slices"
+
+// Over is a kind of window.
+type Over string
+
+// The kinds of window, as the reference page calls them.
+const (
+	Sliding          Over = "windows"
+	Delayed          Over = "windows with a delay"
+	LastN            Over = "last"
+	LastNDelayed     Over = "last with a delay"
+	Session          Over = "session"
+	Lifetime         Over = "lifetime"
+	LifetimeDelayed  Over = "lifetime with a delay"
+	HalfLives        Over = "half-lives"
+	HalfLivesDelayed Over = "half-lives with a delay"
+	By               Over = "by over windows"
+	ByDelayed        Over = "by over windows with a delay"
+	ByLast           Over = "by over last"
+	BySession        Over = "by over a session"
+	ByLifetime       Over = "by over a lifetime"
+	ByHalfLives      Over = "by over half-lives"
+)
+
+// Data is what the events of a window are like, or how they are asked for.
+type Data string
+
+// The kinds of data.
+const (
+	Usual     Data = "usual"           // each value occurs often
+	Excluding Data = "exclude_current" // the same without the current event
+	Rare      Data = "rare"            // the filter lets few events in
+	Unlike    Data = "unlike"          // no value occurs twice
+)
+
+// When is how an event comes.
+type When string
+
+// An event comes behind all others of its entity, or a few places late.
+const (
+	InOrder When = "in order"
+	Late    When = "late"
+)
+
+// Growth is a case in which an event looks at more, the more events there are.
+// Everything else is flat: features/growth_test.go counts, over all aggregations
+// and kinds of windows.
+type Growth struct {
+	Over []Over
+	Of   []string // aggregations; none: all
+	Data []Data   // none: all
+	When []When   // none: both
+	What string   // that is looked at
+}
+
+// Case is one aggregation over one kind of window.
+type Case struct {
+	Name string
+	Over Over
+	Data Data
+	When When
+}
+
+// Grows is what an event looks at in a case that grows; else "".
+func (c Case) Grows() string {
+	for i := range Growths {
+		if g := &Growths[i]; slices.Contains(g.Over, c.Over) && among(g.Of, c.Name) && among(g.Data, c.Data) && among(g.When, c.When) {
+			return g.What
+		}
+	}
+	return ""
+}
+
+func among[T comparable](list []T, x T) bool { return len(list) == 0 || slices.Contains(list, x) }
+
+// Growths are the cases that grow. What is looked at is never more than what the
+// log of the entity holds, which is `event_budget` events, times what is said.
+var Growths = [...]Growth{
+	{
+		Over: []Over{LastNDelayed},
+		What: "the events of the delay, and the n",
+	}, {
+		Over: []Over{LifetimeDelayed, HalfLivesDelayed},
+		What: "all events of the life",
+	}, {
+		Over: []Over{HalfLives},
+		When: []When{Late},
+		What: "all events of the life: doubles do not come back by subtraction",
+	}, {
+		Over: []Over{By, ByDelayed},
+		Of: []string{"min", "max", "count_distinct", "approx_count_distinct", "is_new", "novelty", "top_share", "entropy", "mode", "quantile", "first", "last",
+			"time_since_first", "time_since_last", "interarrival_mean", "interarrival_stddev", "interarrival_cv", "lag", "list_last", "list_distinct", "streak", "argmax"},
+		What: "all events of the window, once to rank and once for each value shown",
+	}, {
+		Over: []Over{BySession, ByLifetime, ByHalfLives},
+		What: "all events of the life, once to rank and once for each value shown",
+	}, {
+		Over: []Over{Delayed},
+		Of:   []string{"count_distinct", "approx_count_distinct", "is_new", "novelty"},
+		What: "all events of the window: a table of values stands at the newest event only",
+	}, {
+		Over: []Over{Sliding, Session, Lifetime},
+		Of:   []string{"count_distinct", "approx_count_distinct", "is_new", "novelty"},
+		Data: []Data{Rare, Unlike},
+		When: []When{Late},
+		What: "the events back to where the values of those since have occurred before",
+	}, {
+		Over: []Over{Sliding, Delayed, Session, Lifetime},
+		Of:   []string{"min", "max", "argmax"},
+		When: []When{Late},
+		What: "all events of the window, where one since then is the extreme",
+	}, {
+		Over: []Over{Sliding, Delayed},
+		Of:   []string{"first", "time_since_first", "interarrival_mean"},
+		Data: []Data{Rare},
+		What: "the events up to the first that the filter lets in",
+	}, {
+		Over: []Over{Sliding, Delayed},
+		Of:   []string{"last", "time_since_last"},
+		Data: []Data{Rare},
+		When: []When{Late},
+		What: "the events back to the last that the filter lets in",
+	}, {
+		Over: []Over{Sliding, Delayed, Session, Lifetime},
+		Of:   []string{"lag", "list_last", "list_distinct"},
+		Data: []Data{Rare},
+		What: "the events back to the last one that is listed",
+	}, {
+		Over: []Over{Sliding, Delayed},
+		Of:   []string{"mode"},
+		Data: []Data{Unlike},
+		What: "all values, when one of several most frequent ones becomes rarer",
+	},
+}
