@@ -56,9 +56,13 @@ func (l *entityLog) move(k *cursorPlan, rows, words []uint64, cursor uint64, t i
 	tail, head, n := int(uint32(cursor)), int(cursor>>32), l.plan.len(rows)
 	for head < n && l.plan.timeAt(rows, head) <= t-k.delay {
 		row := l.plan.row(rows, head)
+		if own {
+			l.occurAll(k, words, head)
+		}
 		l.plan.add(k, row, words)
 		head++
 		if own {
+			words[k.at] = uint64(head)<<32 | uint64(tail)
 			l.joinAll(k, words, head-1, head)
 			for _, x := range k.stacks {
 				l.outdo(x, words, row, t)

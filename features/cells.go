@@ -121,9 +121,6 @@ func (l *logPlan) cursor(v *viewPlan, f *spec.Feature, agg *aggregate.Aggregatio
 	}
 	want.stripped = l.retracts
 	want.scanned = want.by && !divisible(agg, n) || want.last > 0 || (want.delay > 0 && want.life != nil)
-	for _, p := range agg.Parts(n) {
-		want.scanned = want.scanned || want.delay > 0 && p == aggregate.Distinct
-	}
 	l.span = max(l.span, want.delay+reach)
 	if want.slides() {
 		want.grid = gridOf(want.delay+want.length, v.view.Granularity.Milliseconds())
@@ -197,7 +194,7 @@ func (l *logPlan) part(k *cursorPlan, p partPlan) *partPlan {
 		}
 	}
 	k.walks = k.walks || p.part.Walks()
-	k.points = k.points || k.delay > 0 && (p.newest != nil || p.stack != nil || p.part == aggregate.Oldest)
+	k.points = k.points || k.delay > 0 && (p.newest != nil || p.stack != nil || p.table != nil || p.part == aggregate.Oldest)
 	k.parts = append(k.parts, &p)
 	if p.table != nil {
 		p.nth = len(p.table.counts)
@@ -277,13 +274,16 @@ func (l *logPlan) stack(k *cursorPlan, p *partPlan) *stackPlan {
 func (l *logPlan) table(k *cursorPlan, p *partPlan) *tablePlan {
 	var x *tablePlan
 	for _, y := range l.tables {
-		if y.bit == p.bit && y.lane == p.lane && y.life == k.life {
+		if y.bit == p.bit && y.lane == p.lane && y.life == k.life && y.delay == k.delay {
 			x = y
 		}
 	}
 	if x == nil {
-		x = &tablePlan{bit: p.bit, lane: p.lane, life: k.life}
+		x = &tablePlan{bit: p.bit, lane: p.lane, life: k.life, delay: k.delay}
 		l.tables = append(l.tables, x)
+		if k.slides() && k.delay > 0 {
+			k.tables = append(k.tables, x)
+		}
 		if k.life != nil {
 			k.life.tables = append(k.life.tables, x)
 		} else {

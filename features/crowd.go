@@ -25,7 +25,7 @@ func (c *compiler) distinctBudgetOf(source *spec.Source, entity *spec.Entity) in
 
 // crowd notes in a table's sketch that a value occurs, where the table has or
 // needs one, and forgets values where it has become too large.
-func (l *entityLog) crowd(e *Engine, x *tablePlan, w []uint64, word uint64, t int64) {
+func (l *entityLog) crowd(x *tablePlan, w []uint64, word uint64, t int64) {
 	n, budget := l.tables.Len(w[x.at:]), l.plan.distinct
 	switch sketched := w[x.sketch] != 0; {
 	case !sketched && n <= budget:
@@ -39,10 +39,10 @@ func (l *entityLog) crowd(e *Engine, x *tablePlan, w []uint64, word uint64, t in
 	}
 	l.sketches.Put(w[x.sketch:], l.memories(x, w), word, t)
 	if x.life == nil {
-		l.sketches.Expire(w[x.sketch:], int(t), purgeSlots, int64(w[atNow])-x.keep)
+		l.sketches.Expire(w[x.sketch:], int(t), purgeSlots, int64(w[atNow])-x.delay-x.keep)
 	}
 	if n > budget+budget/2+purgeSlots {
-		l.thin(e, x, w)
+		l.thin(x, w)
 	}
 }
 
@@ -63,10 +63,10 @@ func (l *entityLog) memories(x *tablePlan, w []uint64) []uint64 {
 
 // thin forgets the values of a table that occurred before the newest of them,
 // one more than the budget.
-func (l *entityLog) thin(e *Engine, x *tablePlan, w []uint64) {
-	e.times = e.times[:0]
-	l.tables.Each(w[x.at:], func(_ uint64, n window.Note) { e.times = append(e.times, n.Time()) })
-	oldest := newestOf(e.times, l.plan.distinct+1)
+func (l *entityLog) thin(x *tablePlan, w []uint64) {
+	l.times = l.times[:0]
+	l.tables.Each(w[x.at:], func(_ uint64, n window.Note) { l.times = append(l.times, n.Time()) })
+	oldest := newestOf(l.times, l.plan.distinct+1)
 	l.tables.Revise(w[x.at:], func(_ uint64, n window.Note) window.Note {
 		if n.Time() < oldest {
 			return 0
@@ -121,7 +121,7 @@ func (e *Engine) estimate(x *cellOut, m *moment, n int64) uint64 {
 	p, k, l := x.parts[0], x.cursor, m.log
 	from := m.life(k) - 1
 	if k.life == nil {
-		from = k.tileOf(m.t-k.length+1)*k.grid - 1
+		from = k.tileOf(m.t-k.delay-k.length+1)*k.grid - 1
 	}
 	memory := e.memory
 	if m.standing == at || k.life != nil {

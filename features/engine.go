@@ -27,7 +27,6 @@ type Engine struct {
 	lifted   [3][liftedWords]uint64 // of a direct cell, by part
 	wide     []uint64               // the same with what was folded
 	memory   []uint64               // the registers of a window that is read once
-	times    []int64                // of a table that is thinned
 	sets     []*aggregate.Set       // what a scan collects for Distinct parts
 	row      Row
 	values   []event.Value // of a row, with working values behind the columns

@@ -293,6 +293,7 @@ type entityLog struct {
 	oldest   oldest   // those that are about to be evicted
 	nobody   []uint64 // a state that has seen nothing
 	supposed []uint64 // the rows that ReadWith sees
+	times    []int64  // of a table that is thinned
 
 	writing writing // of a snapshot
 

@@ -52,8 +52,8 @@ func (l *entityLog) account(e *Engine, w, row []uint64, i int) {
 		w[atDue] = min(w[atDue], w[k.at+1])
 	}
 	for _, x := range l.plan.tables {
-		if x.life == nil && l.plan.has(row, x.bit) {
-			l.occur(e, x, w, i)
+		if x.life == nil && t <= now-x.delay && l.plan.has(row, x.bit) {
+			l.occur(x, w, i)
 		}
 	}
 	l.addSpans(row, w, first)
@@ -121,13 +121,23 @@ func (l *entityLog) renew(x *newestPlan, w, row []uint64, now int64) {
 	w[0], w[1], w[2] = t, place, word
 }
 
+// occurAll notes the values of row i, whose delay is over, in the tables that a
+// window feeds.
+func (l *entityLog) occurAll(k *cursorPlan, w []uint64, i int) {
+	for _, x := range k.tables {
+		if l.plan.has(l.plan.row(l.rows.All(w[atRows:]), i), x.bit) {
+			l.occur(x, w, i)
+		}
+	}
+}
+
 // occur notes that a value occurs in row i: the row is marked as the newest of
 // its value and the older one is not any more, unless it is the late one.
-func (l *entityLog) occur(e *Engine, x *tablePlan, w []uint64, i int) {
+func (l *entityLog) occur(x *tablePlan, w []uint64, i int) {
 	rows := l.rows.All(w[atRows:])
 	row := l.plan.row(rows, i)
 	t, word := l.plan.time(row), l.plan.word(row, x.lane)
-	if t <= int64(w[atNow])-x.keep {
+	if t <= int64(w[atNow])-x.delay-x.keep {
 		return // it has left every window
 	}
 	if note := l.tables.Get(w[x.at:], word); note != 0 {
@@ -142,7 +152,7 @@ func (l *entityLog) occur(e *Engine, x *tablePlan, w []uint64, i int) {
 		default:
 			l.plan.clearBit(l.plan.row(rows, j), x.unique)
 			for _, c := range x.counts {
-				if j >= c.cursor.tail(w) {
+				if j >= c.cursor.tail(w) && (x.delay == 0 || j < c.cursor.head(w)) {
 					w[c.part.run]--
 				}
 			}
@@ -150,7 +160,7 @@ func (l *entityLog) occur(e *Engine, x *tablePlan, w []uint64, i int) {
 	}
 	l.plan.setBit(row, x.unique)
 	l.tables.Put(w[x.at:], word, window.NewNote(t, false))
-	l.crowd(e, x, w, word, t)
+	l.crowd(x, w, word, t)
 }
 
 // marked is the row of time t that is marked as the newest of its value; -1: it

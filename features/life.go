@@ -72,7 +72,7 @@ func (l *entityLog) see(e *Engine, c *chainPlan, w, row []uint64) {
 		}
 		if n, t := l.note(x, w, row), l.plan.time(row); n.Time() < t {
 			l.tables.Put(w[x.at:], l.plan.word(row, x.lane), window.NewNote(t, n.Base()))
-			l.crowd(e, x, w, l.plan.word(row, x.lane), t)
+			l.crowd(x, w, l.plan.word(row, x.lane), t)
 		}
 	}
 }

@@ -136,9 +136,9 @@ const (
 //
 // A sliding window without delay has a tail: how many rows have left it. With
 // a delay it has a head too: how many rows have entered it. A life begins at
-// its chain's chainLife. Where a part cannot be kept up to date (distinct values
-// of a delayed window; a delayed life) the window is scanned, and a window of the
-// last n events always is.
+// its chain's chainLife. Where a part cannot be kept up to date (a delayed life;
+// what cannot be taken back, by category) the window is scanned, and a window of
+// the last n events always is.
 type cursorPlan struct {
 	delay    int64 // ms
 	length   int64 // ms, of a sliding window
@@ -156,9 +156,10 @@ type cursorPlan struct {
 	longest  []*tablePlan // the tables that forget what leaves this window
 	divided  []*dividedPlan
 	// Of a window with a delay: what it is the first to need of the events whose
-	// delay is over, and whether any of its parts is one of its events.
+	// delay is over, and whether any of its parts is one of its events, or values.
 	newests []*newestPlan
 	stacks  []*stackPlan
+	tables  []*tablePlan
 	points  bool
 	// at is the offset of a sliding window's words. With a delay: tail (low half)
 	// and head (high half), and the time at which it changes next without an event;
@@ -268,6 +269,7 @@ type tablePlan struct {
 	unique    int
 	reach     int64 // ms: the longest window that asks
 	keep      int64 // ms: the same, and a tile of it
+	delay     int64 // ms: of those whose delay is over
 	counts    []tableCount
 	at        int
 	sketch    int // the handle of its sketch, if it has become too large

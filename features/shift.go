@@ -244,13 +244,13 @@ func (e *Engine) shiftDistinct(s *shift, p *partPlan, words []uint64) {
 // seenBehind is seen for a window that was moved back.
 func (e *Engine) seenBehind(x *cellOut, m *moment, word uint64) bool {
 	l, s, p := m.log, &e.stretch, x.parts[0]
-	note := l.tables.Get(m.state[p.table.at:], word)
+	note, ends := l.tables.Get(m.state[p.table.at:], word), m.t-x.cursor.delay
 	switch t := note.Time(); {
 	case note.Base() && s.base:
 		return true
 	case note == 0, t < l.foldedAt(m.state), t <= s.after:
 		return false
-	case t < m.t && t > l.foldedAt(m.state):
+	case (t < ends || t == ends && x.cursor.delay > 0) && t > l.foldedAt(m.state):
 		return true
 	}
 	for i := s.to - 1; i >= s.from; i-- {

@@ -30,7 +30,7 @@ func (k *cursorPlan) slides() bool { return k.life == nil && k.last == 0 }
 
 // folds reports whether a part over folded events is kept in tiles.
 func (p *partPlan) folds(k *cursorPlan) bool {
-	return p.part == 0 || (p.part.Tiles() && (p.part != aggregate.Distinct || !k.scanned && !k.stripped))
+	return p.part == 0 || (p.part.Tiles() && (p.part != aggregate.Distinct || !k.scanned && !k.stripped && k.delay == 0))
 }
 
 // layTiles lays out the tiles of a log's sliding windows.
@@ -65,10 +65,10 @@ func (l *logPlan) forgetting() {
 		for _, c := range x.counts {
 			x.keep = max(x.keep, c.cursor.length+c.cursor.grid)
 		}
-		l.span = max(l.span, x.keep)
-		k := &cursorPlan{length: x.keep}
+		l.span = max(l.span, x.delay+x.keep)
+		k := &cursorPlan{delay: x.delay, length: x.keep}
 		for _, other := range l.cursors {
-			if other.slides() && !other.scanned && other.delay == 0 && other.length == x.keep {
+			if other.slides() && !other.scanned && other.delay == x.delay && other.length == x.keep {
 				k = other
 			}
 		}
@@ -215,7 +215,7 @@ func (l *entityLog) releaseTiles(e *Engine, w []uint64) {
 func (l *entityLog) recur(x *tablePlan, w []uint64, t int64) {
 	for _, c := range x.counts {
 		k := c.cursor
-		if k.stripped {
+		if k.stripped || k.delay > 0 {
 			continue
 		}
 		if tile := l.tiles.Find(w[l.plan.atTiles:], k.list, k.tileOf(t)); tile != nil {
@@ -322,7 +322,7 @@ func (e *Engine) ofRows(k *cursorPlan, p *partPlan, m *moment, to []uint64) {
 func (l *entityLog) purge(w []uint64) {
 	for _, x := range l.plan.tables {
 		if x.life == nil {
-			l.tables.Expire(w[x.at:], int(w[l.plan.atFolds]), purgeSlots, l.foldedAt(w)-x.keep)
+			l.tables.Expire(w[x.at:], int(w[l.plan.atFolds]), purgeSlots, l.foldedAt(w)-x.delay-x.keep)
 		}
 	}
 }

@@ -97,11 +97,7 @@ var Growths = [...]Growth{
 		Over: []Over{BySession, ByLifetime, ByHalfLives},
 		What: "all events of the life, once to rank and once for each value shown",
 	}, {
-		Over: []Over{Delayed},
-		Of:   []string{"count_distinct", "approx_count_distinct", "is_new", "novelty"},
-		What: "all events of the window: a table of values stands at the newest event only",
-	}, {
-		Over: []Over{Sliding, Session, Lifetime},
+		Over: []Over{Sliding, Delayed, Session, Lifetime},
 		Of:   []string{"count_distinct", "approx_count_distinct", "is_new", "novelty"},
 		Data: []Data{Rare, Unlike},
 		When: []When{Late},
