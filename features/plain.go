@@ -2,6 +2,7 @@ package features
 
 import (
 	"cmp"
+	"math"
 	"math/bits"
 	"slices"
 
@@ -35,7 +36,7 @@ type outRange struct{ from, to int }
 type plainWindow struct {
 	length          int64  // ms
 	cursor          int    // its offset in the state
-	flat            [2]int // in plainReading.flat, and in few
+	flat            int    // the first of it in plainReading.flat, and in few
 	moments, ratios [2]int // those that are not flat; and in plainReading
 }
 
@@ -167,7 +168,7 @@ func (p *plainReading) finish() {
 	var ratios []plainShare
 	for i := range p.windows {
 		w := &p.windows[i]
-		w.flat[0], w.ratios[0] = len(p.flat), len(ratios)
+		w.flat, w.ratios[0] = len(p.flat), len(ratios)
 		var others []plainMoments
 		for _, x := range p.moments {
 			if int(x.of.cursor) != w.cursor {
@@ -181,7 +182,7 @@ func (p *plainReading) finish() {
 				others = append(others, x)
 			}
 		}
-		w.flat[1], w.moments[0] = len(p.flat), len(moments)
+		w.moments[0] = len(moments)
 		moments = append(moments, others...)
 		for _, x := range p.ratios {
 			if int(x.of.cursor) == w.cursor {
@@ -327,8 +328,9 @@ func (in *plainInput) counted(w []uint64, rows int64) int64 {
 }
 
 // settleFew evaluates plain cells from the few rows of an entity without running
-// state: one walk back, in which the windows end one after the other. It reports
-// false where a sum may not fit into a word.
+// state: one walk back, in which the windows end one after the other. The flat
+// formulas of windows that begin between the same two rows are evaluated together.
+// It reports false where a sum may not fit into a word.
 func (e *Engine) settleFew(p *plainReading, l *entityLog, rows []uint64, t int64, f *frame) bool {
 	if len(e.few) < sumWords*len(p.columns) {
 		e.few = make([]uint64, sumWords*len(p.columns))
@@ -336,18 +338,17 @@ func (e *Engine) settleFew(p *plainReading, l *entityLog, rows []uint64, t int64
 	sums, end, width := e.few[:sumWords*len(p.columns)], len(rows), l.plan.width
 	clear(sums)
 	p.stamp(f)
+	next, settled := l.plan.lastTime(rows), 0
 	for k := range p.windows {
 		x := &p.windows[k]
-		for from := t - x.length; end > 0; end -= width {
-			row := rows[end-width:]
-			if l.plan.time(row) <= from {
-				break
-			}
-			if !l.plan.gather(p.columns, sums, row) {
-				return false
+		if from := t - x.length; next > from {
+			p.settle(p.few[settled:x.flat], sums, 0, f)
+			for settled = x.flat; next > from; next = l.plan.lastTime(rows[:end]) {
+				if end -= width; !l.plan.gather(p.columns, sums, rows[end:]) {
+					return false
+				}
 			}
 		}
-		p.settle(p.few[x.flat[0]:x.flat[1]], sums, 0, f)
 		for j := x.moments[0]; j < x.moments[1]; j++ {
 			y := &p.moments[j]
 			y.settleEach(sumsOf(sums, y.of.column), f)
@@ -357,7 +358,17 @@ func (e *Engine) settleFew(p *plainReading, l *entityLog, rows []uint64, t int64
 			y.settle(sumsOf(sums, y.of.column).n, sumsOf(sums, y.hits.column).n, f)
 		}
 	}
+	p.settle(p.few[settled:], sums, 0, f)
 	return true
+}
+
+// lastTime is the event time in ms of the last of some rows; before all times:
+// there is none.
+func (l *logPlan) lastTime(rows []uint64) int64 {
+	if len(rows) < l.width {
+		return math.MinInt64
+	}
+	return l.time(rows[len(rows)-l.width:])
 }
 
 // sumsOf is what a column comes to.
