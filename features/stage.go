@@ -110,7 +110,13 @@ func (l *entityLog) nearRows(w []uint64, t int64) uint64 {
 		return 0
 	}
 	sum := rows[len(rows)-width]
-	if len(w) == atFirst || t < int64(w[atDue]) {
+	if len(w) == atFirst { // all of few are read
+		for at := 0; at < len(rows); at += 8 {
+			sum += rows[at]
+		}
+		return sum
+	}
+	if t < int64(w[atDue]) {
 		return sum
 	}
 	spans := l.plan.spans
