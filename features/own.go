@@ -56,6 +56,27 @@ func (e *Engine) readThere(r *viewReading, m *moment, f *frame) done {
 	return e.readState(r, m.log, m.state, m.t, f)
 }
 
+// readNewest is readOwn for the row of a view as of its newest event, where no
+// other came behind that. It returns when it was.
+func (e *Engine) readNewest(r *viewReading, l *entityLog, w []uint64, f *frame) (int64, done) {
+	if len(r.bound) > 0 || l.plan.retracts || r.view.ttl == 0 {
+		return 0, nothingDone
+	}
+	if len(w) > atFirst {
+		t := int64(w[r.view.state+viewNewest])
+		if t == 0 || t != int64(w[atNow]) {
+			return 0, nothingDone
+		}
+		return t, e.readState(r, l, w, t, f)
+	}
+	rows := l.rows.All(w[atRows:])
+	t := l.newestOf(r.view, rows)
+	if t == 0 || t != l.plan.lastTime(rows) {
+		return 0, nothingDone
+	}
+	return t, e.readFew(r, l, w, rows, false, t, f)
+}
+
 // readState evaluates what it can of a reading at t from a running state from
 // which nothing leaves until then.
 func (e *Engine) readState(r *viewReading, l *entityLog, w []uint64, t int64, f *frame) done {

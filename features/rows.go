@@ -29,8 +29,28 @@ func (e *Engine) readRow(p *rowPlan, m *moment, key string, out *Row) {
 	e.ofRow.reset()
 	e.lists = &e.ofRow
 	e.read(p.reading, m, frame{out.Values[:p.width], out.Statuses[:p.width]}, nil, nothingDone)
+	p.give(key, m.t, out)
+}
+
+// give makes a row of what was read into its slices.
+func (p *rowPlan) give(key string, t int64, out *Row) {
 	n := len(p.layout.Columns)
-	*out = Row{Layout: p.layout, Key: key, AsOf: m.t, Values: out.Values[:n], Statuses: out.Statuses[:n]}
+	*out = Row{Layout: p.layout, Key: key, AsOf: t, Values: out.Values[:n], Statuses: out.Statuses[:n]}
+}
+
+// readStored fills a row as the store is to have it.
+func (e *Engine) readStored(l *entityLog, p *rowPlan, n slot, out *Row) {
+	w, key := l.entities.state(n), l.entities.key(n)
+	e.ofRow.reset()
+	e.lists = &e.ofRow
+	f := frame{out.Values[:p.width], out.Statuses[:p.width]}
+	if t, is := e.readNewest(p.reading, l, w, &f); is == allDone {
+		e.derive(p.reading, f, nil, Present)
+		p.give(key, t, out)
+		return
+	}
+	m := l.lookAt(w, l.asOf(p.reading.view, w))
+	e.readRow(p, &m, key, out)
 }
 
 // Rows calls f for every row touched since the last call, each once, in an
@@ -46,8 +66,7 @@ func (e *Engine) Rows(f func(*Row)) {
 					continue
 				}
 				e.row.Values, e.row.Statuses = e.values[:v.row.width], e.statuses[:v.row.width]
-				m := l.lookAt(w, l.asOf(v, w))
-				e.readRow(v.row, &m, l.entities.key(slot), &e.row)
+				e.readStored(l, v.row, slot, &e.row)
 				f(&e.row)
 			}
 			w[atTouched] = 0
