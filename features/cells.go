@@ -193,6 +193,7 @@ func (l *logPlan) part(k *cursorPlan, p partPlan) *partPlan {
 			p.stack = l.stack(k, &p)
 		}
 	}
+	p.listed = l.listed(k, &p)
 	k.walks = k.walks || p.part.Walks()
 	k.points = k.points || k.delay > 0 && (p.newest != nil || p.stack != nil || p.table != nil || p.part == aggregate.Oldest)
 	k.parts = append(k.parts, &p)
@@ -431,6 +432,9 @@ func (l *logPlan) finishState() int {
 	}
 	for _, x := range l.censuses {
 		x.at = handle(tableHandle)
+	}
+	for _, x := range l.lists {
+		x.at = handle(cacheHandle)
 	}
 	for _, x := range l.histograms {
 		x.at = handle(histogramHandle)

@@ -351,15 +351,11 @@ func (e *Engine) directWords(p *directPart, k *cursorPlan, l *entityLog, w []uin
 		to[0], to[1] = 1, code
 	default:
 		rows := l.rows.All(w[atRows:])
-		for i := k.tail(w); ; i++ {
-			l.steps++
-			if row := l.plan.row(rows, i); l.plan.has(row, p.bit) {
-				to[0], to[1], to[2] = uint64(l.plan.time(row)), l.plan.place(row), 0
-				if p.lane >= 0 {
-					to[2] = l.plan.word(row, p.lane)
-				}
-				break
-			}
+		l.steps++
+		row := l.plan.row(rows, l.firstWith(p.partPlan, w, rows, k.tail(w)))
+		to[0], to[1], to[2] = uint64(l.plan.time(row)), l.plan.place(row), 0
+		if p.lane >= 0 {
+			to[2] = l.plan.word(row, p.lane)
 		}
 	}
 	return to[:p.size]

@@ -22,6 +22,9 @@ func (l *entityLog) insert(e *Engine, w []uint64, i int, ev *event.Event) int {
 		row = l.rows.Insert(h, i)
 	}
 	l.fill(e, row, ev)
+	for _, x := range l.plan.lists {
+		l.list(x, w, row)
+	}
 	l.account(e, w, row, i)
 	return i
 }

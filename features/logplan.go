@@ -50,6 +50,7 @@ type logPlan struct {
 	small      uint64      // one up to it does, and its square into a sum of squares of up to 63 bits
 	newests    []*newestPlan
 	stacks     []*stackPlan
+	lists      []*listedPlan
 	tables     []*tablePlan
 	censuses   []*censusPlan
 	histograms []*censusPlan
@@ -201,6 +202,7 @@ type partPlan struct {
 	counts  [2]*censusPlan // of Counts of a window: how often each value occurs, and how many values so often
 	newest  *newestPlan
 	stack   *stackPlan
+	listed  *listedPlan
 	table   *tablePlan
 	nth     int // which of the table's counts it is
 }

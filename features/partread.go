@@ -68,16 +68,15 @@ func (e *Engine) oldestOf(k *cursorPlan, p *partPlan, m *moment) []uint64 {
 // firstOf is the Oldest part of the rows of a sliding window; false: there is
 // none.
 func (e *Engine) firstOf(k *cursorPlan, p *partPlan, m *moment) ([]uint64, bool) {
-	l := m.log.plan
-	for i := m.log.rows.FirstAfter(m.rows, m.t-k.delay-k.length); i < l.len(m.rows); i++ {
-		m.log.steps++
-		if row := l.row(m.rows, i); l.has(row, p.bit) {
-			in := l.input(row, p)
-			e.oldest = [3]uint64{uint64(in.Time), in.Place, in.Word}
-			return e.oldest[:], true
-		}
+	l := m.log
+	i := l.firstWith(p, m.state, m.rows, l.rows.FirstAfter(m.rows, m.t-k.delay-k.length))
+	if i == l.plan.len(m.rows) {
+		return nil, false
 	}
-	return nil, false
+	l.steps++
+	in := l.plan.input(l.plan.row(m.rows, i), p)
+	e.oldest = [3]uint64{uint64(in.Time), in.Place, in.Word}
+	return e.oldest[:], true
 }
 
 // seen reports whether the value of the event at hand occurs in a window: what

@@ -104,11 +104,11 @@ func (e *Engine) shiftPoint(s *shift, p *partPlan, words []uint64) {
 	clear(words)
 	switch p.part {
 	case aggregate.Newest:
-		for i := s.to - 1; i >= s.from && words[0] == 0; i-- {
+		if i := l.lastWith(p, s.state, s.rows, s.to); i >= s.from {
 			e.scanPart(l, p, s.rows, i, i+1, words)
 		}
 	case aggregate.Oldest:
-		for i := s.from; i < s.to && words[0] == 0; i++ {
+		if i := l.firstWith(p, s.state, s.rows, s.from); i < s.to {
 			e.scanPart(l, p, s.rows, i, i+1, words)
 		}
 	default:

@@ -60,12 +60,8 @@ func (e *Engine) shiftLifePoint(s *shift, p *partPlan, words []uint64) {
 		e.scanPart(l, p, s.rows, s.from, s.to, words)
 		return
 	}
-	for i := s.to - 1; i >= s.from; i-- {
-		l.steps++
-		if row := l.plan.row(s.rows, i); l.plan.has(row, p.bit) {
-			p.part.Add(words, l.plan.input(row, p), p.number)
-			return
-		}
+	if i := l.lastWith(p, s.state, s.rows, s.to); i >= s.from {
+		e.scanPart(l, p, s.rows, i, i+1, words)
 	}
 }
 

@@ -102,6 +102,9 @@ func (l *logPlan) hash() string {
 	for _, x := range l.stacks {
 		d.put("stack", x.bit, x.lane, x.largest, x.ties, x.number, x.reach, x.delay, x.at)
 	}
+	for _, x := range l.lists {
+		d.put("list", x.bit, x.at)
+	}
 	for _, x := range l.tables {
 		d.put("table", x.bit, x.lane, x.life != nil, x.unique, x.reach, x.keep, x.delay, x.at, x.sketch, x.memories, len(x.counts))
 	}

@@ -77,7 +77,7 @@ func (e *Engine) walk(l *entityLog, p *partPlan, w []uint64, n int) []uint64 {
 	if p.part == aggregate.Run {
 		l.steps += e.walkRun(l.plan, p, words)
 	} else {
-		l.steps += e.walkTail(l.plan, p, words, n)
+		e.walkTail(l, p, w, words, n)
 	}
 	if e.stretch.base {
 		if base := l.base(p, w); len(base) > 0 && p.part == aggregate.Run {
@@ -89,26 +89,25 @@ func (e *Engine) walk(l *entityLog, p *partPlan, w []uint64, n int) []uint64 {
 	return words
 }
 
-// walkTail collects the newest rows with the part's bit, at most n. It returns
-// how many rows it has looked at.
-func (e *Engine) walkTail(l *logPlan, p *partPlan, words []uint64, n int) (steps int64) {
+// walkTail collects the newest rows with the part's bit, at most n.
+func (e *Engine) walkTail(l *entityLog, p *partPlan, w, words []uint64, n int) {
 	s := &e.stretch
 	distinct := p.part == aggregate.TailDistinct
 	if distinct {
 		e.met.Reset()
 	}
 	room := aggregate.TailRoom(words)
-	for i := s.to - 1; i >= s.from && n > 0 && aggregate.TailLen(words) < room; i-- {
-		steps++
-		row := l.row(s.rows, i)
-		if l.time(row) <= s.after {
+	for i := l.lastWith(p, w, s.rows, s.to); i >= s.from && n > 0 && aggregate.TailLen(words) < room; i = l.lastWith(p, w, s.rows, i) {
+		l.steps++
+		row := l.plan.row(s.rows, i)
+		if l.plan.time(row) <= s.after {
 			break
 		}
-		if !l.has(row, p.bit) || !e.pick.takes(l, row) {
+		if !e.pick.takes(l.plan, row) {
 			continue
 		}
 		n--
-		in := l.input(row, p)
+		in := l.plan.input(row, p)
 		if distinct {
 			key := e.hash.spread(in.Word)
 			if e.met.Has(key) {
@@ -119,7 +118,6 @@ func (e *Engine) walkTail(l *logPlan, p *partPlan, words []uint64, n int) (steps
 		aggregate.AppendTail(words, in)
 	}
 	aggregate.ReverseTail(words)
-	return steps
 }
 
 // walkRun counts the newest rows with the part's bit up to the first one that

@@ -110,9 +110,9 @@ const (
 	tableCost    = "one look-up in a hash table for all windows together, and O(1) for each"
 	countsCost   = "two or three look-ups in a hash table for each window"
 	gapsCost     = "O(1) for each window, and the events up to the next that reaches it"
-	firstCost    = "the events from the window's beginning to the first that reaches it: one, without a filter"
+	firstCost    = "the events from the window's beginning to the first that reaches it, at most 16 and a binary search"
 	newestCost   = "O(1) for all windows together"
-	walkCost     = "for each window the events from the newest back to the last one that is needed"
+	walkCost     = "for each window the events that are needed, and at most 16 between two of them"
 	decayCost    = "O(1) for each half-life, one exponential"
 )
 

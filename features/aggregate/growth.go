@@ -109,22 +109,6 @@ var Growths = [...]Growth{
 		What: "all events of the window, where one since then is the extreme",
 	}, {
 		Over: []Over{Sliding, Delayed},
-		Of:   []string{"first", "time_since_first", "interarrival_mean"},
-		Data: []Data{Rare},
-		What: "the events up to the first that the filter lets in",
-	}, {
-		Over: []Over{Sliding, Delayed},
-		Of:   []string{"last", "time_since_last"},
-		Data: []Data{Rare},
-		When: []When{Late},
-		What: "the events back to the last that the filter lets in",
-	}, {
-		Over: []Over{Sliding, Delayed, Session, Lifetime},
-		Of:   []string{"lag", "list_last", "list_distinct"},
-		Data: []Data{Rare},
-		What: "the events back to the last one that is listed",
-	}, {
-		Over: []Over{Sliding, Delayed},
 		Of:   []string{"mode"},
 		Data: []Data{Unlike},
 		What: "all values, when one of several most frequent ones becomes rarer",
