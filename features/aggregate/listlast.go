@@ -1,6 +1,6 @@
 package aggregate
 
-const walkMemory = "8 B"
+const walkMemory = "8 B, and 8 B for each event that a rare filter lets in"
 
 var listLast = Aggregation{
 	Name:    "list_last",
