@@ -16,6 +16,7 @@ var sections = []struct {
 	{"engine", benchEngine},
 	{"example", benchExample},
 	{"shape", benchShape},
+	{"count", benchCount},
 	{"memory", benchMemory},
 	{"snapshot", benchSnapshot},
 	{"checkpoint", benchCheckpoint},
