@@ -19,6 +19,12 @@ var table = []mutant{
 		new:  "tail = x.leaveInts(rows, tail, l.plan.width, w, t-x.length-1)\n\t\t\t} else {\n\t\t\t\ttail = l.leaveSpan(x, rows, tail, w, t-x.length-1)\n",
 	},
 	{
+		name: "left window edge of an entity with few events", more: true,
+		file: "features/plain.go",
+		old:  "if from := t - x.length; next > from {",
+		new:  "if from := t - x.length - 1; next > from {",
+	},
+	{
 		name: "left edge of a delayed window: the event exactly as old stays", more: true,
 		file: "features/advance.go",
 		old:  "tail < head && l.plan.timeAt(rows, tail) <= from; tail++",
