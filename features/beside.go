@@ -48,10 +48,7 @@ func (l *entityLog) joinGaps(p *partPlan, w, rows []uint64, i, tail int, base ui
 			prev = uint64(l.plan.time(other))
 		}
 	}
-	if prev == 0 {
-		prev = base
-	}
-	aggregate.AddGap(words, prev, t, l.nextWith(p.bit, rows, i))
+	aggregate.AddGap(words, max(prev, base), t, l.nextWith(p.bit, rows, i))
 }
 
 // leaveBeside takes row i, the oldest of a window that ends with the last of rows,

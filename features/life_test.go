@@ -2,6 +2,7 @@ package features_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -178,4 +179,29 @@ func TestS22LifeWithoutEnd(t *testing.T) {
 	r.want("v.n", "1", "v.new_36500d", "true", "v.all_36500d", "1")
 	r.pay("1s", `"card":"a","mcc":"x"`)
 	r.want("v.n", "2", "v.new_36500d", "false", "v.all_36500d", "2")
+}
+
+// Each event here is folded before the next, older one comes: what has left the
+// log is later than the newest row that is put before it.
+func TestS22GapsOfALifeWhateverTheOrder(t *testing.T) {
+	const gaps = `
+  v:
+    version: 1
+    source: pay
+    entity: card
+    ttl: 1m
+    event_budget: 1
+    features:
+      cv: {aggregation: interarrival_cv}
+`
+	read := func(times ...string) string {
+		r := newRunOf(t, specOf(gaps), 1)
+		for _, at := range times {
+			r.pay(at, `"card":"a"`)
+		}
+		return r.read("v.cv", "a", "11s")
+	}
+	if forth, back := read("1s", "3s", "5s", "10s"), read("10s", "5s", "3s", "1s"); forth != back || !strings.HasPrefix(forth, "0.577350269") {
+		t.Errorf("in order %s, backwards %s", forth, back)
+	}
 }

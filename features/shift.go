@@ -105,11 +105,11 @@ func (e *Engine) shiftPoint(s *shift, p *partPlan, words []uint64) {
 	switch p.part {
 	case aggregate.Newest:
 		if i := l.lastWith(p, s.state, s.rows, s.to); i >= s.from {
-			e.scanPart(l, p, s.rows, i, i+1, words)
+			l.scanPart(p, s.rows, i, i+1, words)
 		}
 	case aggregate.Oldest:
 		if i := l.firstWith(p, s.state, s.rows, s.from); i < s.to {
-			e.scanPart(l, p, s.rows, i, i+1, words)
+			l.scanPart(p, s.rows, i, i+1, words)
 		}
 	default:
 		e.shiftExtreme(s, p, words)
@@ -133,11 +133,11 @@ func (e *Engine) shiftExtreme(s *shift, p *partPlan, words []uint64) {
 	case !e.bestAt(l, p, s.rows, t, code, words):
 		first = s.to
 	}
-	e.scanPart(l, p, s.rows, s.from, first, words)
+	l.scanPart(p, s.rows, s.from, first, words)
 }
 
 // scanPart puts rows into the words of one part.
-func (e *Engine) scanPart(l *entityLog, p *partPlan, rows []uint64, from, to int, words []uint64) {
+func (l *entityLog) scanPart(p *partPlan, rows []uint64, from, to int, words []uint64) {
 	for i := from; i < to; i++ {
 		if row := l.plan.row(rows, i); l.plan.has(row, p.bit) {
 			p.part.Add(words, l.plan.input(row, p), p.number)

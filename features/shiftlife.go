@@ -21,7 +21,8 @@ func (l *entityLog) lifeShiftOf(k *cursorPlan, m *moment) (s shift, life int64, 
 	s.tail = s.from
 	base := int64(m.state[k.life.state+chainBase])
 	s.base = base != 0 && life <= base
-	if s.head-s.to >= s.to-s.from {
+	late := s.base && s.from < s.head && l.plan.timeAt(rows, s.from) < int64(m.state[k.life.view.state+viewFolded]) // rows among what has left the log
+	if late || s.head-s.to >= s.to-s.from {
 		return shift{}, 0, false
 	}
 	for _, p := range k.parts {
@@ -57,11 +58,11 @@ func (e *Engine) shiftLifePoint(s *shift, p *partPlan, words []uint64) {
 		copy(words, s.state[p.base:p.base+p.size()])
 	}
 	if p.part != aggregate.Newest {
-		e.scanPart(l, p, s.rows, s.from, s.to, words)
+		l.scanPart(p, s.rows, s.from, s.to, words)
 		return
 	}
 	if i := l.lastWith(p, s.state, s.rows, s.to); i >= s.from {
-		e.scanPart(l, p, s.rows, i, i+1, words)
+		l.scanPart(p, s.rows, i, i+1, words)
 	}
 }
 
@@ -84,14 +85,26 @@ func (l *entityLog) joinLife(k *cursorPlan, w, row []uint64) {
 		case p.part.Counted():
 			l.recountRow(p, w, row, false)
 		default:
-			rows := l.rows.All(w[atRows:])
-			i := l.rows.FirstBehind(rows, l.plan.time(row), l.plan.place(row)) - 1
-			l.joinGaps(p, w, rows, i, l.rows.FirstAfter(rows, int64(w[k.life.state+chainLife])-1), l.baseOfGaps(k, p, w))
+			l.joinLifeGaps(k, p, w, row)
 		}
 	}
 }
 
-// followLife is joinLife for a row that is behind all others.
+// joinLifeGaps puts a row into the gaps of a life. One that is older than what has
+// left the log makes them anew.
+func (l *entityLog) joinLifeGaps(k *cursorPlan, p *partPlan, w, row []uint64) {
+	rows, t := l.rows.All(w[atRows:]), l.plan.time(row)
+	from, base := l.rows.FirstAfter(rows, int64(w[k.life.state+chainLife])-1), l.baseOfGaps(k, p, w)
+	if uint64(t) >= base {
+		l.joinGaps(p, w, rows, l.rows.FirstBehind(rows, t, l.plan.place(row))-1, from, base)
+		return
+	}
+	words := w[p.at : p.at+p.size()]
+	copy(words, w[p.base:])
+	l.scanPart(p, rows, from, l.plan.len(rows), words)
+}
+
+// followLife is joinLife for the rows of a life one after the other.
 func (l *entityLog) followLife(k *cursorPlan, w, row []uint64) {
 	for _, p := range k.beside {
 		switch {
@@ -99,8 +112,7 @@ func (l *entityLog) followLife(k *cursorPlan, w, row []uint64) {
 		case p.part.Counted():
 			l.recountRow(p, w, row, false)
 		default:
-			words := w[p.at : p.at+p.size()]
-			aggregate.AddGap(words, aggregate.LastOfGaps(words), uint64(l.plan.time(row)), 0)
+			p.part.Add(w[p.at:p.at+p.size()], l.plan.input(row, p), p.number)
 		}
 	}
 }
