@@ -90,6 +90,22 @@ func personal(d *Definition) *Field {
 	return nil
 }
 
+// looksAtAll reports whether what one event costs grows with how many there are,
+// whatever they are like: the table of docs/aggregations.md says which.
+func looksAtAll(d *Definition) bool {
+	if len(d.Windows) == 0 {
+		return false
+	}
+	byCategory := []string{"count", "sum", "mean", "stddev", "variance", "zscore", "ratio", "skewness", "slope", "rate"}
+	switch d.Windows[0].Kind {
+	case Sliding:
+		return d.By != nil && !slices.Contains(byCategory, d.Aggregation)
+	case Last:
+		return false
+	}
+	return d.By != nil || d.Delay > 0
+}
+
 func (r *resolver) lintDefinition(v *View, d *Definition) {
 	key := r.defKeys[d]
 	switch {
@@ -99,6 +115,9 @@ func (r *resolver) lintDefinition(v *View, d *Definition) {
 		r.warnf(key, "write exclude_current: true", "zscore %s compares an event with a past that holds it", d.Name)
 	case d.Aggregation == "time_since_last" && !d.ExcludeCurrent && d.Filter == nil && v.Filter == nil && d.Field == nil && d.Value == nil && d.Delay == 0:
 		r.warnf(key, "write exclude_current: true", "time_since_last %s is always 0 in an enriched record: the event itself is the last (S2)", d.Name)
+	}
+	if looksAtAll(d) {
+		r.warnf(key, "choose windows, or write a smaller event_budget", "feature %s looks at all events that are kept of the entity, for each one that comes: up to event_budget (%d)", d.Name, v.EventBudget)
 	}
 	if f := personal(d); f != nil {
 		r.warnf(key, "write hidden: true, or count_distinct instead", "feature %s serves the personal field %s as it is", d.Name, f.Name)

@@ -38,6 +38,10 @@ feature_views:
       by_user: {aggregation: count, windows: [1h], by: user, top: 3}
       safe:    {aggregation: count_distinct, field: user, windows: [1h]}
       hushed:  {aggregation: last, field: user, hidden: true}
+      slow:    {hidden: true, aggregation: sum, field: n, delay: 1d}
+      slower:  {hidden: true, aggregation: sum, field: n, session: 1h, by: user, top: 3}
+      slowest: {hidden: true, aggregation: max, field: n, windows: [1h], by: user, top: 3}
+      ok:      {hidden: true, aggregation: sum, field: n, windows: [1h], delay: 1d, by: user, top: 3}
     derived:
       used:   {expr: 'n_1h * 2'}
       part:   {expr: 'n_1h * 3'}
@@ -66,6 +70,11 @@ func TestS36Lints(t *testing.T) {
 	want := []string{
 		"feature view {entity}_view has no description",
 		"feature view {entity}_view has no owner",
+		"feature slow looks at all events that are kept of the entity, for each one that comes: up to event_budget (65536)",
+		"feature slow is used by no service, rule, model or derived feature", "feature slower is used by no service, rule, model or derived feature",
+		"feature slowest is used by no service, rule, model or derived feature", "feature ok is used by no service, rule, model or derived feature",
+		"feature slower looks at all events that are kept of the entity, for each one that comes: up to event_budget (65536)",
+		"feature slowest looks at all events that are kept of the entity, for each one that comes: up to event_budget (65536)",
 		"feature names serves the personal field user as it is",
 		"feature upper serves the personal field user as it is",
 		"feature by_user serves the personal field user as it is",
@@ -84,9 +93,9 @@ func TestRetentionLint(t *testing.T) {
 	s, _ := lintsOf(t, linted)
 	for kept, want := range map[time.Duration]string{
 		30 * 24 * time.Hour:   "",
-		30*24*time.Hour - 1e6: "n life hushed",
-		8 * 24 * time.Hour:    "n life hushed",
-		8*24*time.Hour - 1e6:  "n late life hushed",
+		30*24*time.Hour - 1e6: "n life hushed slow slower",
+		8 * 24 * time.Hour:    "n life hushed slow slower",
+		8*24*time.Hour - 1e6:  "n late life hushed slow slower",
 	} {
 		var names []string
 		for _, d := range s.LintRetention(map[string]time.Duration{"s": kept}) {
