@@ -16,7 +16,7 @@ import (
 
 // outage runs an instance through a store that goes away and, if it is to, comes
 // back; it gives the records that were committed.
-func outage(t *testing.T, w *world, heals bool) []sinks.Record {
+func outage(t *testing.T, w *world, heals bool, more ...func(*Config)) []sinks.Record {
 	var away atomic.Bool
 	w.store.writeFault = func([]sinks.VersionedRow) error {
 		if away.Load() {
@@ -29,6 +29,9 @@ func outage(t *testing.T, w *world, heals bool) []sinks.Record {
 	w.broker.assign(c)
 	r := w.runner(c, func(cfg *Config) {
 		cfg.Consumer, cfg.Output, cfg.DeadLetters, cfg.Metrics = paired{c, x}, x, x, w.metrics
+		for _, change := range more {
+			change(cfg)
+		}
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
@@ -109,13 +112,25 @@ func TestTheStreamGoesOnWithoutTheStore(t *testing.T) {
 // What is missing when an instance ends is written by the next one, although
 // no event touches it.
 func TestTheNextOwnerWritesWhatIsMissing(t *testing.T) {
+	t.Run("from the log", func(t *testing.T) { nextOwnerWrites(t, func(*Config) {}, false) })
+	// Which rows are missing is in no checkpoint; the state of all entities is, and
+	// nothing else may be left.
+	t.Run("from a checkpoint", func(t *testing.T) { nextOwnerWrites(t, newFolder().kept(time.Hour), true) })
+}
+
+func nextOwnerWrites(t *testing.T, change func(*Config), forget bool) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		outage(t, w, false)
+		outage(t, w, false, change)
+		for _, p := range w.broker.partitions {
+			if forget { // retention
+				p.start, p.records = p.start+int64(len(p.records)), nil
+			}
+		}
 		w.store.writeFault = nil
 		c := w.broker.consumer()
 		w.broker.assign(c)
-		r := w.runner(c, nil)
+		r := w.runner(c, change)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- r.Run(ctx) }()

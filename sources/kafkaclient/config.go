@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"log/slog"
 	"net"
 	"os"
@@ -85,6 +86,8 @@ func (c Config) Options() ([]kgo.Opt, error) {
 		kgo.SeedBrokers(c.Brokers...),
 		kgo.ClientID(c.clientID()),
 		kgo.Dialer(dial),
+		kgo.RetryBackoffFn(backoff),
+		kgo.RequestRetries(requestRetries),
 	}
 	if c.SASL != nil {
 		mechanism, err := c.SASL.Franz()
@@ -94,6 +97,25 @@ func (c Config) Options() ([]kgo.Opt, error) {
 		opts = append(opts, kgo.SASL(mechanism))
 	}
 	return opts, nil
+}
+
+// How long the client waits until it tries again, and how often: what passes in a
+// moment, like a coordinator that is still busy, costs a take-over no more than that,
+// and a broker that comes back after a minute is seen within a second. The client's own
+// pauses begin at 250 ms and go up to 5 s. So many tries take as long as a request may.
+const (
+	backoffLeast   = 20 * time.Millisecond
+	backoffMost    = time.Second
+	requestRetries = 60
+)
+
+// backoff is the pause behind so many failures in a row, give or take a fifth.
+func backoff(fails int) time.Duration {
+	pause := backoffMost
+	if n := max(fails-1, 0); n < 6 {
+		pause = min(pause, backoffLeast<<n)
+	}
+	return time.Duration(float64(pause) * (0.8 + 0.4*rand.Float64()))
 }
 
 // Where names the cluster in errors.
