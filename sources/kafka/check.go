@@ -106,6 +106,7 @@ func (c *Consumer) measure(ctx context.Context) {
 		admin, held, session := c.admin, c.own.held, c.own.session
 		c.mu.Unlock()
 		if !held {
+			c.tellUnstable(ctx)
 			continue
 		}
 		asking, cancel := context.WithTimeout(ctx, c.config.LagCheck)

@@ -33,6 +33,7 @@ const (
 	DefaultTopicCheck       = 30 * time.Second
 	DefaultLagCheck         = 5 * time.Second
 	DefaultStandingCheck    = 150 * time.Millisecond
+	DefaultUnstableTold     = 10 * time.Second // longer than a transaction of ours may last
 )
 
 // Bounds of the client's memory. It holds one answer of each broker, unfolded, while
@@ -85,6 +86,9 @@ type Config struct {
 	Transaction Transaction
 	TopicCheck  time.Duration // how often the topics are looked at: deleted, made anew, grown
 	LagCheck    time.Duration // how often the ends of the topics are asked for
+	// UnstableTold is how long a take-over waits for offsets that a transaction holds
+	// before that is said, at each LagCheck.
+	UnstableTold time.Duration
 	// StandingCheck is how often a standby asks what the owner has committed.
 	StandingCheck time.Duration
 
@@ -112,6 +116,7 @@ func (c Config) withDefaults() Config {
 	setDuration(&c.TopicCheck, DefaultTopicCheck)
 	setDuration(&c.LagCheck, DefaultLagCheck)
 	setDuration(&c.StandingCheck, DefaultStandingCheck)
+	setDuration(&c.UnstableTold, DefaultUnstableTold)
 	if c.FetchMinBytes == 0 {
 		c.FetchMinBytes = 1
 	}
@@ -148,8 +153,9 @@ type Consumer struct {
 	wake    context.CancelFunc // of the Poll that waits; nil: none
 	fatal   error
 	lag     map[sources.PartitionID]*progress
-	fenced  bool // since the partitions were given
-	started bool // the first commit of this ownership is done
+	fenced  bool      // since the partitions were given
+	asking  time.Time // since when the offsets of what was given are asked for; zero: they are not
+	started bool      // the first commit of this ownership is done
 
 	follow   *following         // nil: it does not read along
 	stands   []sources.Assigned // what is committed, for a standby; not yet told

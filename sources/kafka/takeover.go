@@ -88,6 +88,9 @@ func (c *Consumer) fenceFirst(ctx context.Context, number int, partitions map[st
 	c.mu.Lock()
 	idle := len(partitions) == 0 || c.number != number || c.own.held
 	c.fenced = false
+	if !idle {
+		c.asking = time.Now()
+	}
 	c.mu.Unlock()
 	if idle {
 		return
@@ -121,7 +124,7 @@ func (c *Consumer) gain(number int, all []sources.Assigned) chan struct{} {
 	c.sessions++
 	c.own.session = c.sessions
 	c.own.member, _ = c.client.GroupMetadata()
-	c.started = false
+	c.started, c.asking = false, time.Time{}
 	resume(c.client) // a pause is the last session's
 	c.tell()
 	c.config.Observe("owner", nil)
@@ -133,6 +136,7 @@ func (c *Consumer) lose(number int, partitions map[string][]int32, how string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(partitions) > 0 && c.number == number {
+		c.asking = time.Time{}
 		c.loseLocked(how)
 	}
 }
