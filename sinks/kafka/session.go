@@ -56,6 +56,7 @@ type Session struct {
 	log     *Log
 	old     bool // below transaction.version 2
 	closing sync.WaitGroup
+	topics  []string // that are written to
 
 	mu      sync.Mutex                  // one call at a time
 	guard   func(context.Context) error // asked before the id is taken again
@@ -116,6 +117,12 @@ func (s *Session) options() []kgo.Opt {
 
 // EnsureTopics is Log.EnsureTopics.
 func (s *Session) EnsureTopics(ctx context.Context, topics []TopicSpec) error {
+	s.mu.Lock()
+	s.topics = s.topics[:0]
+	for _, t := range topics {
+		s.topics = append(s.topics, t.Name)
+	}
+	s.mu.Unlock()
 	return s.log.EnsureTopics(ctx, topics)
 }
 
@@ -144,9 +151,14 @@ func (s *Session) take(ctx context.Context) error {
 		}
 	}
 	s.taken = true
-	if _, _, err := s.log.client.ProducerID(ctx); err != nil {
+	id, _, err := s.log.client.ProducerID(ctx)
+	if err != nil {
 		s.broken = err
 		return s.explain("take", err)
+	}
+	if err := s.unended(ctx, id); err != nil {
+		s.broken = err
+		return err
 	}
 	s.broken = nil
 	s.ends()

@@ -5,12 +5,14 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 
 	"github.com/freshet-dev/freshet/sinks"
@@ -165,5 +167,53 @@ func TestOldClustersAreRefused(t *testing.T) {
 	}
 	if got := committed(t, client, topic); len(got) != 2 {
 		t.Errorf("committed are %v", got)
+	}
+}
+
+// Reliability 16 and 21: where a broker has lost the end of a transaction, the next
+// commit under the same id would commit it too. Nothing is begun before it is ended,
+// and the error says how.
+func TestATransactionWithoutAnEndIsNotCommittedByTheNext(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "lost"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cluster.Close)
+	s := openSession(t, kafkaclient.Config{Brokers: cluster.ListenAddrs()}, nil)
+	if err := s.EnsureTopics(t.Context(), []TopicSpec{{Name: "lost", Like: "lost"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Fence(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	id, _, err := s.log.client.ProducerID(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var hangs atomic.Bool
+	hangs.Store(true)
+	cluster.ControlKey(int16(kmsg.DescribeProducers), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		response := kmsg.NewPtrDescribeProducersResponse()
+		response.Version = request.GetVersion()
+		producer := kmsg.NewDescribeProducersResponseTopicPartitionActiveProducer()
+		producer.ProducerID, producer.CurrentTxnStartOffset = id, -1
+		if hangs.Load() {
+			producer.CurrentTxnStartOffset = 7
+		}
+		response.Topics = []kmsg.DescribeProducersResponseTopic{{Topic: "lost", Partitions: []kmsg.DescribeProducersResponseTopicPartition{
+			{ActiveProducers: []kmsg.DescribeProducersResponseTopicPartitionActiveProducer{producer}}}}}
+		return response, nil, true
+	})
+	if err := s.Fence(t.Context()); err == nil || !strings.Contains(err.Error(), "abort --topic lost --partition 0 --start-offset 7") {
+		t.Errorf("fenced: %v", err)
+	}
+	record := []sinks.Record{{Topic: "lost", Value: []byte("a")}}
+	if err := s.Produce(t.Context(), record); !errors.Is(err, sinks.ErrAborted) {
+		t.Errorf("a transaction was begun: %v", err)
+	}
+	hangs.Store(false)
+	if err := s.Produce(t.Context(), record); err != nil {
+		t.Errorf("it was ended, and still: %v", err)
 	}
 }
