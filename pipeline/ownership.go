@@ -80,6 +80,12 @@ func metadata(batch uint64, owner, incarnation uint32) string {
 	return fmt.Sprintf("v1 batch=%d owner=%d incarnation=%d", batch, owner, incarnation)
 }
 
+// Committed reports whether the metadata of a committed offset is that of a run.
+func Committed(metadata string) bool {
+	_, _, _, ours := parseMetadata(metadata)
+	return ours
+}
+
 func parseMetadata(s string) (batch uint64, owner, incarnation uint32, ok bool) {
 	n, err := fmt.Sscanf(s, "v1 batch=%d owner=%d incarnation=%d", &batch, &owner, &incarnation)
 	return batch, owner, incarnation, err == nil && n == 3

@@ -33,6 +33,7 @@ func TestLive(t *testing.T) {
 			"card":   findCard,
 			"expire": expireAll,
 			"term":   terminate,
+			"redis":  breakRedis,
 
 			"exitcode": exitCode,
 		},
@@ -95,6 +96,17 @@ func findCard(ts *testscript.TestScript, neg bool, args []string) {
 // expireAll lets ten seconds pass in Redis.
 func expireAll(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Value(redisKey{}).(*miniredis.Miniredis).FastForward(10 * time.Second)
+}
+
+// breakRedis takes the online store away, with what it has, or brings it back: redis
+// away|back.
+func breakRedis(ts *testscript.TestScript, neg bool, args []string) {
+	server := ts.Value(redisKey{}).(*miniredis.Miniredis)
+	if args[0] == "away" {
+		server.Close()
+		return
+	}
+	ts.Check(server.Restart())
 }
 
 // terminate sends SIGTERM to what runs in the background.

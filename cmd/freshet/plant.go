@@ -244,6 +244,9 @@ func (p *plant) openStore(ctx context.Context) (*redis.Store, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	warnings, err := store.Check(ctx)
+	if err != nil && p.doesWithout(err) {
+		return store, nil
+	}
 	if err != nil {
 		_ = store.Close()
 		return nil, storeProblem(err, "start Redis there, or say --online-store redis://HOST:PORT, or --online-store none")
