@@ -1,6 +1,7 @@
 package features
 
 import (
+	"slices"
 	"time"
 
 	"github.com/freshet-dev/freshet/features/event"
@@ -13,9 +14,10 @@ type sourceState struct {
 	logs       []*entityLog // of this source, as in its plan
 	partitions []*partition // by number; nil: nothing accepted yet
 	coverage   Coverage
-	orphans    recent // ids of events without any entity, by id and event time
-	newest     int64  // newest event time of all partitions
-	turn       int    // events that were applied: which log is swept next
+	orphans    recent  // ids of events without any entity, by id and event time
+	newest     int64   // newest event time of all partitions
+	expected   []int32 // partitions that have records, none of which was accepted yet
+	turn       int     // events that were applied: which log is swept next
 	rejection  event.Rejection
 
 	noting  bool     // a snapshot is being written
@@ -37,6 +39,14 @@ func (s *sourceState) partition(n int32) *partition {
 		return nil
 	}
 	return s.partitions[n]
+}
+
+// Expect says that a partition has records that will be given to the engine: what
+// they may need is not forgotten before the first of them was accepted. The
+// engine cannot know of partitions that it has seen nothing of.
+func (e *Engine) Expect(source int, partition int32) {
+	s := e.sources[source]
+	s.expected = append(s.expected, partition)
 }
 
 // Admit decides late and duplicate (S9, S10) about a record that Read has
@@ -128,6 +138,12 @@ const maxPartitionLag = 24 * time.Hour
 // than the lateness, partitions that lag by more than maxPartitionLag aside.
 func (s *sourceState) reference() int64 {
 	oldest := s.newest
+	if len(s.expected) > 0 {
+		s.expected = slices.DeleteFunc(s.expected, func(n int32) bool { return s.partition(n) != nil })
+	}
+	if len(s.expected) > 0 { // whose first record may be of any time
+		oldest = 0
+	}
 	for _, p := range s.partitions {
 		if p != nil {
 			oldest = min(oldest, p.watermark)

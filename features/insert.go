@@ -192,6 +192,9 @@ func (l *entityLog) trim(e *Engine, w []uint64) int {
 		return 0
 	}
 	newest := l.plan.timeAt(rows, l.plan.len(rows)-1)
+	if r := e.replay; r != nil && !r.fromStart[l.plan.source.source.Index] { // partitions may come again one after the other, as they never came
+		newest = min(newest, e.sources[l.plan.source.source.Index].reference())
+	}
 	oldest := newest - l.plan.span - l.plan.lateness
 	if l.foldedAt(w) != 0 { // a window may begin with the tile of its tail
 		oldest -= l.plan.coarsest

@@ -65,6 +65,16 @@ func (r *Runner) restore(work context.Context, own *ownership, assigned []source
 	return nil
 }
 
+// expect tells the engine which partitions have records that it may not have been
+// given yet.
+func (r *Runner) expect(assigned []sources.Assigned) {
+	for _, a := range assigned {
+		if a.End > a.Start {
+			r.engine.Expect(a.Source, a.Partition)
+		}
+	}
+}
+
 // checkpoints names those that are there, newest first; where there is none,
 // the newest copy is fetched.
 func (r *Runner) checkpoints(work context.Context) ([]string, error) {

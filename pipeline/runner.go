@@ -24,6 +24,7 @@ type engine interface {
 	DropTouches()
 	TouchMore(from *features.Every, n int, t int64) (more bool)
 	SetCoverage(source int, c features.Coverage)
+	Expect(source int, partition int32)
 	BeginSnapshot() *features.Admission
 	BeginGroup(group int)
 	AppendSome(dst []byte, most int) (_ []byte, more bool)

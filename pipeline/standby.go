@@ -42,6 +42,7 @@ func (r *Runner) beginToFollow(work context.Context, standing []sources.Assigned
 	if err := r.restore(work, own, standing); err != nil {
 		return err
 	}
+	r.expect(standing)
 	if err := r.begin(own); err != nil {
 		return err
 	}

@@ -136,6 +136,7 @@ func (d *duel) run(h history) (err error) {
 			d.oracle.ReadSince(i, h.since)
 		}
 	}
+	d.expect(h)
 	var snap *snapshot
 	if h.crash != nil && h.crash.at < len(h.steps) {
 		snap = &snapshot{crash: h.crash}
@@ -179,6 +180,17 @@ func (d *duel) run(h history) (err error) {
 // cover tells the engine since when a source is read; 0: from its start.
 func (d *duel) cover(source int, since int64) {
 	d.engine.SetCoverage(source, features.Coverage{FromStart: since == 0, Since: since})
+}
+
+// expect tells the engine which partitions a history has.
+func (d *duel) expect(h history) {
+	told := map[[2]int]bool{}
+	for _, s := range h.steps {
+		if at := [2]int{s.record.Source, int(s.record.Partition)}; !told[at] {
+			told[at] = true
+			d.engine.Expect(s.record.Source, s.record.Partition)
+		}
+	}
 }
 
 func (d *duel) apply(r oracle.Record) error {

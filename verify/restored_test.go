@@ -137,6 +137,7 @@ func (d *duel) restore(s *snapshot, h history) error {
 			d.engine.SetCoverage(i, features.Coverage{Since: math.MaxInt64})
 		}
 	}
+	d.expect(h)
 	steps := slices.Clone(s.seen)
 	// Which of two twins comes first decides which is the duplicate, where that is
 	// not known: before the snapshot.
