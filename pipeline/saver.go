@@ -183,8 +183,8 @@ func (s *saver) write(p *piece) {
 		}
 		s.began = s.now()
 		if s.cycle, err = s.store.Begin(*p.head); err == nil {
-			p.bytes = p.admission.Append(s.buffer())
-			err = s.cycle.PutAdmission(p.bytes)
+			// Not in one of the groups' buffers, which stay: it may be much larger.
+			err = s.cycle.PutAdmission(p.admission.Append(make([]byte, 0, p.admission.Size())))
 		}
 	case s.cycle == nil:
 		return
