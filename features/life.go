@@ -15,7 +15,7 @@ import (
 // link puts a row into a chain of a view that it entered.
 func (l *entityLog) link(e *Engine, c *chainPlan, w, row []uint64) {
 	s, t := w[c.state:], l.plan.time(row)
-	if t <= l.left(w) && c.misses(s, int64(w[c.view.state+viewFolded]), t) {
+	if t <= l.left(w) && l.misses(c, w, row) {
 		s[chainLost] = 1
 	}
 	life, now := int64(s[chainLife]), int64(w[atNow])
@@ -50,13 +50,42 @@ func (l *entityLog) link(e *Engine, c *chainPlan, w, row []uint64) {
 
 // misses reports whether a row that came too late for the log cannot be put
 // into the base any more: it joins another life to it, or belongs between the
-// events of a part that is put together in the order of time.
-func (c *chainPlan) misses(s []uint64, folded, t int64) bool {
-	base := int64(s[chainBase])
-	if gone := int64(s[chainGone]); t < base {
-		return base-t < c.gap && gone != 0 && t-gone < c.gap
+// events of a part that is put together in the order of time. Such a part goes
+// before the rows of the log, too: a row that stays there must not precede it.
+func (l *entityLog) misses(c *chainPlan, w, row []uint64) bool {
+	s, t, folded := w[c.state:], l.plan.time(row), int64(w[c.view.state+viewFolded])
+	stays := l.rows.Len(w[atRows:]) <= l.plan.budget
+	base, gone := int64(s[chainBase]), int64(s[chainGone])
+	switch {
+	case t < base:
+		return base-t < c.gap && (gone != 0 && t-gone < c.gap || c.ordered && stays)
+	case base == 0 || !c.ordered || t > folded:
+		return false
 	}
-	return base != 0 && c.ordered && t < folded
+	return t < folded || l.breaksIn(c, w, row, stays)
+}
+
+// breaksIn reports whether a row at the very time of what has left the log has a
+// place in the run of a base that is gone: between its events or, of a row that
+// stays in the log, before any of them. To all else that is ordered, events of
+// one time are alike.
+func (l *entityLog) breaksIn(c *chainPlan, w, row []uint64, stays bool) bool {
+	t, place := l.plan.time(row), l.plan.place(row)
+	for _, k := range c.cursors {
+		for _, p := range k.parts {
+			if p.part != aggregate.Run || !l.plan.has(row, p.within) {
+				continue
+			}
+			base := l.base(p, w)
+			if len(base) == 0 || aggregate.BehindRun(base, t, place) {
+				continue
+			}
+			if stays || !aggregate.BeforeRun(base, t, place) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // note is what a table says about a row's value.

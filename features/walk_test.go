@@ -1,6 +1,11 @@
 package features_test
 
-import "testing"
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+)
 
 const walking = `
   v:
@@ -81,4 +86,86 @@ func TestS20StreakEndsAtTheWindowsEdge(t *testing.T) {
 		r.want("v.bad_5s", "2", "v.bads", "3")
 		r.wantRead("v.bad_5s", "a", "7s", "1")
 	})
+}
+
+// ordered is a view with what a life puts together in the order of events.
+func ordered(budget int) string {
+	return specOf(fmt.Sprintf(`
+  v:
+    version: 1
+    source: pay
+    entity: card
+    ttl: 10s
+    event_budget: %d
+    features:
+      run: {aggregation: streak, filter: 'ok'}
+      dev: {aggregation: interarrival_stddev, unit: ms}
+`, budget))
+}
+
+func (r *run) okay(partition int, at, ok string) {
+	r.t.Helper()
+	if got := r.record("pay", partition, at, `"card":"a","ok":`+ok); got != "accepted" {
+		r.t.Fatalf("at %s: %s", at, got)
+	}
+}
+
+// An event at the very time of events that were folded: its place says whether
+// it goes before or behind them, and between them nobody knows what it breaks.
+func TestS26AStreakKnowsThePlacesOfWhatWasFolded(t *testing.T) {
+	for _, c := range []struct {
+		partition int
+		ok, want  string
+	}{
+		{0, "true", "2"},
+		{2, "true", "2 INCOMPLETE"},
+		{2, "false", "2 INCOMPLETE"},
+		{4, "true", "3"},
+		{4, "false", "1"},
+	} {
+		t.Run(fmt.Sprint(c.partition, c.ok), func(t *testing.T) {
+			r := newRun(t, ordered(1))
+			r.okay(5, "2s", "true")
+			r.okay(1, "1s", "false")
+			r.okay(3, "1s", "true")
+			r.okay(c.partition, "1s", c.ok)
+			r.wantRead("v.run", "a", "2s", c.want)
+			r.okay(5, "12s", "true") // that life has ended
+			r.okay(5, "13s", "true")
+			r.wantRead("v.run", "a", "13s", "2")
+		})
+	}
+}
+
+// A lagging partition's event lies before what has left the log, and the log
+// keeps it: a streak that has ended there is not longer by it, and the gaps of two
+// such events are no others than they were.
+func TestS22AnOrderBeforeWhatHasLeftTheLogIsNotKnown(t *testing.T) {
+	for last := 90; last < 400; last += 10 {
+		r := newRun(t, ordered(100_000))
+		r.okay(0, "10s", "false")
+		for at := 12; at <= last; at += 2 {
+			r.okay(0, fmt.Sprintf("%ds", at), "true")
+		}
+		now := fmt.Sprintf("%ds", last)
+		r.wantRead("v.run", "a", now, fmt.Sprint((last-10)/2))
+		r.wantRead("v.dev", "a", now, "0")
+		r.okay(1, "7s", "true")
+		r.okay(1, "5s", "true")
+		for _, name := range []string{"v.run", "v.dev"} {
+			if got := r.read(name, "a", now); !strings.HasSuffix(got, " INCOMPLETE") && got != orderedAt(name, last) {
+				t.Errorf("%s at %s is %s, want %s or INCOMPLETE", name, now, got, orderedAt(name, last))
+			}
+		}
+	}
+}
+
+// orderedAt is v.run, and v.dev, over 5s, 7s, 10s, and all of 2 s until last.
+func orderedAt(name string, last int) string {
+	n := (last - 10) / 2
+	if name == "v.run" {
+		return fmt.Sprint(n)
+	}
+	gaps, sum, squares := float64(n+2), float64(last-5), float64(4*n+4+9)
+	return fmt.Sprint(1000 * math.Sqrt((squares-sum*sum/gaps)/(gaps-1)))
 }

@@ -51,6 +51,17 @@ func ExtendRun(w, from []uint64) {
 	}
 }
 
+// BeforeRun reports whether an input belongs before all of a Run part that has
+// any.
+func BeforeRun(w []uint64, t int64, place uint64) bool {
+	return uint64(t) < w[runFirst] || uint64(t) == w[runFirst] && place < w[runFirst+1]
+}
+
+// BehindRun reports whether an input belongs behind all of a Run part.
+func BehindRun(w []uint64, t int64, place uint64) bool {
+	return uint64(t) > w[runLast] || uint64(t) == w[runLast] && place > w[runLast+1]
+}
+
 // mergeRun puts the inputs of from into w: all of them before or all of them
 // behind its own.
 func mergeRun(w, from []uint64) {
