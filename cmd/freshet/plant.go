@@ -337,7 +337,7 @@ func (p *plant) openKafkaLog(ctx context.Context, everything bool) (topicLog, er
 		return sinkkafka.NewLog(ctx, producer)
 	}
 	session, err := sinkkafka.NewSession(ctx, sinkkafka.SessionConfig{Config: producer,
-		TransactionalID: p.group(), Timeout: config.TransactionTimeout, AllowOldProtocol: p.settings.Kafka.AllowTV1})
+		TransactionalID: p.group(), Timeout: config.TransactionTimeout, AllowOldProtocol: p.settings.Kafka.AllowTV1, Log: p.log})
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ import (
 // may lose an end; the next commit under the id would then commit what that
 // transaction holds, which was sent again since: doubled records, and nobody would
 // know. Who may not look (Read on the topics) and who cannot (an old cluster) goes on
-// without.
+// without, and says so once.
 func (s *Session) unended(ctx context.Context, id int64) error {
 	if len(s.topics) == 0 {
 		return nil
@@ -27,6 +27,11 @@ func (s *Session) unended(ctx context.Context, id int64) error {
 	var denied *kadm.AuthError
 	switch {
 	case errors.As(err, &denied), errors.Is(err, kerr.UnsupportedVersion):
+		if !s.blind && s.config.Log != nil {
+			s.config.Log.Warn("the outputs cannot be looked through for transactions whose end a killed broker has lost: give this user Read on the output topics",
+				"component", "sink", "topics", s.topics, "err", err.Error(), "err_kind", "kafka")
+		}
+		s.blind = true
 		return nil
 	case err != nil:
 		return fmt.Errorf("look for transactions without an end: %w", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -41,6 +42,7 @@ type SessionConfig struct {
 	// AllowOldProtocol takes clusters below transaction.version 2, where a
 	// delayed request of a transaction may land in the next one.
 	AllowOldProtocol bool
+	Log              *slog.Logger // what an operator should know; nil: nobody is told
 }
 
 // Session is a Log that writes in transactions: the first Produce after an end
@@ -69,6 +71,7 @@ type Session struct {
 	ended   time.Time
 	stolen  error // another took the id in the middle of a transaction
 	retired bool
+	blind   bool // it was said that the outputs cannot be looked through
 }
 
 // NewSession connects and looks whether the cluster can do it. It takes no id:

@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -190,7 +192,9 @@ func TestATransactionWithoutAnEndIsNotCommittedByTheNext(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var hangs atomic.Bool
+	var hangs, denied atomic.Bool
+	var said strings.Builder
+	s.config.Log = slog.New(slog.NewTextHandler(&said, nil))
 	hangs.Store(true)
 	cluster.ControlKey(int16(kmsg.DescribeProducers), func(request kmsg.Request) (kmsg.Response, error, bool) {
 		cluster.KeepControl()
@@ -201,8 +205,11 @@ func TestATransactionWithoutAnEndIsNotCommittedByTheNext(t *testing.T) {
 		if hangs.Load() {
 			producer.CurrentTxnStartOffset = 7
 		}
-		response.Topics = []kmsg.DescribeProducersResponseTopic{{Topic: "lost", Partitions: []kmsg.DescribeProducersResponseTopicPartition{
-			{ActiveProducers: []kmsg.DescribeProducersResponseTopicPartitionActiveProducer{producer}}}}}
+		partition := kmsg.DescribeProducersResponseTopicPartition{ActiveProducers: []kmsg.DescribeProducersResponseTopicPartitionActiveProducer{producer}}
+		if denied.Load() {
+			partition = kmsg.DescribeProducersResponseTopicPartition{ErrorCode: kerr.TopicAuthorizationFailed.Code}
+		}
+		response.Topics = []kmsg.DescribeProducersResponseTopic{{Topic: "lost", Partitions: []kmsg.DescribeProducersResponseTopicPartition{partition}}}
 		return response, nil, true
 	})
 	if err := s.Fence(t.Context()); err == nil || !strings.Contains(err.Error(), "abort --topic lost --partition 0 --start-offset 7") {
@@ -215,5 +222,14 @@ func TestATransactionWithoutAnEndIsNotCommittedByTheNext(t *testing.T) {
 	hangs.Store(false)
 	if err := s.Produce(t.Context(), record); err != nil {
 		t.Errorf("it was ended, and still: %v", err)
+	}
+	denied.Store(true)
+	for range 2 {
+		if err := s.Fence(t.Context()); err != nil {
+			t.Errorf("without the right to look: %v", err)
+		}
+	}
+	if n := strings.Count(said.String(), "give this user Read on the output topics"); n != 1 {
+		t.Errorf("it was said %d times: %s", n, said.String())
 	}
 }
