@@ -197,6 +197,7 @@ func (p *plant) build(ctx context.Context, registry prometheus.Registerer) (runn
 		return nil, err
 	}
 	p.tellDelivery()
+	c.Limits.Collector = collector(p.memory)
 	if c.Limits.Memory = p.memory; p.memory > 0 {
 		c.Limits.ReadAhead = min(pipeline.DefaultReadAhead, c.Limits.Memory/16)
 	}
