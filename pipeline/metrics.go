@@ -45,7 +45,6 @@ type metrics struct {
 	tableReloads, lookupMisses, outages, cardNumbers, rows   *prometheus.CounterVec
 	losses, rewritten                                        *prometheus.CounterVec
 	retractions                                              *prometheus.CounterVec
-	missingRows                                              prometheus.Gauge
 	held                                                     held
 	saves                                                    *saveMetrics
 	recovery                                                 recovery
@@ -95,6 +94,9 @@ func (b *batchCounts) sampled(features, score, encode time.Duration) {
 func newMetrics(r *Runner) *metrics {
 	m := &metrics{group: r.Group, modelSeries: map[*spec.Model]int{}, viewIndex: map[*spec.View]int{}, seen: map[counterKey]int64{}, unretracted: map[ofLog][2]int64{}}
 	m.gauges(r.Config.Health)
+	// As it is now, not as it was a second ago: 0 says that the store has every row.
+	m.collectors = append(m.collectors, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "freshet_online_missing_rows",
+		Help: "Rows that the online store lacks since it was away."}, func() float64 { return float64(r.behind.count.Load()) }))
 	m.counters()
 	m.histograms()
 	m.saves = newSaveMetrics(m)
@@ -186,8 +188,7 @@ func (m *metrics) gauges(health *Health) {
 	m.tableLoaded = m.gaugeVec("freshet_table_loaded_timestamp_seconds", "Wall clock of the last time that a table was read.", "table")
 	m.restore = prometheus.NewGauge(prometheus.GaugeOpts{Name: "freshet_restore_progress_ratio", Help: "How much of the state is rebuilt, 0 to 1."})
 	m.active = prometheus.NewGauge(prometheus.GaugeOpts{Name: "freshet_active", Help: "1 on the active instance, 0 on a standby."})
-	m.missingRows = prometheus.NewGauge(prometheus.GaugeOpts{Name: "freshet_online_missing_rows", Help: "Rows that the online store lacks since it was away."})
-	m.collectors = append(m.collectors, m.restore, m.active, m.missingRows)
+	m.collectors = append(m.collectors, m.restore, m.active)
 	m.recovery = newRecovery(m)
 	m.standing(health)
 }
@@ -416,7 +417,6 @@ func (m *metrics) behind(r *Runner, lag map[sources.PartitionID]int64) {
 // second.
 func (m *metrics) tick(r *Runner, lag map[sources.PartitionID]int64) {
 	m.behind(r, lag)
-	m.missingRows.Set(float64(r.behind.count.Load()))
 	stats := r.engine.Stats()
 	m.held.count(stats)
 	for _, l := range stats.Logs {
