@@ -34,7 +34,7 @@ func (l *entityLog) link(e *Engine, c *chainPlan, w, row []uint64) {
 	}
 	for _, k := range c.cursors {
 		l.plan.add(k, row, w)
-		l.joinLife(k, w, row)
+		l.joinLife(k, w, row, false)
 	}
 	for _, x := range c.tables {
 		if l.plan.has(row, x.bit) && l.note(x, w, row).Time() < life {
@@ -136,7 +136,7 @@ func (l *entityLog) rebuildLife(c *chainPlan, w []uint64) {
 		for i := begin; i < l.plan.len(rows); i++ {
 			row := l.plan.row(rows, i)
 			l.plan.add(k, row, w)
-			l.followLife(k, w, row)
+			l.joinLife(k, w, row, true)
 		}
 	}
 	for _, x := range c.tables {

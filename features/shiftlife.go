@@ -77,13 +77,15 @@ func (s *shift) hides(words []uint64) bool {
 }
 
 // joinLife puts a row into the parts of a life that are more than the sum of
-// their rows.
-func (l *entityLog) joinLife(k *cursorPlan, w, row []uint64) {
+// their rows; one that comes in order, behind all that are in them, or not.
+func (l *entityLog) joinLife(k *cursorPlan, w, row []uint64, inOrder bool) {
 	for _, p := range k.beside {
 		switch {
 		case !l.plan.has(row, p.bit):
 		case p.part.Counted():
 			l.recountRow(p, w, row, false)
+		case inOrder:
+			p.part.Add(w[p.at:p.at+p.size()], l.plan.input(row, p), p.number)
 		default:
 			l.joinLifeGaps(k, p, w, row)
 		}
@@ -102,19 +104,6 @@ func (l *entityLog) joinLifeGaps(k *cursorPlan, p *partPlan, w, row []uint64) {
 	words := w[p.at : p.at+p.size()]
 	copy(words, w[p.base:])
 	l.scanPart(p, rows, from, l.plan.len(rows), words)
-}
-
-// followLife is joinLife for the rows of a life one after the other.
-func (l *entityLog) followLife(k *cursorPlan, w, row []uint64) {
-	for _, p := range k.beside {
-		switch {
-		case !l.plan.has(row, p.bit):
-		case p.part.Counted():
-			l.recountRow(p, w, row, false)
-		default:
-			p.part.Add(w[p.at:p.at+p.size()], l.plan.input(row, p), p.number)
-		}
-	}
 }
 
 // baseOfGaps is when the last event was of those that have left the log of the
