@@ -202,26 +202,18 @@ func writeAggregationPage(w io.Writer, lines []aggregationLine) error {
 func writeGrowths(b *strings.Builder) {
 	b.WriteString(growthPage)
 	for _, g := range aggregate.Growths {
-		of, when, data := "all", "always", "any"
-		if len(g.Of) > 0 {
-			of = strings.Join(g.Of, ", ")
-		}
-		if len(g.When) > 0 {
-			when = string(g.When[0])
-		}
-		if len(g.Data) > 0 {
-			data = ""
-			for i, d := range g.Data {
-				if i > 0 {
-					data += ", "
-				}
-				data += string(d)
-			}
-		}
-		over := make([]string, 0, len(g.Over))
-		for _, o := range g.Over {
-			over = append(over, string(o))
-		}
-		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", strings.Join(over, "; "), of, data, when, g.What)
+		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", listed(g.Over, "; ", "-"), listed(g.Of, ", ", "all"), listed(g.Data, ", ", "any"), listed(g.When, ", ", "always"), g.What)
 	}
+}
+
+// listed are words one after the other; none where there are none.
+func listed[T ~string](words []T, between, none string) string {
+	if len(words) == 0 {
+		return none
+	}
+	text := string(words[0])
+	for _, w := range words[1:] {
+		text += between + string(w)
+	}
+	return text
 }

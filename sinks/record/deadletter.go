@@ -86,7 +86,7 @@ func (d *DeadLetters) Encode(r *Refused) sinks.Record {
 		{Key: HeaderContentType, Value: []byte(ContentType)},
 	}}
 	if r.HasTime {
-		rec.Headers = append(rec.Headers, sinks.Header{Key: HeaderTimestamp, Value: []byte(time.UnixMilli(r.Time).UTC().Format(timeLayout))})
+		rec.Headers = append(rec.Headers, sinks.Header{Key: HeaderTimestamp, Value: AppendTime(nil, r.Time)})
 	}
 	if len(r.Key) > 0 {
 		rec.Key = []byte(d.payload.hash(string(r.Key)))

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// timeLayout is how every time leaves: RFC 3339 in UTC with milliseconds (S12).
+// timeLayout is what AppendTime writes, to be read.
 const timeLayout = "2006-01-02T15:04:05.000Z"
 
 const hexDigits = "0123456789abcdef"

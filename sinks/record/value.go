@@ -2,7 +2,6 @@ package record
 
 import (
 	"strconv"
-	"time"
 
 	"github.com/freshet-dev/freshet/config/spec"
 	"github.com/freshet-dev/freshet/features"
@@ -56,7 +55,7 @@ func text(v event.Value, scale int) string {
 	case event.String:
 		return v.Str()
 	case event.Timestamp:
-		return time.UnixMilli(v.Int()).UTC().Format(timeLayout)
+		return string(AppendTime(nil, v.Int()))
 	}
 	return string(appendValue(nil, v, scale))
 }
