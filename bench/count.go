@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/freshet-dev/freshet/features"
 	"github.com/freshet-dev/freshet/features/event"
 )
 
@@ -26,16 +25,11 @@ const (
 //	go build -o /tmp/bench ./bench
 //	GODEBUG=asyncpreemptoff=1 GOGC=off valgrind --tool=callgrind --toggle-collect='*countedRun*' /tmp/bench count
 func benchCount() error {
-	s, err := loadText(strings.ReplaceAll(plainSpec(), "1m, 10m, 1h, 6h, 24h, 7d", cmp.Or(os.Getenv("FRESHET_BENCH_WINDOWS"), "1m, 10m, 1h, 6h, 24h, 7d")))
+	const usual = "1m, 10m, 1h, 6h, 24h, 7d"
+	s, plan, gen, err := plainPayments(strings.ReplaceAll(plainSpec(), usual, cmp.Or(os.Getenv("FRESHET_BENCH_WINDOWS"), usual)))
 	if err != nil {
 		return err
 	}
-	plan, err := features.Compile(s, features.Served)
-	if err != nil {
-		return err
-	}
-	gen := newPayments(1)
-	gen.step = 120 * 86400e3 / (engineWarm + engineEvents)
 	if text := os.Getenv("FRESHET_BENCH_KEYS"); text != "" {
 		n, err := strconv.ParseUint(text, 10, 32)
 		if err != nil {

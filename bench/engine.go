@@ -130,21 +130,28 @@ func loadText(text string) (*spec.Spec, error) {
 	return specs[0], nil
 }
 
+// plainPayments is a spec like plainSpec, ready to run, and its payments over 120
+// days.
+func plainPayments(text string) (*spec.Spec, *features.Plan, *payment, error) {
+	s, err := loadText(text)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	plan, err := features.Compile(s, features.Served)
+	gen := newPayments(1)
+	gen.step = 120 * 86400e3 / (engineWarm + engineEvents)
+	return s, plan, gen, err
+}
+
 // benchEngine measures the engine alone: events decoded beforehand in, vector
 // and touched rows out; beside it, over the same events, the floor kernel; and
 // decoding alone and both together. They take turns, chunk by chunk, so that
 // what disturbs one disturbs all.
 func benchEngine() error {
-	s, err := loadText(plainSpec())
+	s, plan, gen, err := plainPayments(plainSpec())
 	if err != nil {
 		return err
 	}
-	plan, err := features.Compile(s, features.Served)
-	if err != nil {
-		return err
-	}
-	gen := newPayments(1)
-	gen.step = 120 * 86400e3 / (engineWarm + engineEvents)
 	payloads, decoded, err := decodedPayments(s.Sources[0], gen, engineWarm+engineEvents)
 	if err != nil {
 		return err
