@@ -11,10 +11,10 @@ import (
 
 // A feature with `by` has a value for each of the categories with the most
 // events, and one for all the others (S25). Over a window by time, what can be
-// taken back is kept by category (divided.go). Everything else is scanned: the
-// window is walked once to rank the categories and once more for each value that
-// is shown. Over a life, the log keeps the life's events for it, up to the event
-// budget.
+// taken back is kept by category, and over a life what can be put together
+// (divided.go). Everything else is scanned: the window is walked once to rank the
+// categories and once more for each value that is shown. Over a life, the log keeps
+// the life's events for it, up to the event budget.
 
 // byPlan is how a cell is divided.
 type byPlan struct {
@@ -70,7 +70,7 @@ func (e *Engine) readByOf(k *cursorPlan, cells []cellOut, m *moment, rows []uint
 	if k.last > 0 {
 		var since int64
 		var full bool
-		d.cut, since, full = l.cutLast(k, rows, m.t)
+		d.cut, since, full = l.cutLast(k, m, rows)
 		d.status = first(row, l.knownLast(e, k, m.state, since, full))
 	} else {
 		d.cut = l.cutAt(k, m.state, rows, m.t)
@@ -80,11 +80,12 @@ func (e *Engine) readByOf(k *cursorPlan, cells []cellOut, m *moment, rows []uint
 	turned, ok := l.turnOf(k, m, d.cut)
 	for i := range cells {
 		d.cellOut = &cells[i]
-		if !ok {
+		x := d.cell.divided
+		if !ok || x == nil || !x.undone && !turned.still() {
+			d.records = nil
 			e.readCategories(&d, m)
 			continue
 		}
-		x := d.cell.divided
 		l.beginRecords(x, m.state, &turned)
 		l.turn(x, m.state, &turned, false)
 		d.records = l.recordsOf(x, m.state)

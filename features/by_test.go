@@ -1,6 +1,7 @@
 package features_test
 
 import (
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -94,6 +95,27 @@ func TestS25CategoriesOfALongLife(t *testing.T) {
 	r.wantMap("v.all", "a:100 b:100 c:100")
 }
 
+// What the log of a long life lets go of is in no record any more: neither of
+// what can be taken back, nor of what cannot.
+func TestS26CategoriesOfALifePastTheBudget(t *testing.T) {
+	r := newRun(t, specOf(`
+  v:
+    version: 1
+    source: pay
+    entity: card
+    ttl: 1h
+    event_budget: 20
+    features:
+      all: {aggregation: count, by: mcc, top: 3}
+      big: {aggregation: max, field: amt, by: mcc, top: 3}
+`))
+	for i := range 50 {
+		r.pay(seconds(i), fmt.Sprintf(`"card":"a","amt":%d,"mcc":"%c"`, 100-i, 'a'+i/10))
+	}
+	r.wantMap("v.all", "d:10 e:10")
+	r.wantMap("v.big", "d:70 e:60")
+}
+
 // What a service lists of a map can be read without an event too; the store
 // keeps the map alone.
 func TestS25ACategoryIsReadBesideItsMap(t *testing.T) {
@@ -136,5 +158,7 @@ func TestWarmCategoriesAllocateNothing(t *testing.T) {
       spent: {aggregation: sum, field: amount, by: merchant, top: 3, windows: [24h, 7d]}
       past:  {aggregation: mean, field: amount, by: merchant, top: 3, windows: [7d], exclude_current: true}
       then:  {aggregation: count, by: device, top: 3, windows: [7d], delay: 1d}
+      life:  {aggregation: sum, field: amount, by: merchant, top: 3}
+      most:  {aggregation: max, field: amount, by: merchant, top: 3}
 `))
 }

@@ -47,7 +47,7 @@ func (c *compiler) cell(f *spec.Feature) *cell {
 		c.divide(x, l)
 	}
 	c.parts(vp, x)
-	if x.by != nil && !x.cursor.scanned {
+	if x.by != nil && x.cursor.divides(agg, x.number) {
 		x.divided = l.divided(x.cursor, x)
 	}
 	if f.HasDefault {

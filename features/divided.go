@@ -1,6 +1,8 @@
 package features
 
 import (
+	"slices"
+
 	"github.com/freshet-dev/freshet/features/aggregate"
 	"github.com/freshet-dev/freshet/features/window"
 )
@@ -8,7 +10,9 @@ import (
 // A feature with `by` over a window by time, all of whose parts can be taken
 // back, keeps them by category: a record for each category that has events in the
 // window. The records are begun when someone asks, from the rows of the window,
-// and follow it from then on; a snapshot does without them.
+// and follow it from then on; a snapshot does without them. So it is over a life,
+// which events only join: there the parts need not be taken back, but to answer
+// for a moment behind the state.
 
 // dividedPlan is the records of a cell: a block of them, each a word of the
 // category, how many events reach it, and the parts; and a table of where they
@@ -17,7 +21,8 @@ type dividedPlan struct {
 	bit, lane int
 	parts     []*partPlan
 	width     int
-	at, index int // handles
+	undone    bool // all parts can be taken back
+	at, index int  // handles
 }
 
 // recordParts is where the parts of a record begin.
@@ -33,14 +38,28 @@ func divisible(agg *aggregate.Aggregation, n aggregate.Number) bool {
 	return true
 }
 
+// divides reports whether a window keeps an aggregation's parts by category.
+func (k *cursorPlan) divides(agg *aggregate.Aggregation, n aggregate.Number) bool {
+	if k.within == nil {
+		return !k.scanned
+	}
+	return k.delay == 0 && !slices.ContainsFunc(agg.Parts(n), func(p aggregate.Part) bool {
+		return p.Beside() || p.Walks() || p == aggregate.Distinct
+	})
+}
+
 // divided are the records of a cell of a window, shared by those that keep the
 // same.
 func (l *logPlan) divided(k *cursorPlan, x *cell) *dividedPlan {
-	want := &dividedPlan{bit: x.count.bit, lane: x.by.lane, parts: x.parts, width: recordParts}
+	want := &dividedPlan{bit: x.count.bit, lane: x.by.lane, parts: x.parts, width: recordParts, undone: true}
 	for _, p := range x.parts {
 		want.width += p.size()
+		want.undone = want.undone && p.part.Retractable()
 	}
 	k.divided = append(k.divided, want)
+	if k.within != nil {
+		k.within.divided = append(k.within.divided, want)
+	}
 	return want
 }
 
@@ -61,17 +80,32 @@ type turn struct {
 }
 
 // turnOf reports whether records can answer for a window at a moment: it differs
-// from the state's by fewer rows than it holds.
+// from the state's by fewer rows than it holds. The state is of what it stands in.
 func (l *entityLog) turnOf(k *cursorPlan, m *moment, c cut) (turn, bool) {
-	if k.scanned || m.small || m.apart || m.lost || len(m.rows) == 0 {
+	if m.small || m.apart || m.lost || len(m.rows) == 0 {
 		return turn{}, false
 	}
-	t := turn{rows: l.rows.All(m.state[atRows:]), from: c.from, to: c.to, tail: k.tail(m.state)}
-	if t.head = l.plan.len(t.rows); k.delay > 0 {
-		t.head = k.head(m.state)
+	t := turn{rows: l.rows.All(m.state[atRows:]), from: c.from, to: c.to}
+	t.head = l.plan.len(t.rows)
+	switch {
+	case k.within != nil:
+		life, ok := l.lifeOf(k.within, m)
+		if !ok || life == 0 {
+			return turn{}, false
+		}
+		t.tail = l.rows.FirstAfter(t.rows, life-1)
+	case k.scanned:
+		return turn{}, false
+	default:
+		if t.tail = k.tail(m.state); k.delay > 0 {
+			t.head = k.head(m.state)
+		}
 	}
 	return t, max(t.tail-t.from, t.from-t.tail)+max(t.head-t.to, t.to-t.head) <= t.to-t.from
 }
+
+// still reports whether records are turned by no row at all.
+func (t *turn) still() bool { return t.from == t.tail && t.to == t.head }
 
 // turn turns records to a moment, or back.
 func (l *entityLog) turn(x *dividedPlan, w []uint64, t *turn, back bool) {
@@ -188,4 +222,30 @@ func (l *entityLog) dropRecord(x *dividedPlan, w, r []uint64) {
 		l.tables.Put(w[x.index:], l.counting.hash.spread(r[0]), place)
 	}
 	w[x.at+1] -= uint64(x.width)
+}
+
+// endRecords forgets the records of a chain, whose life is another one now.
+func (l *entityLog) endRecords(c *chainPlan, w []uint64) {
+	for _, x := range c.divided {
+		l.slab.FreeHandle(w[x.at:])
+		l.slab.FreeHandle(w[x.index:])
+	}
+}
+
+// leaveRecords takes a row that leaves the log out of the records of the life that
+// it is in. Where it cannot be taken back, who asks next begins them anew.
+func (l *entityLog) leaveRecords(c *chainPlan, w, row []uint64) {
+	if life := int64(w[c.state+chainLife]); life == 0 || l.plan.time(row) < life {
+		return
+	}
+	for _, x := range c.divided {
+		switch {
+		case w[x.at] == 0 || !l.plan.has(row, x.bit):
+		case x.undone:
+			l.divide(x, w, row, true)
+		default:
+			l.slab.FreeHandle(w[x.at:])
+			l.slab.FreeHandle(w[x.index:])
+		}
+	}
 }

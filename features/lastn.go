@@ -24,7 +24,7 @@ func (e *Engine) readLast(g *cellGroup, m *moment, f frame, row Status) {
 
 func (e *Engine) readLastOf(k *cursorPlan, cells []cellOut, m *moment, rows []uint64, f frame, row Status) {
 	l := m.log
-	c, since, full := l.cutLast(k, rows, m.t)
+	c, since, full := l.cutLast(k, m, rows)
 	e.scan(l, k, m.state, rows, c)
 	status := first(row, l.knownLast(e, k, m.state, since, full))
 	e.countDoubts(k.view, status, len(cells))
@@ -33,16 +33,19 @@ func (e *Engine) readLastOf(k *cursorPlan, cells []cellOut, m *moment, rows []ui
 	}
 }
 
-// cutLast finds the last n events at t. Since is the time of the oldest of them
-// where there are n (full), else that of the first event of the life, t where
-// there is none.
-func (l *entityLog) cutLast(k *cursorPlan, rows []uint64, t int64) (c cut, since int64, full bool) {
+// cutLast finds the last n events at a moment. Since is the time of the oldest of
+// them where there are n (full), else that of the first event of the life, the
+// moment's own where there is none.
+func (l *entityLog) cutLast(k *cursorPlan, m *moment, rows []uint64) (c cut, since int64, full bool) {
 	n := l.plan.len(rows)
 	c.to = n
 	if k.delay > 0 {
-		c.to = l.rows.FirstAfter(rows, t-k.delay)
+		c.to = l.rows.FirstAfter(rows, m.t-k.delay)
 	}
-	c.from, since = c.to, t
+	if life, ok := l.lifeOf(k.within, m); ok {
+		return l.cutWithin(k, rows, c.to, life, m.t)
+	}
+	c.from, since = c.to, m.t
 	for i, left := n-1, k.last; i >= 0; i-- {
 		l.steps++
 		if !l.plan.has(l.plan.row(rows, i), k.view.entered) {
@@ -62,6 +65,50 @@ func (l *entityLog) cutLast(k *cursorPlan, rows []uint64, t int64) (c cut, since
 		}
 	}
 	return c, since, false
+}
+
+// cutWithin is cutLast among the first n rows, of a moment t whose life began at a
+// time that is known; 0: it has none.
+func (l *entityLog) cutWithin(k *cursorPlan, rows []uint64, n int, life, t int64) (c cut, since int64, full bool) {
+	c = cut{from: n, to: n}
+	if life == 0 {
+		return c, t, false
+	}
+	first := min(n, l.rows.FirstAfter(rows, life-1))
+	if k.last == math.MaxInt {
+		c.from = first
+		return c, life, false
+	}
+	for left := k.last; c.from > first && left > 0; {
+		l.steps++
+		if c.from--; l.plan.has(l.plan.row(rows, c.from), k.view.entered) {
+			left--
+			full = left == 0
+		}
+	}
+	if full {
+		return c, l.plan.timeAt(rows, c.from), true
+	}
+	return c, life, false
+}
+
+// lifeOf is when the life began that a chain is in at a moment, 0 where it is in
+// none; false where the state does not say: the moment is in another life than the
+// state, or sees other rows.
+func (l *entityLog) lifeOf(c *chainPlan, m *moment) (life int64, ok bool) {
+	if c == nil || m.small || m.apart || m.lost {
+		return 0, false
+	}
+	life = int64(m.state[c.state+chainLife])
+	switch m.standing {
+	case behind:
+		return life, life != 0 && life < m.t && m.t <= int64(m.state[atNow])
+	case forward:
+		if m.t-int64(m.state[c.view.state+viewNewest]) >= c.gap {
+			return 0, true
+		}
+	}
+	return life, true
 }
 
 // knownLast says whether all of a window of the last n events is known: none of

@@ -36,6 +36,9 @@ func (l *entityLog) link(e *Engine, c *chainPlan, w, row []uint64) {
 		l.plan.add(k, row, w)
 		l.joinLife(k, w, row, false)
 	}
+	for _, x := range c.divided {
+		l.divide(x, w, row, false)
+	}
 	for _, x := range c.tables {
 		if l.plan.has(row, x.bit) && l.note(x, w, row).Time() < life {
 			for _, n := range x.counts {
@@ -109,6 +112,7 @@ func (l *entityLog) see(e *Engine, c *chainPlan, w, row []uint64) {
 // endLife empties the life at atNow.
 func (l *entityLog) endLife(c *chainPlan, w []uint64) {
 	w[c.state+chainLife] = 0
+	l.endRecords(c, w)
 	for _, k := range c.cursors {
 		for _, p := range k.running {
 			clear(w[p.at : p.at+p.size()])
@@ -203,6 +207,7 @@ func (l *entityLog) fold(e *Engine, v *viewPlan, w, row []uint64) {
 // foldChain puts a row into the base of a chain. Folded is the newest event of
 // the view that has left the log before.
 func (l *entityLog) foldChain(e *Engine, c *chainPlan, w, row []uint64, folded int64) {
+	l.leaveRecords(c, w, row)
 	s, t := w[c.state:], l.plan.time(row)
 	base := int64(s[chainBase])
 	if base != 0 && t-folded >= c.gap {

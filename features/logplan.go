@@ -144,11 +144,12 @@ type cursorPlan struct {
 	delay    int64 // ms
 	length   int64 // ms, of a sliding window
 	life     *chainPlan
-	last     int       // events, of a window that is cut by number
-	gap      int64     // ms, of such a window: a silence that ends the life that it is within
-	by       bool      // its cells are divided by category
-	stripped bool      // its rows may leave the log without their flags: they were taken back
-	view     *viewPlan // whose events they are
+	last     int        // events, of a window that is cut by number
+	gap      int64      // ms, of such a window: a silence that ends the life that it is within
+	within   *chainPlan // the chain of such a window that would look for that silence far back; nil: it looks
+	by       bool       // its cells are divided by category
+	stripped bool       // its rows may leave the log without their flags: they were taken back
+	view     *viewPlan  // whose events they are
 	scanned  bool
 	parts    []*partPlan
 	running  []*partPlan  // those that are words of the state
@@ -313,7 +314,8 @@ type chainPlan struct {
 	state   int   // offset of its words
 	cursors []*cursorPlan
 	tables  []*tablePlan
-	ordered bool // a part is put together in the order of time
+	divided []*dividedPlan // records of the life, by category
+	ordered bool           // a part is put together in the order of time
 }
 
 // The words of a view in an entity's state.

@@ -120,6 +120,9 @@ func (l *logPlan) describeCursor(d description, k *cursorPlan) {
 		view = k.view.state
 	}
 	d.put("cursor", k.delay, k.length, life, k.last, k.gap, k.by, view, k.scanned, k.at, k.grid, k.list)
+	if k.within != nil {
+		d.put("within", k.within.state)
+	}
 	for _, x := range k.divided {
 		d.put("divided", x.bit, x.lane, x.width, x.at, x.index)
 	}

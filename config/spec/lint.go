@@ -96,14 +96,16 @@ func looksAtAll(d *Definition) bool {
 	if len(d.Windows) == 0 {
 		return false
 	}
-	byCategory := []string{"count", "sum", "mean", "stddev", "variance", "zscore", "ratio", "skewness", "slope", "rate"}
+	undone := []string{"count", "sum", "mean", "stddev", "variance", "zscore", "ratio", "skewness", "slope", "rate"}
+	joined := []string{"min", "max", "first", "last", "time_since_first", "time_since_last", "interarrival_mean", "argmax", "decayed_count", "decayed_sum", "ewma"}
+	byCategory := slices.Contains(undone, d.Aggregation)
 	switch d.Windows[0].Kind {
 	case Sliding:
-		return d.By != nil && !slices.Contains(byCategory, d.Aggregation)
+		return d.By != nil && !byCategory
 	case Last:
 		return false
 	}
-	return d.By != nil || d.Delay > 0
+	return d.Delay > 0 || d.By != nil && !byCategory && !slices.Contains(joined, d.Aggregation)
 }
 
 func (r *resolver) lintDefinition(v *View, d *Definition) {

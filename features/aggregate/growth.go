@@ -75,13 +75,14 @@ func (c Case) Grows() string {
 
 func among[T comparable](list []T, x T) bool { return len(list) == 0 || slices.Contains(list, x) }
 
+// notUndone are the aggregations over a life that an event joins for good.
+var notUndone = []string{"min", "max", "first", "last", "time_since_first", "time_since_last", "interarrival_mean", "argmax",
+	"decayed_count", "decayed_sum", "ewma"}
+
 // Growths are the cases that grow. What is looked at is never more than what the
 // log of the entity holds, which is `event_budget` events, times what is said.
 var Growths = [...]Growth{
 	{
-		Over: []Over{LastNDelayed},
-		What: "the events of the delay, and the n",
-	}, {
 		Over: []Over{LifetimeDelayed, HalfLivesDelayed},
 		What: "all events of the life",
 	}, {
@@ -94,8 +95,20 @@ var Growths = [...]Growth{
 			"time_since_first", "time_since_last", "interarrival_mean", "interarrival_stddev", "interarrival_cv", "lag", "list_last", "list_distinct", "streak", "argmax"},
 		What: "all events of the window, once to rank and once for each value shown",
 	}, {
-		Over: []Over{BySession, ByLifetime, ByHalfLives},
+		Over: []Over{BySession, ByLifetime},
+		Of: []string{"count_distinct", "approx_count_distinct", "is_new", "novelty", "top_share", "entropy", "mode", "quantile",
+			"interarrival_stddev", "interarrival_cv", "lag", "list_last", "list_distinct", "streak"},
 		What: "all events of the life, once to rank and once for each value shown",
+	}, {
+		Over: []Over{BySession, ByLifetime, ByHalfLives},
+		Of:   notUndone,
+		When: []When{Late},
+		What: "all events of the life, once to rank and once for each value shown: what came since cannot be taken back",
+	}, {
+		Over: []Over{BySession, ByLifetime, ByHalfLives},
+		Of:   notUndone,
+		Data: []Data{Excluding},
+		What: "all events of the life, once to rank and once for each value shown: the current event cannot be taken back",
 	}, {
 		Over: []Over{Sliding, Delayed, Session, Lifetime},
 		Of:   []string{"count_distinct", "approx_count_distinct", "is_new", "novelty"},

@@ -313,6 +313,26 @@ var table = []mutant{
 		more: true,
 	},
 	{
+		name: "by category: the records of a life go on in the next one",
+		file: "features/life.go",
+		old:  "\tl.endRecords(c, w)\n",
+		new:  "",
+	},
+	{
+		name: "by category: what cannot be taken back is read behind the state of its life",
+		file: "features/by.go",
+		old:  "!x.undone && !turned.still()",
+		new:  "false",
+		more: true,
+	},
+	{
+		name: "last n: a moment before the state's life is taken for one of it",
+		file: "features/lastn.go",
+		old:  "life != 0 && life < m.t && m.t",
+		new:  "life != 0 && m.t",
+		more: true,
+	},
+	{
 		name: "a list of rows lacks those that came late",
 		file: "features/listed.go",
 		old:  "for i > 0 && block[i-1] > t {",
