@@ -39,7 +39,7 @@ func (l *entityLog) crowd(x *tablePlan, w []uint64, word uint64, t int64) {
 	}
 	l.sketches.Put(w[x.sketch:], l.memories(x, w), word, t)
 	if x.life == nil {
-		l.sketches.Expire(w[x.sketch:], int(t), purgeSlots, int64(w[atNow])-x.delay-x.keep)
+		l.sketches.Expire(w[x.sketch:], t, purgeSlots, int64(w[atNow])-x.delay-x.keep)
 	}
 	if n > budget+budget/2+purgeSlots {
 		l.thin(x, w)

@@ -83,8 +83,11 @@ func (s *Sketches) Count(h, memory []uint64, from int64) float64 {
 	return math.Round(estimate(memory[1 : 1+topRank+1]))
 }
 
-// Expire forgets what occurred at t or before, in a few slots, by turns.
-func (s *Sketches) Expire(h []uint64, turn, n int, until int64) { s.tables.Expire(h, turn, n, until) }
+// Expire forgets what occurred at until or before, in a few slots. Which ones
+// follows from a time: whatever lies between those, all slots have their turn.
+func (s *Sketches) Expire(h []uint64, t int64, n int, until int64) {
+	s.tables.Expire(h, int(uint64(t)*0x9e3779b97f4a7c15>>34), n, until)
+}
 
 // estimate is Ertl's estimator (New cardinality estimation algorithms for
 // HyperLogLog sketches, 2017): how many values give this many registers of each

@@ -171,7 +171,7 @@ func (t *Tables) Expire(h []uint64, turn, n int, until int64) {
 	size := int(h[1] >> 32)
 	for i := range min(n, size) {
 		slots := t.slots(h)
-		at := (turn*n + i) & (len(slots)/2 - 1)
+		at := int((uint64(turn)*uint64(n) + uint64(i)) % uint64(len(slots)/2))
 		if note := Note(slots[2*at+1]); note != 0 && note.Time() <= until {
 			t.Delete(h, slots[2*at])
 		}

@@ -216,3 +216,21 @@ func TestBlocksAreApart(t *testing.T) {
 func FuzzStack(f *testing.F) { f.Fuzz(rapid.MakeFuzz(stackAgrees)) }
 func FuzzTable(f *testing.F) { f.Fuzz(rapid.MakeFuzz(tableAgrees)) }
 func FuzzRows(f *testing.F)  { f.Fuzz(rapid.MakeFuzz(rowsAgree)) }
+
+// Whatever the size of a table, which is no power of two, each of its slots has
+// its turn: a few at a time, all that is old is forgotten, and nothing else.
+func TestTablesForgetByTurns(t *testing.T) {
+	for n := 1; n < 400; n += 7 {
+		tables := NewTables(NewSlab())
+		h := make([]uint64, HandleWords)
+		for i := range n {
+			tables.Put(h, uint64(i)*0x9e3779b97f4a7c15, NewNote(int64(1+i%2), false))
+		}
+		for turn := range 2 * n { // one that fills a hole may be passed over once
+			tables.Expire(h, turn, 4, 1)
+		}
+		if left := tables.Len(h); left != n/2 {
+			t.Errorf("%d of %d words are left, want %d", left, n, n/2)
+		}
+	}
+}
