@@ -108,11 +108,57 @@ func (x *cellOut) crowded(m *moment, values uint64) bool {
 	return values > uint64(m.log.plan.distinct) && !m.scans(x.cursor) && m.state[x.parts[0].table.sketch] != 0
 }
 
-// partial reports whether values of a life that was scanned are to be found that
-// are not kept: those of its base. What rows hold they say themselves, whatever
-// the table has forgotten.
-func (e *Engine) partial(x *cellOut, m *moment) bool {
-	return x.cursor.life != nil && m.scans(x.cursor) && e.stretch.base && m.state[x.parts[0].table.sketch] != 0
+// partial reports whether not all values of a life that was scanned are known: it
+// reaches back to what may have left the log, and since it began more values
+// occurred than are kept. Then the window is made anew of what the log surely
+// holds: what a table has forgotten, and which rows have really left, depends on
+// the order of arrival; neither the status nor the value does.
+func (e *Engine) partial(x *cellOut, m *moment, words []uint64) bool {
+	c, s, l := x.cursor.life, &e.stretch, m.log
+	if c == nil || !m.scans(x.cursor) || m.small || m.state[x.parts[0].table.sketch] == 0 {
+		return false
+	}
+	life, kept := l.lifeSince(c, m.state, s.rows, s.from, s.base), l.surely(m.state)
+	if life > kept || !l.crowdedSince(x.parts[0].table, m.state, life) {
+		return false
+	}
+	set := e.sets[x.parts[0].set]
+	set.Reset()
+	e.args.N = 0
+	from := max(s.from, l.rows.FirstAfter(s.rows, kept))
+	l.steps += int64(max(0, s.to-from))
+	for i := from; i < s.to; i++ {
+		row := l.plan.row(s.rows, i)
+		if l.plan.has(row, x.cell.count.bit) {
+			e.args.N++
+		}
+		if l.plan.has(row, x.parts[0].bit) {
+			set.Add(l.plan.word(row, x.parts[0].lane))
+		}
+	}
+	words[x.parts[0].at] = uint64(set.Len())
+	return true
+}
+
+// crowdedSince reports whether more values occurred since a time than are kept:
+// those of them that are kept are one more.
+func (l *entityLog) crowdedSince(x *tablePlan, w []uint64, t int64) bool {
+	values := 0
+	l.tables.Each(w[x.at:], func(_ uint64, n window.Note) {
+		if n.Time() >= t {
+			values++
+		}
+	})
+	l.steps += int64(l.tables.Len(w[x.at:]))
+	return values > l.plan.distinct
+}
+
+// surely is the time behind which an entity's log holds all rows, whenever those
+// before it leave.
+func (l *entityLog) surely(w []uint64) int64 {
+	rows := l.rows.All(w[atRows:])
+	newest := l.plan.timeAt(rows, l.plan.len(rows)-1)
+	return max(l.foldedAt(w), newest-l.plan.span-l.plan.lateness)
 }
 
 // estimate is about how many values a crowded window holds. It begins with its

@@ -309,6 +309,9 @@ func newEntityLog(l *logPlan, o Options, c *counting) *entityLog {
 		few = 0
 	}
 	few = min(few, l.budget-1) // what folds runs
+	if len(l.tables) > 0 {
+		few = min(few, l.distinct) // and what may have more values than are kept
+	}
 	return &entityLog{
 		plan:     l,
 		counting: c,

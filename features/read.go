@@ -386,10 +386,10 @@ func (e *Engine) finish(x *cellOut, m *moment, words []uint64, f frame, status S
 		case aggregate.Newest, aggregate.Oldest, aggregate.DecayedOnes, aggregate.DecayedInts, aggregate.DecayedDoubles:
 			args.Since = m.t - int64(args.A[0])
 		case aggregate.Distinct:
-			args.Seen = x.agg.TrueWhenEmpty && e.seen(x, m, words)
-			if e.partial(x, m) {
+			if e.partial(x, m, words) {
 				status = first(status, Incomplete)
 			}
+			args.Seen = x.agg.TrueWhenEmpty && e.seen(x, m, words)
 			if x.crowded(m, args.A[0]) {
 				e.about[0], status = e.estimate(x, m, args.N), first(status, Degraded)
 				args.A = e.about[:]

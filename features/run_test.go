@@ -126,6 +126,12 @@ func show(v event.Value, scale int, s features.Status) string {
 				items = append(items, show(item, scale, features.Present))
 			}
 			text = "[" + strings.Join(items, " ") + "]"
+		case event.Map:
+			var entries []string
+			for _, e := range v.Entries() {
+				entries = append(entries, e.Key+":"+show(e.Value, scale, features.Present))
+			}
+			text = "{" + strings.Join(entries, " ") + "}"
 		default:
 			text = fmt.Sprint(v.Int())
 		}

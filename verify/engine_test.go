@@ -306,11 +306,21 @@ func (d *duel) doubtful(f *spec.Feature, key string, t int64) bool {
 	case oracle.OfLife(f) || f.Window.Kind == spec.Session:
 		// A life of too many values is known to the state only: not to a late
 		// reader, behind a delay, or with an event that is not applied.
-		if f.View.DistinctBudget < spec.DefaultDistinctBudget {
+		if f.View.DistinctBudget < spec.DefaultDistinctBudget && ofValues(f.Def.Aggregation) {
 			return true
 		}
 		// The last n of a late reader may be past the budget, too, and the categories of a life (docs/decisions/0007).
 		return lagged || t-f.Def.Delay.Milliseconds() < folded || (f.Window.Kind == spec.Last || f.Def.By != nil) && folded != oracle.NoTime
+	}
+	return false
+}
+
+// ofValues reports whether an aggregation is made of which values occur, of which
+// no more than the distinct_budget are kept.
+func ofValues(aggregation string) bool {
+	switch aggregation {
+	case "count_distinct", "approx_count_distinct", "is_new", "novelty":
+		return true
 	}
 	return false
 }
