@@ -18,7 +18,8 @@ import (
 )
 
 // anew is the way out of every refusal to go on from a checkpoint.
-const anew = "or give an empty state_dir: the state is then rebuilt from what the log still has, and windows that reach behind that are WARMING"
+const anew = "or give an empty state_dir (and an empty checkpoint.copy, where there is one): the state is then rebuilt from what the log still has, " +
+	"and windows that reach behind that are WARMING"
 
 // restore gives an ownership the state that it begins with, and its partitions
 // the places where that ends: those of the newest checkpoint that is whole. A
@@ -31,38 +32,59 @@ func (r *Runner) restore(work context.Context, own *ownership, assigned []source
 	if store == nil {
 		return nil
 	}
-	began := time.Now()
-	names, err := r.checkpoints(work)
+	names, err := store.Manifests()
 	if err != nil {
 		return err
 	}
+	fetched, err := r.fetch(work, names, own, assigned)
+	if err != nil {
+		return err
+	}
+	if done, err := r.goOnFromNewest(append(fetched, names...), own, assigned); done || err != nil {
+		return err
+	}
+	if len(names) > 0 && len(fetched) == 0 { // what is damaged here may be whole there
+		if fetched, err = r.fetch(work, nil, own, assigned); err != nil {
+			return err
+		}
+		if done, err := r.goOnFromNewest(fetched, own, assigned); done || err != nil {
+			return err
+		}
+	}
+	r.metrics.saves.loaded.Set(0)
+	if len(names)+len(fetched) > 0 {
+		r.Log.Error("no checkpoint is whole: the state is rebuilt from the log's beginning", "component", "checkpoints", "err_kind", "checkpoint")
+	} else {
+		r.Log.Info("no checkpoint yet: the state is rebuilt from the log's beginning", "component", "checkpoints")
+	}
+	return nil
+}
+
+// goOnFromNewest goes on from the first of some checkpoints that is whole. It
+// reports false where none is.
+func (r *Runner) goOnFromNewest(names []string, own *ownership, assigned []sources.Assigned) (done bool, err error) {
 	for _, name := range names {
-		m, err := store.Manifest(name)
+		began := time.Now()
+		m, err := r.Checkpoints.Store.Manifest(name)
 		if err == nil {
 			if err = r.fits(m, own, assigned); err != nil {
-				return fmt.Errorf("checkpoint %s: %w", name, err)
+				return false, fmt.Errorf("checkpoint %s: %w", name, err)
 			}
 			var l *loaded
 			if l, err = r.load(m); err == nil {
 				r.goOnFrom(m, l, own, assigned)
 				r.Log.Info("the state is that of a checkpoint", "component", "checkpoints", "cycle", m.Cycle, "batch", m.Batch,
 					"bytes", m.Bytes(), "written", time.UnixMilli(m.Written).UTC(), "took", time.Since(began).String(), "records_to_replay", own.total)
-				return nil
+				return true, nil
 			}
 		}
 		if stops(err) {
-			return err
+			return false, err
 		}
 		r.metrics.saves.failures.WithLabelValues("read").Inc()
 		r.Log.Error("a checkpoint is passed over, the one before is taken", "component", "checkpoints", "manifest", name, "err", err.Error(), "err_kind", "checkpoint")
 	}
-	r.metrics.saves.loaded.Set(0)
-	if len(names) > 0 {
-		r.Log.Error("no checkpoint is whole: the state is rebuilt from the log's beginning", "component", "checkpoints", "err_kind", "checkpoint")
-	} else {
-		r.Log.Info("no checkpoint yet: the state is rebuilt from the log's beginning", "component", "checkpoints")
-	}
-	return nil
+	return false, nil
 }
 
 // expect tells the engine which partitions have records that it may not have been
@@ -75,23 +97,48 @@ func (r *Runner) expect(assigned []sources.Assigned) {
 	}
 }
 
-// checkpoints names those that are there, newest first; where there is none,
-// the newest copy is fetched.
-func (r *Runner) checkpoints(work context.Context) ([]string, error) {
-	names, err := r.Checkpoints.Store.Manifests()
-	if err != nil || len(names) > 0 || r.Checkpoints.Copies == nil {
-		return names, err
+// fetchWait bounds the look for a newer copy where there is a checkpoint here that
+// does as well: what is far away must not hold up a start.
+const fetchWait = 10 * time.Second
+
+// fetch gets the newest copy where it is newer than what is here, newest first:
+// another machine has gone on since. It names what it got. A checkpoint of the
+// last two intervals is new enough, and its owner need not wait for an answer.
+func (r *Runner) fetch(work context.Context, here []string, own *ownership, assigned []sources.Assigned) ([]string, error) {
+	c := &r.Checkpoints
+	if c.Copies == nil {
+		return nil, nil
 	}
+	than := ""
+	if len(here) > 0 {
+		than = here[0]
+		if m, err := c.Store.Manifest(than); err == nil && r.Clock().Sub(time.UnixMilli(m.Written)) < 2*c.Interval {
+			return nil, nil
+		}
+		var cancel context.CancelFunc
+		work, cancel = context.WithTimeout(work, fetchWait)
+		defer cancel()
+	}
+	var err error
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		err = r.Checkpoints.Copies.Fetch(work, r.Checkpoints.Store)
+		err = c.Copies.Fetch(work, c.Store, than, func(m *checkpoint.Manifest) error { return r.fits(m, own, assigned) })
 	}()
-	if r.await(done); err != nil {
+	r.await(done)
+	switch {
+	case err == nil:
+	case len(here) == 0:
 		r.metrics.saves.failures.WithLabelValues("fetch").Inc()
-		return nil, fmt.Errorf("fetch a checkpoint, since there is none here: %w: make the copies readable, or take checkpoint.copy out, %s", err, anew)
+		return nil, fmt.Errorf("fetch a checkpoint, since none here is whole: %w: make the copies readable, or take checkpoint.copy out, %s", err, anew)
+	default:
+		r.metrics.saves.failures.WithLabelValues("fetch").Inc()
+		r.Log.Error("the copies of checkpoints are not looked at, the folder's own are taken: they may be older, and the replay longer",
+			"component", "checkpoints", "err", err.Error(), "err_kind", "checkpoint")
+		return nil, nil
 	}
-	return r.Checkpoints.Store.Manifests()
+	names, err := c.Store.Manifests()
+	return checkpoint.Newer(names, than), err
 }
 
 // stops reports whether an error of a checkpoint is no damage: another
@@ -354,9 +401,10 @@ func partitionOf(m *checkpoint.Manifest, source string, partition int32) *checkp
 
 // Copies is a place beside the folder.
 type Copies interface {
-	// Fetch puts the newest copy that is whole into a store that has nothing. No
-	// copy at all is no error.
-	Fetch(context.Context, *checkpoint.Store) error
+	// Fetch puts the newest copy that is whole into a store, where it is newer than
+	// the manifest of that name ("": whatever it is). One that does not fit is an
+	// error, no copy at all is none.
+	Fetch(ctx context.Context, s *checkpoint.Store, than string, fits func(*checkpoint.Manifest) error) error
 	// Copy copies a checkpoint, the manifest last.
 	Copy(context.Context, *checkpoint.Store, *checkpoint.Manifest) error
 }

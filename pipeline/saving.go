@@ -20,8 +20,8 @@ type Checkpoints struct {
 	Build    string // version of the binary, for people
 	// AcceptGap goes on where records that the state lacks are gone from the log.
 	AcceptGap bool
-	// Copies is where whole checkpoints are copied to, and fetched from where the
-	// store has none; nil: nowhere.
+	// Copies is where whole checkpoints are copied to, and fetched from where it has
+	// newer ones than the store; nil: nowhere.
 	Copies Copies
 }
 
@@ -105,7 +105,7 @@ func (r *Runner) beginCycle(batch uint64, cut func(sources.PartitionID) int64) {
 	for id, p := range r.own.parts {
 		s.cycle.begin[id] = reach{next: cut(id), at: p.at}
 	}
-	head := checkpoint.Head{Namespace: r.spec.Namespace, Group: r.Group, Cluster: r.own.cluster, Owner: r.own.owner}
+	head := checkpoint.Head{Namespace: r.spec.Namespace, Group: r.Group, Cluster: r.own.cluster, Owner: r.own.owner, Batch: batch}
 	s.ready = append(s.ready, piece{cycle: s.number, batch: batch, head: &head, admission: r.engine.BeginSnapshot()})
 }
 

@@ -11,6 +11,11 @@ import (
 type Head struct {
 	Namespace, Group, Cluster string
 	Owner                     uint32
+	// Batch is the one that the cycle begins behind. Batches are counted on from
+	// owner to owner, so the numbers of cycles follow them: of two machines that
+	// each have a folder of their own, and copy to one place, the later one's are
+	// larger.
+	Batch uint64
 }
 
 // Cycle is one checkpoint being written. After an error only Abandon may
@@ -24,7 +29,8 @@ type Cycle struct {
 	bytes    int64
 }
 
-// Number is the cycle's own, larger than any before it.
+// Number is the cycle's own, larger than any before it, in this folder and in another
+// machine's.
 func (c *Cycle) Number() uint64 { return c.number }
 
 // Bytes is how much was written so far.

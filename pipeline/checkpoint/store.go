@@ -116,7 +116,7 @@ func (s *Store) Begin(h Head) (*Cycle, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list the checkpoints: %w", err)
 	}
-	c := &Cycle{store: s, head: h, number: newestCycle(names) + 1}
+	c := &Cycle{store: s, head: h, number: max(newestCycle(names)+1, h.Batch)}
 	c.manifest.Groups = make([]File, Groups)
 	return c, nil
 }

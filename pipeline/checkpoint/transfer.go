@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -28,10 +29,10 @@ func (s *Store) Export(m *Manifest, take func(name string, b []byte) error) erro
 	return give(m.name())
 }
 
-// Import fetches a checkpoint: its manifest first, then its files, each of which
-// must be the one that the manifest names; the manifest is written last. Damaged
-// says that another one should be tried.
-func (s *Store) Import(manifest string, fetch func(name string) ([]byte, error)) error {
+// Import fetches a checkpoint: its manifest first, which fits may refuse, then its
+// files, each of which must be the one that the manifest names; the manifest is
+// written last. Damaged says that another one should be tried.
+func (s *Store) Import(manifest string, fits func(*Manifest) error, fetch func(name string) ([]byte, error)) error {
 	raw, err := fetch(manifest)
 	if err != nil {
 		return err
@@ -39,6 +40,9 @@ func (s *Store) Import(manifest string, fetch func(name string) ([]byte, error))
 	m, err := s.manifest(manifest, raw)
 	if err != nil {
 		return err
+	}
+	if err := fits(m); err != nil {
+		return fmt.Errorf("%s: %w", manifest, err)
 	}
 	err = each(m.Files(), func(f File) error {
 		b, err := fetch(f.Name)
@@ -94,8 +98,15 @@ func (s *Store) keepAs(name string, b []byte) error {
 	return s.fs.Rename(name+temporary, name)
 }
 
-// Newest sorts those of names that are manifests, newest first.
-func Newest(names []string) []string { return manifests(names) }
+// Newer are those of names that are manifests newer than another one, newest
+// first; "": all of them.
+func Newer(names []string, than string) []string {
+	all := manifests(append(names[:len(names):len(names)], than))
+	if i := slices.Index(all, than); i >= 0 {
+		return all[:i]
+	}
+	return all
+}
 
 // Superfluous are those of names that belong to checkpoints older than the
 // newest keep manifests, manifests first.

@@ -86,15 +86,17 @@ func (b *Bucket) Copy(ctx context.Context, s *checkpoint.Store, m *checkpoint.Ma
 	return nil
 }
 
-// Fetch puts the newest copy that is whole into the store. No copy is no error.
-func (b *Bucket) Fetch(ctx context.Context, s *checkpoint.Store) error {
+// Fetch puts the newest copy that is whole into the store, if it is newer than the
+// manifest of that name ("": whatever it is). A copy that does not fit is an error,
+// no copy is none.
+func (b *Bucket) Fetch(ctx context.Context, s *checkpoint.Store, than string, fits func(*checkpoint.Manifest) error) error {
 	names, err := b.list(ctx)
 	if err != nil {
 		return err
 	}
 	var damage []error
-	for _, manifest := range checkpoint.Newest(names) {
-		err := s.Import(manifest, func(name string) ([]byte, error) { return b.get(ctx, name) })
+	for _, manifest := range checkpoint.Newer(names, than) {
+		err := s.Import(manifest, fits, func(name string) ([]byte, error) { return b.get(ctx, name) })
 		var damaged *checkpoint.Damaged
 		if err == nil || !errors.As(err, &damaged) {
 			return err

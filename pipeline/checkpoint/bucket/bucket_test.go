@@ -35,7 +35,13 @@ func folder(t *testing.T) *checkpoint.Store {
 // write writes a checkpoint whose groups say which cycle they are of.
 func write(t *testing.T, s *checkpoint.Store) *checkpoint.Manifest {
 	t.Helper()
-	c, err := s.Begin(checkpoint.Head{Namespace: "shop", Group: "g", Cluster: "c", Owner: 1})
+	return writeAs(t, s, 1, 0)
+}
+
+// writeAs is write by an owner, behind a batch.
+func writeAs(t *testing.T, s *checkpoint.Store, owner uint32, batch uint64) *checkpoint.Manifest {
+	t.Helper()
+	c, err := s.Begin(checkpoint.Head{Namespace: "shop", Group: "g", Cluster: "c", Owner: owner, Batch: batch})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +66,7 @@ func write(t *testing.T, s *checkpoint.Store) *checkpoint.Manifest {
 func fetched(t *testing.T, b *Bucket) *checkpoint.Manifest {
 	t.Helper()
 	s := folder(t)
-	if err := b.Fetch(t.Context(), s); err != nil {
+	if err := b.Fetch(t.Context(), s, "", anyFits); err != nil {
 		t.Fatal(err)
 	}
 	names, err := s.Manifests()
@@ -78,6 +84,8 @@ func fetched(t *testing.T, b *Bucket) *checkpoint.Manifest {
 	return m
 }
 
+func anyFits(*checkpoint.Manifest) error { return nil }
+
 func open(t *testing.T, url string) *Bucket {
 	t.Helper()
 	b, err := Open(t.Context(), url, 2)
@@ -92,7 +100,7 @@ func open(t *testing.T, url string) *Bucket {
 func TestAnEmptyFolderGetsTheNewestCopyThatIsWhole(t *testing.T) {
 	dir := t.TempDir()
 	b, s := open(t, "file://"+dir), folder(t)
-	if err := b.Fetch(t.Context(), folder(t)); err != nil {
+	if err := b.Fetch(t.Context(), folder(t), "", anyFits); err != nil {
 		t.Fatalf("nothing is there: %v", err)
 	}
 	var last *checkpoint.Manifest
@@ -125,6 +133,40 @@ func TestAnEmptyFolderGetsTheNewestCopyThatIsWhole(t *testing.T) {
 	}
 	if m := fetched(t, b); m.Cycle != 2 {
 		t.Errorf("cycle %d is fetched, and the newest lacks a file", m.Cycle)
+	}
+}
+
+// A standby on another machine has an early copy when it takes over. What it writes
+// from then on is newer than all that the owner before has copied.
+func TestTheNextOwnersCopiesAreTheNewest(t *testing.T) {
+	b, one, two := open(t, "file://"+t.TempDir()), folder(t), folder(t)
+	for batch := uint64(50); batch < 250; batch += 50 {
+		if err := b.Copy(t.Context(), one, writeAs(t, one, 1, batch)); err != nil {
+			t.Fatal(err)
+		}
+		if batch > 50 {
+			continue
+		}
+		if err := b.Fetch(t.Context(), two, "", anyFits); err != nil {
+			t.Fatal(err)
+		}
+	}
+	last := writeAs(t, two, 2, 205)
+	if err := b.Copy(t.Context(), two, last); err != nil {
+		t.Fatal(err)
+	}
+	if m := fetched(t, b); m.Owner != 2 || m.Cycle != last.Cycle {
+		t.Errorf("cycle %d of owner %d is fetched, and the newest is %d of owner 2", m.Cycle, m.Owner, last.Cycle)
+	}
+	names, err := one.Manifests()
+	if err == nil {
+		err = b.Fetch(t.Context(), one, names[0], anyFits)
+	}
+	if names, _ = one.Manifests(); err != nil || len(checkpoint.Newer(names, names[1])) != 1 {
+		t.Errorf("the owner before does not get it when it comes back: %v, %v", names, err)
+	}
+	if m, err := one.Verify(names[0]); err != nil || m.Owner != 2 {
+		t.Error(m.Owner, err)
 	}
 }
 
