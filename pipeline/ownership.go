@@ -142,6 +142,9 @@ func (r *Runner) takeOver(work context.Context, assigned []sources.Assigned) err
 		if err := r.restore(work, own, assigned); err != nil {
 			return err
 		}
+		if err := r.unset(own, assigned); err != nil {
+			return err
+		}
 		r.expect(assigned)
 	}
 	fault.At(fault.Claimed)

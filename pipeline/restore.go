@@ -208,6 +208,39 @@ func (r *Runner) reaches(m *checkpoint.Manifest, own *ownership, a sources.Assig
 	return nil
 }
 
+// unset looks, where no checkpoint says how far the run had come, whether someone
+// has set or deleted offsets of some of its partitions. A run commits all of them
+// at first, so one that lacks its words was touched, unless the topic has grown by
+// it. (Where all lack them this is a first run for all it knows.)
+func (r *Runner) unset(own *ownership, assigned []sources.Assigned) error {
+	if own.replaying || r.Checkpoints.AcceptGap {
+		return nil
+	}
+	last := map[int]int32{} // by source: of its partitions that a run has committed
+	for _, a := range assigned {
+		if a.Committed >= 0 && Committed(a.Metadata) {
+			last[a.Source] = max(last[a.Source], a.Partition)
+		}
+	}
+	for _, a := range assigned {
+		src := r.spec.Sources[a.Source]
+		end, of := last[a.Source]
+		what := ""
+		switch {
+		case a.Committed >= 0 && !Committed(a.Metadata) && len(last) > 0:
+			what = fmt.Sprintf("someone has set the offset of group %s to %d", r.Group, a.Committed)
+		case a.Committed < 0 && of && a.Partition < end:
+			what = fmt.Sprintf("someone has deleted the offset of group %s", r.Group)
+		default:
+			continue
+		}
+		return fmt.Errorf("topic %s, partition %d: %s, and no checkpoint says how far the run had come: records would have no output, or a second one; "+
+			"set it to behind the last record of the partition that has one (kafka-consumer-groups --reset-offsets --to-offset; "+
+			"provenance.place in %s says which that is) and run with --accept-gap, which takes offsets as they are", src.Topic, a.Partition, what, src.Output.Topic)
+	}
+	return nil
+}
+
 // loaded is an engine with the state of a checkpoint.
 type loaded struct {
 	engine  *features.Engine

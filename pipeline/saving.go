@@ -18,7 +18,8 @@ type Checkpoints struct {
 	// 0: DefaultCheckpointInterval.
 	Interval time.Duration
 	Build    string // version of the binary, for people
-	// AcceptGap goes on where records that the state lacks are gone from the log.
+	// AcceptGap goes on where records that the state lacks are gone from the log, and
+	// takes offsets that someone has set as they are.
 	AcceptGap bool
 	// Copies is where whole checkpoints are copied to, and fetched from where it has
 	// newer ones than the store; nil: nowhere.

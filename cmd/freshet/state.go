@@ -12,6 +12,7 @@ import (
 // openState is where the state is kept between runs. Runs over files keep none:
 // they begin at the beginning.
 func (p *plant) openState(ctx context.Context, opened *[]func()) (c pipeline.Checkpoints, err error) {
+	c.AcceptGap = p.settings.Kafka.AcceptGap
 	if p.settings.StateDir == "" {
 		if p.settings.Checkpoint.Copy != "" {
 			return c, usage("checkpoint.copy is set and state_dir is not: there is nothing to copy")

@@ -79,7 +79,7 @@ type Config struct {
 	FetchMaxWait     time.Duration
 	// AcceptGap goes on where records were removed before they were read: from
 	// the earliest retained one, with a line that names the gap. What was there is
-	// missing in every value, and windows that reach so far back are WARMING.
+	// missing in every value; windows that reach so far back say so.
 	AcceptGap bool
 	// Transaction holds the outputs of the run; nil: they are no part of the
 	// commit.

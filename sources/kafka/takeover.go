@@ -275,7 +275,7 @@ func inLog(topic, group string, a sources.Assigned, end int64) error {
 		return nil
 	case a.Committed < a.Start:
 		return fmt.Errorf("topic %s, partition %d: group %s has committed offset %d, and the log begins at %d: %d records were removed before they were read; "+
-			"to go on without them run with --accept-gap (windows that reach so far back are WARMING), to begin anew use a new group: %w",
+			"to go on without them run with --accept-gap (values that need them are INCOMPLETE, or WARMING where there is no checkpoint), to begin anew use a new group: %w",
 			topic, a.Partition, group, a.Committed, a.Start, a.Start-a.Committed, errGap)
 	case a.Committed > end:
 		return fmt.Errorf("topic %s, partition %d: group %s has committed offset %d, and the log ends at %d: the topic lost records or was made anew; "+
