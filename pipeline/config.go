@@ -114,8 +114,6 @@ type Limits struct {
 	StallAfter time.Duration
 	// Memory is what the process may take in bytes; 0: any amount.
 	Memory int64
-	// Collector is when garbage is collected.
-	Collector Collector
 	// ReadAhead bounds the bytes of records that were read and have to wait: on a
 	// standby for the owner's commit, on an owner that catches up for other
 	// partitions.

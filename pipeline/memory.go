@@ -1,37 +1,9 @@
 package pipeline
 
 import (
-	"runtime/debug"
 	goruntime "runtime/metrics"
 	"time"
 )
-
-// Collector is when the garbage collector begins a round: when the heap has grown
-// by Percent since the last one, but not below Floor bytes. The zero value leaves
-// it alone.
-type Collector struct {
-	Percent int
-	Floor   int64
-}
-
-// percent is what the collector is told while so many bytes are live.
-func (c Collector) percent(live int64) int {
-	return max(c.Percent, int(100*c.Floor/max(live, 1<<20))-100)
-}
-
-// paceCollector tells the collector how far the heap may grow. To tell it stops
-// the world for a moment, so small changes are not worth it.
-func (m *memory) paceCollector(c Collector) {
-	if c == (Collector{}) {
-		return
-	}
-	live := []goruntime.Sample{{Name: "/gc/heap/live:bytes"}}
-	goruntime.Read(live)
-	if percent := c.percent(int64(live[0].Value.Uint64())); percent*4 > m.percent*5 || percent*5 < m.percent*4 {
-		m.percent = percent
-		debug.SetGCPercent(percent)
-	}
-}
 
 // memory is what the loop knows of the process's memory. Queues, batches and
 // fetches have bounds of their own; what grows with the input is the entities.
@@ -40,7 +12,6 @@ type memory struct {
 	samples  []goruntime.Sample
 	limited  bool
 	cutAt    float64      // the part in use when the entities were last made fewer; 0: it has gone below tightFrom since
-	percent  int          // what the collector was told; 0: nothing
 	needed   func() int64 // for tests; nil: the runtime's
 }
 
@@ -91,7 +62,6 @@ func (r *Runner) lookAfterMemory(now time.Time) {
 		return
 	}
 	m.lookedAt = now
-	m.paceCollector(r.Limits.Collector)
 	if r.Limits.Memory <= 0 || r.engine == nil {
 		return
 	}

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"fmt"
-	"runtime/debug"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -69,25 +68,4 @@ func TestMemoryThatRunsOutForgetsTheLongestSilent(t *testing.T) {
 
 func (w *world) evicted() float64 {
 	return w.counter("freshet_evicted_keys_total", "card", "transactions")
-}
-
-// A small heap grows to the floor before it is collected, a large one by its part.
-func TestTheCollectorWaitsForTheFloor(t *testing.T) {
-	c := Collector{Percent: 50, Floor: 256 << 20}
-	for live, want := range map[int64]int{0: 25500, 32 << 20: 700, 128 << 20: 100, 200 << 20: 50, 4 << 30: 50} {
-		if got := c.percent(live); got != want {
-			t.Errorf("with %d MiB live: %d %%, want %d", live>>20, got, want)
-		}
-	}
-	was := debug.SetGCPercent(100)
-	defer debug.SetGCPercent(was)
-	var m memory
-	m.paceCollector(Collector{})
-	if got := debug.SetGCPercent(100); got != 100 {
-		t.Errorf("left alone it is %d", got)
-	}
-	m.paceCollector(c)
-	if got := debug.SetGCPercent(100); got != m.percent || got <= 50 {
-		t.Errorf("told %d, it is %d", m.percent, got)
-	}
 }

@@ -8,20 +8,11 @@ import (
 	"strings"
 
 	"github.com/freshet-dev/freshet/config"
-	"github.com/freshet-dev/freshet/pipeline"
 )
 
-// What the collector makes of a memory limit: it works harder from there on,
-// and more often all the time, so that what is live is known; the state has
-// hardly any references, so it has little to do.
 const (
-	collectorPart    = 0.9
-	collectorPercent = 50
-	// Below so much of a heap nothing is collected, or below this part of the limit:
-	// what a small heap saves is not worth a round every second, in which all that
-	// waits for an answer waits longer.
-	heapFloor     = 256 << 20
-	heapFloorPart = 0.25
+	// collectorPart is the part of the limit from which the collector works harder.
+	collectorPart = 0.9
 	// ofTheBinary is what the limit counts and the collector does not: the pages of
 	// the binary itself.
 	ofTheBinary = 40 << 20
@@ -41,18 +32,6 @@ func (p *plant) limitMemory() int64 {
 	debug.SetMemoryLimit(int64(collectorPart * float64(own)))
 	p.log.Info("memory is limited", "limit", config.Bytes(limit).String(), "from", from)
 	return own
-}
-
-// collector says when the collector begins a round, of a process whose data may
-// take so much; 0: there is no limit. GOGC has the last word.
-func collector(limit int64) pipeline.Collector {
-	switch {
-	case os.Getenv("GOGC") != "":
-		return pipeline.Collector{}
-	case limit > 0:
-		return pipeline.Collector{Percent: collectorPercent, Floor: min(heapFloor, int64(heapFloorPart*float64(limit)))}
-	}
-	return pipeline.Collector{Percent: 100, Floor: heapFloor}
 }
 
 // noLimit is more than any machine has: cgroups say so where there is no limit.

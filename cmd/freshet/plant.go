@@ -112,6 +112,8 @@ func (p *plant) run(ctx context.Context) error {
 		defer l.stop()
 		p.log.Info("metrics and health", "url", "http://"+l.address)
 	}
+	p.memory = p.limitMemory()
+	defer collectorOf(p.memory).begin()()
 	runner, err := p.build(ctx, registry)
 	switch {
 	case err != nil && ctx.Err() != nil: // which is why nothing could be reached any more
@@ -176,7 +178,6 @@ func (p *plant) build(ctx context.Context, registry prometheus.Registerer) (runn
 	if c.Scorers, err = scorers(p.spec); err != nil {
 		return nil, err
 	}
-	p.memory = p.limitMemory()
 	store, err := p.openStore(ctx)
 	if err != nil {
 		return nil, err
@@ -197,7 +198,6 @@ func (p *plant) build(ctx context.Context, registry prometheus.Registerer) (runn
 		return nil, err
 	}
 	p.tellDelivery()
-	c.Limits.Collector = collector(p.memory)
 	if c.Limits.Memory = p.memory; p.memory > 0 {
 		c.Limits.ReadAhead = min(pipeline.DefaultReadAhead, c.Limits.Memory/16)
 	}
