@@ -89,20 +89,28 @@ func (l *entityLog) newestRow(w []uint64) int64 {
 // evict makes an entity unknown. Where its row is still to be written its state
 // stays until that is done: when rows are written decides no value.
 func (l *entityLog) evict(e *Engine, n slot) {
-	l.asItWas(e, l.entities.state(n)[atKey], n)
+	held := l.hold(l.entities.state(n)[atKey], n)
 	l.evicted++
 	l.entities.unindex(n)
-	if l.entities.state(n)[atTouched] != 0 {
+	switch {
+	case l.entities.state(n)[atTouched] != 0:
 		l.leaving = append(l.leaving, n)
-		return
+	case held:
+		l.entities.nameless(n)
+	default:
+		l.free(e, n)
 	}
-	l.free(e, n)
 }
 
-// freeLeaving frees what was evicted before its row was written.
+// freeLeaving frees what was evicted before its row was written, but for what is
+// still to be written of a snapshot.
 func (l *entityLog) freeLeaving(e *Engine) {
 	for _, n := range l.leaving {
-		l.free(e, n)
+		if _, held := l.writing.held[n]; held {
+			l.entities.nameless(n)
+		} else {
+			l.free(e, n)
+		}
 	}
 	l.leaving = l.leaving[:0]
 }

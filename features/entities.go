@@ -157,6 +157,13 @@ func (s *entities) key(n slot) string {
 	return *states.key(at)
 }
 
+// nameless has the slot of an entity that is not in the index look free to whoever
+// walks over all slots; its state stays.
+func (s *entities) nameless(n slot) {
+	states, at := s.of(n)
+	*states.key(at) = ""
+}
+
 // make gives a key a small state with zero words, but for its hash.
 func (s *entities) make(key string, h hash128) slot {
 	n := s.small.take(strings.Clone(key))

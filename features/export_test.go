@@ -19,3 +19,22 @@ const TailLimit = tailMask
 
 // DueAt is the time in ms at which a span is looked at that changes at t.
 func DueAt(t int64) int64 { return int64(dueAt(t) << dueShift) }
+
+// WrittenEarly is how many bytes of entities were written before their turn, of
+// the group that is being written.
+func (e *Engine) WrittenEarly() (n int) {
+	for _, l := range e.logs {
+		n += len(l.writing.before)
+	}
+	return n
+}
+
+// Slots is how many entities have a state.
+func (e *Engine) Slots() (n int) {
+	for _, l := range e.logs {
+		for _, s := range []*states{&l.entities.small, &l.entities.large} {
+			n += s.n - len(s.free)
+		}
+	}
+	return n
+}

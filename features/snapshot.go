@@ -63,6 +63,7 @@ func (e *Engine) EndSnapshot(dst []byte) []byte {
 		s.noting, s.refused = false, nil
 	}
 	for _, l := range e.logs {
+		l.giveUpWriting(e)
 		l.writing = writing{group: noGroup}
 	}
 	return dst
@@ -95,7 +96,7 @@ const (
 
 // appendEntity adds one entity: its key, its rows, its state, and the blocks of
 // its handles.
-func (l *entityLog) appendEntity(e *Engine, dst []byte, n slot) []byte {
+func (l *entityLog) appendEntity(e *Engine, dst []byte, key string, n slot) []byte {
 	w := l.entities.state(n)
 	flags := byte(0)
 	if n.isLarge() {
@@ -107,7 +108,7 @@ func (l *entityLog) appendEntity(e *Engine, dst []byte, n slot) []byte {
 	if w[atBorn] != 0 {
 		flags |= entityBorn
 	}
-	key, rows := l.entities.key(n), l.rows.All(w[atRows:])
+	rows := l.rows.All(w[atRows:])
 	start, room := l.shapeOf(w)
 	dst = append(dst, flags)
 	dst = binary.AppendUvarint(dst, uint64(len(key)))

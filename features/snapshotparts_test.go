@@ -79,6 +79,59 @@ func TestAGroupInPartsIsOfOneMoment(t *testing.T) {
 	}
 }
 
+// What the key cap evicts of a group that is being written is written in its turn:
+// of a large group thousands go at once, and nobody waits for them to be written.
+// Then, or once the group is given up, nothing is left of them.
+func TestWhatIsEvictedIsWrittenInItsTurn(t *testing.T) {
+	const share = 320
+	for _, end := range []string{"written", "given up", "begun again", "its rows first"} {
+		r := newRun(t, specOf(wordy))
+		o := features.Options{Seed: [16]byte{7}, MaxKeys: share * features.NumGroups}
+		r.engine = features.NewEngine(r.plan, o)
+		keys := neighbours(r, share+2)
+		calm := features.NewEngine(r.plan, o)
+		pay := func(i int) {
+			x := sent{text: fmt.Sprintf(`{"at":%d,"id":"i%d","card":%q,"user":"u","qty":1,"ok":true,"mcc":"m%d"}`, start.UnixMilli()+int64(i), i, keys[i], i)}
+			x.event.RecordTime, x.event.Offset = event.NoTime, int64(i)
+			r.give(r.engine, x, nil)
+			r.give(calm, x, nil)
+		}
+		for i := range share {
+			pay(i)
+		}
+		if end != "its rows first" {
+			r.engine.DropTouches()
+		}
+		group := r.engine.Group(keys[0])
+		whole := r.engine.AppendGroup(nil, group)
+		r.engine.BeginGroup(group)
+		pay(share)
+		stats, early := r.engine.Stats().Logs[0], r.engine.WrittenEarly()
+		if want := int64(share - share/16 + 1); stats.Keys != want || early != 0 {
+			t.Fatalf("%s: %d keys, want %d; %d bytes were written before their turn", end, stats.Keys, want, early)
+		}
+		switch end {
+		case "written", "its rows first":
+			var parts []byte
+			for more := true; more; {
+				parts, more = r.engine.AppendSome(parts, 4<<10)
+			}
+			if !bytes.Equal(parts, whole) {
+				t.Errorf("%s: %d bytes are not the %d of before", end, len(parts), len(whole))
+			}
+		case "given up":
+			r.engine.EndSnapshot(nil)
+		case "begun again":
+			r.engine.BeginGroup(group)
+		}
+		r.engine.DropTouches()
+		calm.DropTouches()
+		if a, b := r.engine.Slots(), calm.Slots(); a != b || r.engine.Texts() != calm.Texts() {
+			t.Errorf("%s: %d states are held, want %d; %d texts, want %d", end, a, b, r.engine.Texts(), calm.Texts())
+		}
+	}
+}
+
 // of is an engine that has one group.
 func (r *run) of(group int, raw []byte, o features.Options) *features.Engine {
 	r.t.Helper()

@@ -15,11 +15,12 @@ import (
 
 // writing is the group of a log that is being written.
 type writing struct {
-	group       int      // noGroup: none
-	index       []uint64 // group.index, as it was
-	early       []uint64 // a bit for each place in it: that entity was written before its turn
-	at          int      // the place in it whose turn is next
-	n           int      // entities
+	group       int             // noGroup: none
+	index       []uint64        // group.index, as it was
+	early       []uint64        // a bit for each place in it: that entity was written before its turn
+	at          int             // the place in it whose turn is next
+	held        map[slot]string // the keys of those that are gone and stay until their turn
+	n           int             // entities
 	swept, mark uint64
 	before      []byte   // the entities that were written before their turn
 	moved       int      // how much of before is in the piece
@@ -51,6 +52,7 @@ type unfinished struct {
 // Between batches only. One that was not written to its end is given up.
 func (e *Engine) BeginGroup(group int) {
 	for _, l := range e.logs {
+		l.giveUpWriting(e)
 		l.beginWriting(group)
 	}
 	e.unfinished = unfinished{group: group, log: -1}
@@ -122,16 +124,71 @@ func (l *entityLog) asItWas(e *Engine, tag uint64, n slot) {
 
 func (l *entityLog) writeEarly(e *Engine, tag uint64, n slot) {
 	w := &l.writing
+	if i, waits := w.turn(tag, n); waits {
+		w.early[i>>6] |= 1 << (i & 63)
+		w.before = l.appendEntity(e, w.before, l.entities.key(n), n)
+	}
+}
+
+// turn is the place in the index of an entity of the group, and whether it is
+// still to be written.
+func (w *writing) turn(tag uint64, n slot) (i int, waits bool) {
 	mask := len(w.index) - 1
 	for i := int(tag>>32) & mask; w.index[i] != 0; i = (i + 1) & mask {
-		if w.index[i] != tag&^(1<<32-1)|uint64(n+1) {
-			continue
+		if w.index[i] == tag&^(1<<32-1)|uint64(n+1) {
+			return i, i >= w.at && w.early[i>>6]>>(i&63)&1 == 0
 		}
-		if bit := uint64(1) << (i & 63); i >= w.at && w.early[i>>6]&bit == 0 {
-			w.early[i>>6] |= bit
-			w.before = l.appendEntity(e, w.before, n)
+	}
+	return 0, false
+}
+
+// hold keeps the state of an entity that is about to go until it was written,
+// where it is still to be: of those that are evicted thousands go at once.
+func (l *entityLog) hold(tag uint64, n slot) (held bool) {
+	w := &l.writing
+	if int(tag>>56) != w.group {
+		return false
+	}
+	if _, held = w.turn(tag, n); held {
+		if w.held == nil {
+			w.held = map[slot]string{}
 		}
-		return
+		w.held[n] = l.entities.key(n)
+	}
+	return held
+}
+
+// appendNext writes an entity whose turn it is, and lets it go where it was held
+// for that.
+func (l *entityLog) appendNext(e *Engine, dst []byte, n slot) []byte {
+	key, held := l.writing.held[n]
+	if !held {
+		return l.appendEntity(e, dst, l.entities.key(n), n)
+	}
+	dst = l.appendEntity(e, dst, key, n)
+	l.unhold(e, n)
+	return dst
+}
+
+// unhold lets go of an entity that was held. One whose row is to be written goes
+// behind that.
+func (l *entityLog) unhold(e *Engine, n slot) {
+	delete(l.writing.held, n)
+	if l.entities.state(n)[atTouched] == 0 {
+		l.free(e, n)
+	}
+}
+
+// giveUpWriting lets go of what was held for a group that is not written to its
+// end.
+func (l *entityLog) giveUpWriting(e *Engine) {
+	w := &l.writing
+	for ; len(w.held) > 0; w.at++ {
+		if x := w.index[w.at]; x != 0 {
+			if _, held := w.held[slot(x)-1]; held {
+				l.unhold(e, slot(x)-1)
+			}
+		}
 	}
 }
 
@@ -161,7 +218,7 @@ func (l *entityLog) appendWalk(e *Engine, dst []byte, section, most int) (_ []by
 		most -= placeCost
 		if x := w.index[w.at]; x != 0 && w.early[w.at>>6]>>(w.at&63)&1 == 0 {
 			before := len(dst)
-			dst = l.appendEntity(e, dst, slot(x)-1)
+			dst = l.appendNext(e, dst, slot(x)-1)
 			most -= entityCost + len(dst) - before
 		}
 	}
