@@ -102,7 +102,7 @@ func writeCheckpoint(m *memory, store *checkpoint.Store) (w written, manifest *c
 		return w, nil, err
 	}
 	var groups [features.NumGroups][]byte
-	admission := m.engine.BeginSnapshot().Append(nil)
+	admission := m.engine.BeginSnapshot()
 	w.encode = clock()
 	for g := range groups {
 		at := time.Now()

@@ -105,20 +105,18 @@ func (x lentHashes) len() int {
 	return (len(x.blocks)-1)*recentPerBlock + x.end - x.head
 }
 
-// append adds the hashes and their stamps to dst, in their order.
-func (x lentHashes) append(dst []byte) []byte {
-	for i, block := range x.blocks {
-		from, to := 0, recentPerBlock
-		if i == 0 {
-			from = x.head
-		}
-		if i == len(x.blocks)-1 {
-			to = x.end
-		}
-		for j := from; j < to; j++ {
-			dst = binary.LittleEndian.AppendUint64(dst, block[j].hash)
-			dst = binary.LittleEndian.AppendUint64(dst, uint64(block[j].stamp))
-		}
+// appendBlock adds the hashes of a block and their stamps to dst, in their order.
+func (x lentHashes) appendBlock(dst []byte, i int) []byte {
+	from, to := 0, recentPerBlock
+	if i == 0 {
+		from = x.head
+	}
+	if i == len(x.blocks)-1 {
+		to = x.end
+	}
+	for _, h := range x.blocks[i][from:to] {
+		dst = binary.LittleEndian.AppendUint64(dst, h.hash)
+		dst = binary.LittleEndian.AppendUint64(dst, uint64(h.stamp))
 	}
 	return dst
 }

@@ -3,6 +3,7 @@ package features
 import (
 	"encoding/binary"
 	"fmt"
+	"iter"
 
 	"github.com/freshet-dev/freshet/features/window"
 )
@@ -26,10 +27,38 @@ func (a *Admission) Size() int { return a.size }
 
 // Append adds the bytes to dst.
 func (a *Admission) Append(dst []byte) []byte {
-	for _, p := range a.parts {
-		dst = p.hashes.append(append(dst, p.bytes...))
+	for chunk := range a.Chunks(1 << 20) {
+		dst = append(dst, chunk...)
 	}
 	return dst
+}
+
+// Chunks gives the bytes in pieces of so many, but for the last one, each valid
+// until the next: they may be more than should lie in memory twice.
+func (a *Admission) Chunks(size int) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		chunk := make([]byte, 0, min(size, a.size)+hashBytes*recentPerBlock)
+		whole := func() (more bool) {
+			for len(chunk) >= size {
+				if !yield(chunk[:size]) {
+					return false
+				}
+				chunk = chunk[:copy(chunk, chunk[size:])]
+			}
+			return true
+		}
+		for _, p := range a.parts {
+			chunk = append(chunk, p.bytes...)
+			for i := range p.hashes.blocks {
+				if chunk = p.hashes.appendBlock(chunk, i); !whole() {
+					return
+				}
+			}
+		}
+		if whole() && len(chunk) > 0 {
+			yield(chunk)
+		}
+	}
 }
 
 func (a *Admission) put(p admissionPart) {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"reflect"
@@ -60,6 +61,11 @@ func (f *folder) ReadFile(name string) ([]byte, error) {
 		return nil, fs.ErrNotExist
 	}
 	return bytes.Clone(b), nil
+}
+
+func (f *folder) Open(name string) (io.ReadCloser, error) {
+	b, err := f.ReadFile(name)
+	return io.NopCloser(bytes.NewReader(b)), err
 }
 
 func (f *folder) Rename(from, to string) error {

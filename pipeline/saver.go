@@ -183,8 +183,7 @@ func (s *saver) write(p *piece) {
 		}
 		s.began = s.now()
 		if s.cycle, err = s.store.Begin(*p.head); err == nil {
-			// Not in one of the groups' buffers, which stay: it may be much larger.
-			err = s.cycle.PutAdmission(p.admission.Append(make([]byte, 0, p.admission.Size())))
+			err = s.cycle.PutAdmission(p.admission)
 		}
 	case s.cycle == nil:
 		return

@@ -38,12 +38,12 @@ func (c *Cycle) Bytes() int64 { return c.bytes }
 
 // PutGroup writes the file of a group.
 func (c *Cycle) PutGroup(group int, payload []byte) (err error) {
-	c.manifest.Groups[group], err = c.put(GroupFile, group, payload)
+	c.manifest.Groups[group], err = c.put(GroupFile, group, Bytes(payload))
 	return err
 }
 
 // PutAdmission writes what was admitted, as it was before the first group.
-func (c *Cycle) PutAdmission(payload []byte) (err error) {
+func (c *Cycle) PutAdmission(payload Payload) (err error) {
 	c.manifest.Admission, err = c.put(AdmissionFile, 0, payload)
 	return err
 }
@@ -51,11 +51,11 @@ func (c *Cycle) PutAdmission(payload []byte) (err error) {
 // PutVerdicts writes what became of the records between the first group and the
 // last one.
 func (c *Cycle) PutVerdicts(payload []byte) (err error) {
-	c.manifest.Verdicts, err = c.put(AdmissionFile, 1, payload)
+	c.manifest.Verdicts, err = c.put(AdmissionFile, 1, Bytes(payload))
 	return err
 }
 
-func (c *Cycle) put(kind Kind, group int, payload []byte) (File, error) {
+func (c *Cycle) put(kind Kind, group int, payload Payload) (File, error) {
 	i := id{kind, group, c.number, c.head.Owner}
 	f := File{Name: i.name()}
 	h := content{kind: kind, group: group, cycle: c.number, owner: c.head.Owner,
@@ -75,7 +75,7 @@ func (c *Cycle) put(kind Kind, group int, payload []byte) (File, error) {
 	return f, nil
 }
 
-func (c *Cycle) write(name string, h content, payload []byte) (size int64, sum uint32, err error) {
+func (c *Cycle) write(name string, h content, payload Payload) (size int64, sum uint32, err error) {
 	w, err := c.store.fs.Create(name)
 	if err != nil {
 		return 0, 0, err
@@ -107,7 +107,7 @@ func (c *Cycle) Finish(m *Manifest) error {
 		return fmt.Errorf("sync the folder of checkpoints: %w", err)
 	}
 	fault.At(fault.ManifestReady)
-	f, err := c.put(ManifestFile, 0, payload)
+	f, err := c.put(ManifestFile, 0, Bytes(payload))
 	if err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"reflect"
 	"strconv"
 	"testing"
 )
@@ -94,7 +95,7 @@ var damages = []struct {
 		c := content{kind: GroupFile, group: g, cycle: m.Cycle, owner: m.Owner, identity: m.identity()}
 		payload := payloadOf(m.Cycle, g)
 		payload[r.IntN(len(payload))]++
-		if _, _, err := encode(buf, c, payload, Key{}); err != nil {
+		if _, _, err := encode(buf, c, Bytes(payload), Key{}); err != nil {
 			panic(err)
 		}
 		d.now[m.Groups[g].Name] = &inode{data: buf.Bytes()}
@@ -104,7 +105,7 @@ var damages = []struct {
 		g := r.IntN(Groups)
 		buf := new(bytes.Buffer)
 		c := content{kind: GroupFile, group: g, cycle: m.Cycle, owner: m.Owner + 1, identity: m.identity()}
-		if _, _, err := encode(buf, c, payloadOf(m.Cycle, g), Key{}); err != nil {
+		if _, _, err := encode(buf, c, Bytes(payloadOf(m.Cycle, g)), Key{}); err != nil {
 			panic(err)
 		}
 		d.now[m.Groups[g].Name] = &inode{data: buf.Bytes()}
@@ -179,16 +180,20 @@ func FuzzAFileIsReadOrRefused(f *testing.F) {
 	key, _ := KeyFrom([]byte("secret"))
 	for _, k := range []Key{{}, key} {
 		buf := new(bytes.Buffer)
-		if _, _, err := encode(buf, content{kind: GroupFile, group: 3, note: []byte("n")}, []byte("payload"), k); err != nil {
+		if _, _, err := encode(buf, content{kind: GroupFile, group: 3, note: []byte("n")}, Bytes("payload"), k); err != nil {
 			f.Fatal(err)
 		}
 		f.Add(buf.Bytes())
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		for _, k := range []Key{{}, key} {
-			_, payload, _, err := decode("f", b, k)
+			c, payload, sum, err := decode("f", b, k)
 			if err == nil && len(payload) > len(b) {
 				t.Fatalf("%d bytes out of %d", len(payload), len(b))
+			}
+			c2, sum2, err2 := check("f", bytes.NewReader(b), int64(len(b)), k)
+			if (err == nil) != (err2 == nil) || err == nil && (sum != sum2 || !reflect.DeepEqual(c, c2)) {
+				t.Fatalf("at once: %v, block by block: %v", err, err2)
 			}
 		}
 		_, _ = parseManifest("m", b)

@@ -1,7 +1,9 @@
 package checkpoint
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"io/fs"
 	"maps"
 	"math/rand/v2"
@@ -108,6 +110,11 @@ func (d *disk) ReadFile(name string) ([]byte, error) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
 	}
 	return append([]byte(nil), n.data...), nil
+}
+
+func (d *disk) Open(name string) (io.ReadCloser, error) {
+	b, err := d.ReadFile(name)
+	return io.NopCloser(bytes.NewReader(b)), err
 }
 
 func (d *disk) Rename(from, to string) error {

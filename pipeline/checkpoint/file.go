@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"iter"
+	"slices"
 )
 
 // Format is the layout of files and manifests. A file of another one is
@@ -87,25 +89,28 @@ type content struct {
 	note     []byte
 }
 
+// Payload is what a file is to hold, of which there may be more than should lie
+// in memory at once.
+type Payload interface {
+	// Size is how many bytes it has.
+	Size() int
+	// Chunks gives them in pieces of so many, but for the last one, each valid until
+	// the next.
+	Chunks(size int) iter.Seq[[]byte]
+}
+
+// Bytes is a Payload that lies in memory.
+type Bytes []byte
+
+// Size implements Payload.
+func (b Bytes) Size() int { return len(b) }
+
+// Chunks implements Payload.
+func (b Bytes) Chunks(size int) iter.Seq[[]byte] { return slices.Chunk([]byte(b), size) }
+
 // encode writes a file and gives its length and sum.
-func encode(w io.Writer, c content, payload []byte, key Key) (size int64, sum uint32, err error) {
-	head := make([]byte, headBytes, headBytes+len(c.note)+4)
-	copy(head, magic)
-	binary.LittleEndian.PutUint32(head[atFormat:], Format)
-	head[atKind] = byte(c.kind)
-	binary.LittleEndian.PutUint16(head[atGroup:], uint16(c.group))
-	binary.LittleEndian.PutUint64(head[atCycle:], c.cycle)
-	binary.LittleEndian.PutUint32(head[atOwner:], c.owner)
-	binary.LittleEndian.PutUint32(head[atNote:], uint32(len(c.note)))
-	binary.LittleEndian.PutUint64(head[atLength:], uint64(len(payload)))
-	copy(head[atIdentity:], c.identity[:])
-	sealed := key.set() && c.kind != ManifestFile
-	if sealed {
-		head[atSealed] = 1
-		_, _ = rand.Read(head[atSalt : atSalt+16]) // never fails: it would end the process
-	}
-	head = append(head, c.note...)
-	head = binary.LittleEndian.AppendUint32(head, crc32.Checksum(head, castagnoli))
+func encode(w io.Writer, c content, payload Payload, key Key) (size int64, sum uint32, err error) {
+	head, sealed := headOf(c, payload.Size(), key)
 	var seal *sealer
 	if sealed {
 		if seal, err = key.sealer(head); err != nil {
@@ -117,9 +122,11 @@ func encode(w io.Writer, c content, payload []byte, key Key) (size int64, sum ui
 	}
 	size = int64(len(head))
 	var tail []byte
-	for n := 0; len(payload) > 0; n++ {
-		block := payload[:min(blockBytes, len(payload))]
-		payload = payload[len(block):]
+	n, left := 0, payload.Size()
+	for block := range payload.Chunks(blockBytes) {
+		if left -= len(block); left < 0 || left > 0 && len(block) != blockBytes {
+			break
+		}
 		if sealed {
 			block = seal.seal(n, block)
 		}
@@ -128,6 +135,10 @@ func encode(w io.Writer, c content, payload []byte, key Key) (size int64, sum ui
 		}
 		size += int64(len(block))
 		tail = binary.LittleEndian.AppendUint32(tail, crc32.Checksum(block, castagnoli))
+		n++
+	}
+	if left != 0 {
+		return 0, 0, fmt.Errorf("its %d bytes do not come as it said", payload.Size())
 	}
 	size += int64(len(tail)) + trailBytes
 	tail = binary.LittleEndian.AppendUint64(tail, uint64(size))
@@ -138,54 +149,116 @@ func encode(w io.Writer, c content, payload []byte, key Key) (size int64, sum ui
 	return size, sumOf(head, tail), nil
 }
 
-// decode takes a file apart. The payload is part of b unless the file is
-// sealed. It allocates nothing that b does not vouch for.
-func decode(name string, b []byte, key Key) (c content, payload []byte, sum uint32, err error) {
-	bad := func(why string) (content, []byte, uint32, error) { return c, nil, 0, &Damaged{name, why} }
-	if len(b) < headBytes || !bytes.Equal(b[:len(magic)], []byte(magic)) {
-		return bad("it does not begin as one")
+// headOf is the header of a file with so many bytes of payload, and whether these
+// are to be sealed.
+func headOf(c content, length int, key Key) (_ []byte, sealed bool) {
+	head := make([]byte, headBytes, headBytes+len(c.note)+4)
+	copy(head, magic)
+	binary.LittleEndian.PutUint32(head[atFormat:], Format)
+	head[atKind] = byte(c.kind)
+	binary.LittleEndian.PutUint16(head[atGroup:], uint16(c.group))
+	binary.LittleEndian.PutUint64(head[atCycle:], c.cycle)
+	binary.LittleEndian.PutUint32(head[atOwner:], c.owner)
+	binary.LittleEndian.PutUint32(head[atNote:], uint32(len(c.note)))
+	binary.LittleEndian.PutUint64(head[atLength:], uint64(length))
+	copy(head[atIdentity:], c.identity[:])
+	if sealed = key.set() && c.kind != ManifestFile; sealed {
+		head[atSealed] = 1
+		_, _ = rand.Read(head[atSalt : atSalt+16]) // never fails: it would end the process
 	}
-	noted := binary.LittleEndian.Uint32(b[atNote:])
-	if noted > maxNote || uint64(headBytes)+uint64(noted)+4 > uint64(len(b)) {
+	head = append(head, c.note...)
+	return binary.LittleEndian.AppendUint32(head, crc32.Checksum(head, castagnoli)), sealed
+}
+
+// shape is where in a file what lies, as its header says.
+type shape struct {
+	head   int    // bytes
+	length int    // of the payload
+	sealed bool   // the payload
+	each   uint64 // bytes of a block as it is stored
+	blocks uint64
+	stored uint64 // bytes of all blocks
+}
+
+// readHead reads the header of a file of so many bytes, which b begins with.
+func readHead(name string, b []byte, room uint64) (c content, s shape, err error) {
+	bad := func(why string) (content, shape, error) { return c, s, &Damaged{name, why} }
+	noted, ok := notedIn(b)
+	switch {
+	case !ok:
+		return bad("it does not begin as one")
+	case noted > maxNote || headBytes+noted+4 > len(b):
 		return bad("it ends within its header")
 	}
-	head := b[:headBytes+int(noted)+4]
+	head := b[:headBytes+noted+4]
 	if !checks(head) {
 		return bad("the header's checksum is wrong")
 	}
 	if f := binary.LittleEndian.Uint32(b[atFormat:]); f != Format {
-		return c, nil, 0, &UnknownFormat{name, f}
+		return c, s, &UnknownFormat{name, f}
 	}
 	c = content{kind: Kind(b[atKind]), group: int(binary.LittleEndian.Uint16(b[atGroup:])), cycle: binary.LittleEndian.Uint64(b[atCycle:]),
-		owner: binary.LittleEndian.Uint32(b[atOwner:]), identity: [16]byte(b[atIdentity:]), note: head[headBytes : headBytes+int(noted)]}
-	sealed := b[atSealed] == 1
+		owner: binary.LittleEndian.Uint32(b[atOwner:]), identity: [16]byte(b[atIdentity:]), note: head[headBytes : headBytes+noted]}
 	length := binary.LittleEndian.Uint64(b[atLength:])
-	room := uint64(len(b))
 	if length > room {
 		return bad("it is shorter than it says")
 	}
-	each, blocks := uint64(blockBytes), (length+blockBytes-1)/blockBytes
-	stored := length
-	if sealed {
-		each, stored = blockBytes+tagBytes, length+blocks*tagBytes
+	s = shape{head: len(head), length: int(length), sealed: b[atSealed] == 1, each: blockBytes, blocks: (length + blockBytes - 1) / blockBytes, stored: length}
+	if s.sealed {
+		s.each, s.stored = blockBytes+tagBytes, length+s.blocks*tagBytes
 	}
-	if uint64(len(head))+stored+4*blocks+trailBytes != room {
+	if uint64(s.head)+s.stored+s.tail() != room {
 		return bad("it is not as long as it says")
 	}
-	body, tail := b[len(head):len(head)+int(stored)], b[len(head)+int(stored):]
-	if !checks(tail) || binary.LittleEndian.Uint64(tail[4*blocks:]) != room {
-		return bad("the trailer's checksum is wrong")
+	return c, s, nil
+}
+
+// tail is how many bytes table and trailer have.
+func (s *shape) tail() uint64 { return 4*s.blocks + trailBytes }
+
+// notedIn is how long the note is, as the beginning of a file says.
+func notedIn(b []byte) (n int, ok bool) {
+	if len(b) < headBytes || !bytes.Equal(b[:len(magic)], []byte(magic)) {
+		return 0, false
 	}
-	for n := range blocks {
-		if crc32.Checksum(body[n*each:min((n+1)*each, stored)], castagnoli) != binary.LittleEndian.Uint32(tail[4*n:]) {
-			return bad(fmt.Sprintf("the checksum of block %d is wrong", n))
+	return int(binary.LittleEndian.Uint32(b[atNote:])), true
+}
+
+// checkTail looks whether table and trailer are those of a file of so many bytes
+// whose blocks have these CRCs.
+func checkTail(name string, tail []byte, room uint64, sums []uint32) error {
+	if !checks(tail) || binary.LittleEndian.Uint64(tail[4*len(sums):]) != room {
+		return &Damaged{name, "the trailer's checksum is wrong"}
+	}
+	for n, sum := range sums {
+		if sum != binary.LittleEndian.Uint32(tail[4*n:]) {
+			return &Damaged{name, fmt.Sprintf("the checksum of block %d is wrong", n)}
 		}
 	}
+	return nil
+}
+
+// decode takes a file apart. The payload is part of b unless the file is
+// sealed. It allocates nothing that b does not vouch for.
+func decode(name string, b []byte, key Key) (c content, payload []byte, sum uint32, err error) {
+	room := uint64(len(b))
+	c, s, err := readHead(name, b, room)
+	if err != nil {
+		return c, nil, 0, err
+	}
+	head, body, tail := b[:s.head], b[s.head:s.head+int(s.stored)], b[s.head+int(s.stored):]
+	sums := make([]uint32, 0, s.blocks)
+	for n := range s.blocks {
+		sums = append(sums, crc32.Checksum(body[n*s.each:min((n+1)*s.each, s.stored)], castagnoli))
+	}
+	if err := checkTail(name, tail, room, sums); err != nil {
+		return c, nil, 0, err
+	}
 	sum = sumOf(head, tail)
-	if !sealed {
+	if !s.sealed {
 		return c, body, sum, nil
 	}
-	payload, err = key.open(name, head, body, int(length))
+	payload, err = key.open(name, head, body, s.length)
 	return c, payload, sum, err
 }
 

@@ -16,6 +16,9 @@ type FS interface {
 	Create(name string) (Handle, error)
 	// ReadFile reads a whole file; fs.ErrNotExist where there is none.
 	ReadFile(name string) ([]byte, error)
+	// Open opens a file to be read once, from its beginning; fs.ErrNotExist where
+	// there is none.
+	Open(name string) (io.ReadCloser, error)
 	Rename(from, to string) error
 	Remove(name string) error
 	// List gives the names of all files, in any order.
@@ -57,6 +60,9 @@ func (d *Dir) Create(name string) (Handle, error) {
 
 // ReadFile implements FS.
 func (d *Dir) ReadFile(name string) ([]byte, error) { return d.root.ReadFile(name) }
+
+// Open implements FS.
+func (d *Dir) Open(name string) (io.ReadCloser, error) { return d.root.Open(name) }
 
 // Rename implements FS.
 func (d *Dir) Rename(from, to string) error { return d.root.Rename(from, to) }

@@ -69,6 +69,12 @@ func (s *sealer) seal(n int, block []byte) []byte {
 	return s.out
 }
 
+// opens reports what is wrong with a block as it is stored.
+func (s *sealer) opens(n int, block []byte) (err error) {
+	s.out, err = s.aead.Open(s.out[:0], nonce(n), block, s.head)
+	return err
+}
+
 // open gives the payload of a sealed file.
 func (k Key) open(name string, head, body []byte, length int) ([]byte, error) {
 	if !k.set() {

@@ -46,7 +46,7 @@ func writeAs(t *testing.T, s *checkpoint.Store, owner uint32, batch uint64) *che
 		t.Fatal(err)
 	}
 	m := &checkpoint.Manifest{Cuts: make([][][]int64, checkpoint.Groups)}
-	err = c.PutAdmission([]byte("a"))
+	err = c.PutAdmission(checkpoint.Bytes("a"))
 	for g := 0; g < checkpoint.Groups && err == nil; g++ {
 		err = c.PutGroup(g, fmt.Appendf(nil, "cycle %d, group %d", c.Number(), g))
 	}
