@@ -41,10 +41,13 @@ const (
 	maxMissing = 250_000
 	// healRows are read and written at once, beside the stream.
 	healRows = 1000
-	// healPause is how often to look whether a store that is away is back, and
-	// healWait how long a look may take: it holds the stream up.
-	healPause = 2 * time.Second
+	// healWait is how long a look may take whether a store that is away is back: it
+	// holds the stream up. So looks take an eighth of the time, and where the answer
+	// is a refusal, which comes at once, there are ten a second: a replica that took
+	// over may have an old sign of life, which stands until the writer comes.
 	healWait  = 300 * time.Millisecond
+	healShare = 8
+	healLeast = 100 * time.Millisecond
 	// behindMark stands in the metadata of committed offsets: rows of this batch
 	// or of earlier ones are missing in the store.
 	behindMark = " behind"
@@ -55,6 +58,10 @@ const (
 // errBehind is that the store has just gone away: what has left without the
 // header must be sent again with it.
 var errBehind = errors.New("the online store is away")
+
+// healPause is how long to wait behind a look that took so long, and found the store
+// away.
+func healPause(took time.Duration) time.Duration { return max(healLeast, (healShare-1)*took) }
 
 // any reports whether rows are missing.
 func (b *behind) any() bool {
@@ -148,7 +155,7 @@ func (r *Runner) writePart(ctx context.Context, rows []sinks.VersionedRow) error
 	if errors.As(err, &fatal) || !errors.Is(context.Cause(limited), errBehind) {
 		return err
 	}
-	b.away, b.retryAt = true, time.Now().Add(healPause)
+	b.away, b.retryAt = true, time.Now().Add(healLeast)
 	if !b.any() {
 		b.since = time.Now()
 		r.metrics.outages.WithLabelValues(r.Backend).Inc()
@@ -269,10 +276,11 @@ func (r *Runner) writeMissing(ctx context.Context, rows []sinks.VersionedRow) (d
 	}
 	limited, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
+	began := time.Now()
 	err := r.Store.Write(limited, rows)
 	r.wrote(len(rows), err)
 	if err != nil {
-		b.away, b.retryAt = true, time.Now().Add(healPause)
+		b.away, b.retryAt = true, time.Now().Add(healPause(time.Since(began)))
 		return false
 	}
 	b.away = false

@@ -269,3 +269,63 @@ func TestARowThatWasMissingGivesWayToTheNextEvent(t *testing.T) {
 		}
 	})
 }
+
+// Design 6: a replica that has taken over may hold an old sign of life, which says
+// nothing of rows that it has lost: the writer comes at once, however long nobody
+// answered. Looks that wait for their answer in vain take a small part of the time.
+func TestAStoreThatIsBackIsFoundAtOnce(t *testing.T) {
+	for _, c := range []struct {
+		name          string
+		away, answers time.Duration
+		within        time.Duration
+	}{
+		{"refused for a moment", 700 * time.Millisecond, 0, 110 * time.Millisecond},
+		{"refused for longer than it is waited for", 5 * time.Second, 0, 110 * time.Millisecond},
+		{"silent", 20 * time.Second, healWait, healShare*healWait + 50*time.Millisecond},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				var away atomic.Bool
+				var tries int
+				var found time.Time
+				w.store.writeFault = func([]sinks.VersionedRow) error {
+					if away.Load() {
+						tries++
+						pass(c.answers)
+						return errors.New("no answer")
+					}
+					if found.IsZero() {
+						found = time.Now()
+					}
+					return nil
+				}
+				x, consumer := &transaction{}, w.broker.consumer()
+				w.broker.assign(consumer)
+				r := w.runner(consumer, func(cfg *Config) { cfg.Consumer, cfg.Output, cfg.DeadLetters = paired{consumer, x}, x, x })
+				ctx, cancel := context.WithCancel(t.Context())
+				done := make(chan error)
+				go func() { done <- r.Run(ctx) }()
+				w.broker.append(transactions, 0, clock0, txn("t0", "c1", 1, "1.00"))
+				pass(time.Second)
+				away.Store(true)
+				w.broker.append(transactions, 0, clock0, txn("t1", "c1", 2, "1.00"))
+				pass(c.away)
+				away.Store(false)
+				back := time.Now()
+				found = time.Time{}
+				pass(5 * time.Second)
+				if took := found.Sub(back); found.IsZero() || took > c.within {
+					t.Errorf("the writer came after %v (%v), want within %v", took, found, c.within)
+				}
+				if most := int(c.away/healLeast) + 2; tries > most || c.answers > 0 && time.Duration(tries)*c.answers > c.away/healShare+DefaultStoreWait {
+					t.Errorf("%d tries of %v each in %v", tries, c.answers, c.away)
+				}
+				cancel()
+				if err := <-done; err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}

@@ -26,6 +26,7 @@ type claim struct {
 type claimed struct {
 	owner, incarnation uint32
 	err                error
+	took               time.Duration
 }
 
 // drawOwner takes the number of a new owner: from the store, which all of them
@@ -68,7 +69,7 @@ func (r *Runner) drawOwner(work context.Context, own *ownership, first bool) err
 	}
 	own.owner++
 	c := &r.behind.claim
-	c.writer, c.retryAt = writer, time.Now().Add(healPause)
+	c.writer, c.retryAt = writer, time.Now().Add(healLeast)
 	c.owed.Store(true)
 	r.behind.since = time.Now()
 	r.metrics.outages.WithLabelValues(r.Backend).Inc()
@@ -95,7 +96,9 @@ func (r *Runner) claim(work context.Context) error {
 		writer := c.writer
 		go func() {
 			var got claimed
+			began := time.Now()
 			got.owner, got.incarnation, got.err = r.Store.TakeOver(ctx, writer)
+			got.took = time.Since(began)
 			under <- got
 		}()
 		return nil
@@ -121,7 +124,7 @@ func (r *Runner) adopt(got claimed) error {
 		return got.err
 	}
 	if got.err != nil {
-		b.claim.retryAt = time.Now().Add(healPause)
+		b.claim.retryAt = time.Now().Add(healPause(got.took))
 		r.Config.Health.block(onlineStore, "the online store is away, its rows are behind: "+got.err.Error())
 		return nil
 	}

@@ -237,7 +237,10 @@ const retryLine = 10 * time.Second
 // retry does what until it works, ctx is done, or the error is one that trying
 // again does not help. Meanwhile the instance is not ready, and says why.
 func (r *Runner) retry(ctx context.Context, which blocker, what string, do func(context.Context) error) error {
-	pause := retryMin
+	pause, most := retryMin, r.Limits.RetryMax
+	if which == onlineStore {
+		most = min(most, healLeast)
+	}
 	var since, told time.Time
 	for tries := 1; ; tries++ {
 		err := do(ctx)
@@ -276,7 +279,7 @@ func (r *Runner) retry(ctx context.Context, which blocker, what string, do func(
 			return fmt.Errorf("%s: %w (%w)", what, err, ctx.Err())
 		case <-timer.C:
 		}
-		pause = min(2*pause, r.Limits.RetryMax)
+		pause = min(2*pause, most)
 		r.dog.progressed()
 	}
 }
