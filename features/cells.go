@@ -297,6 +297,7 @@ func (l *logPlan) finish() {
 	l.laySpans()
 	l.summing = len(l.tables)+len(l.delayed)+len(l.beside)+len(l.stacks)+len(l.newests) == 0
 	l.light = len(l.chains)+len(l.texts) == 0 && !l.retracts
+	l.layFollowing()
 	l.layMentions()
 }
 

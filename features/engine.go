@@ -2,6 +2,7 @@ package features
 
 import (
 	"math"
+	"slices"
 
 	"github.com/freshet-dev/freshet/config/spec"
 	"github.com/freshet-dev/freshet/features/aggregate"
@@ -226,12 +227,12 @@ func (e *Engine) Apply(ev *event.Event, out *Vector) {
 	e.ofVector.reset()
 	e.lists = &e.ofVector
 	first := true
-	c.places = c.places[:0]
+	c.places = slices.Grow(c.places[:0], len(s.logs))[:len(s.logs)]
+	clear(c.places)
 	if !c.staged {
 		e.touched = s.nearIndex(c.identity) + s.nearStates(c.identity) + s.nearRows(c.identity)
 	}
 	for i, l := range s.logs {
-		c.places = append(c.places, placed{})
 		if c.keys[l.entityAt] == "" {
 			if c.takes.yes {
 				l.keyless++
@@ -239,6 +240,10 @@ func (e *Engine) Apply(ev *event.Event, out *Vector) {
 			continue
 		}
 		p := &c.places[i]
+		if l.follow(e, p, ev) {
+			first = false
+			continue
+		}
 		if l.has(c.hashes[l.entityAt], ev.Partition, ev.Offset) {
 			first = false
 			continue

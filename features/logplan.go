@@ -43,6 +43,7 @@ type logPlan struct {
 	summing    bool          // nothing but spans runs, and parts that are the sum of their rows
 	light      bool          // a row holds nothing that is kept or let go when it leaves the log
 	columns    []spanColumn
+	following  following
 	narrows    []*partPlan // sums of spans that are one word each
 	fulls      int         // words of them in full
 	atWide     int         // the handle of those

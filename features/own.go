@@ -25,6 +25,9 @@ func (e *Engine) readOwn(r *viewReading, f *frame) done {
 	if w == nil || p.lost || p.instead || l.plan.retracts && !l.undisturbed(w, t-r.reach) {
 		return nothingDone
 	}
+	if p.followed {
+		return e.readState(r, l, w, t, f)
+	}
 	if !p.slot.isLarge() {
 		rows := l.plan.upTo(l.rows.All(w[atRows:]), p.index+one(p.in))
 		newest := l.newestOf(r.view, rows)

@@ -20,6 +20,7 @@ type placed struct {
 	lost     bool // it is before events that were folded
 	standing standing
 	views    uint64 // the touch bits of the views it enters
+	followed bool   // it came behind all rows, and all of the state is of now
 
 	// Of an event that is not applied: what it sees instead of the log.
 	instead  bool
@@ -105,9 +106,13 @@ func (l *entityLog) put(e *Engine, p *placed, ev *event.Event) {
 		l.retract(e, p)
 	}
 	l.keepBudget(e, p)
-	if p.views == 0 {
-		return
+	if p.views != 0 {
+		l.touchRow(p)
 	}
+}
+
+// touchRow notes that the rows of the views that an event enters are to be written.
+func (l *entityLog) touchRow(p *placed) {
 	if p.state[atTouched] == 0 {
 		l.touched = append(l.touched, p.slot)
 	}

@@ -61,6 +61,19 @@ func (r *Rows) Behind(h []uint64) []uint64 {
 	return block[to-r.Width : to : to]
 }
 
+// More is all live rows and the words of one more behind them, where their block
+// has room for it; nil: Insert makes some. The caller fills them.
+func (r *Rows) More(h []uint64) []uint64 {
+	block := r.slab.Words(Ref(h[0]))
+	start := int(h[1]>>32) * r.Width
+	to := start + (int(uint32(h[1]))+1)*r.Width
+	if to > len(block) {
+		return nil
+	}
+	h[1]++
+	return block[start:to]
+}
+
 // Insert makes room for a row before row i and hands out its words, which the
 // caller fills.
 func (r *Rows) Insert(h []uint64, i int) []uint64 {

@@ -1,0 +1,202 @@
+package features
+
+import (
+	"unsafe"
+
+	"github.com/freshet-dev/freshet/features/event"
+	"github.com/freshet-dev/freshet/features/window"
+)
+
+// Most events come behind all rows of their entities, and most views keep no
+// more beside their rows than sums of one input. Of those, all that an event does
+// to an entity is one loop over its spans, once it is known that there is nothing
+// else to do: follow asks that in one place, and touches nothing before. Whatever
+// it does not see to goes by find and put.
+
+// following is what follow needs of a log's plan.
+type following struct {
+	is      bool // it sees to events of this log
+	bit     int  // of the rows that have the input; -1: every row does
+	input   int  // in current.words
+	keeps   int  // words of a span behind its cursor: none, the sum, or that and the sum of squares
+	squares int  // the sum of squares of the longest span, which is the largest
+	// Where in a row, in bytes, the word with the bit and the input are, and how far
+	// it is to the next.
+	flags, lane, width uintptr
+	mask               uint64
+	newests            []int // where the newest events of the views are
+	spans              []followedSpan
+}
+
+// followedSpan is a span, and where in a state, in bytes, its words are.
+type followedSpan struct {
+	length int64 // ms
+	at     uintptr
+}
+
+// spanWords are the words of a span: sums are there as far as they are kept.
+type spanWords struct{ cursor, sum, squares uint64 }
+
+// layFollowing finds out whether follow can see to the events of a log, once its
+// spans are laid.
+func (l *logPlan) layFollowing() {
+	x := following{bit: -1, input: -1, width: uintptr(l.width) * 8}
+	x.is = l.summing && !l.retracts && len(l.chains)+len(l.choosy)+len(l.lists)+len(l.texts) == 0 && len(l.columns) <= 1
+	if x.is && len(l.columns) == 1 {
+		x.is = x.sumsUp(l, &l.columns[0])
+	}
+	for i := range l.spans {
+		x.is = x.is && len(l.spans[i].ops) == len(l.columns)
+		x.spans = append(x.spans, followedSpan{l.spans[i].length, uintptr(l.spans[i].at) * 8})
+	}
+	for _, v := range l.views {
+		x.newests = append(x.newests, v.state+viewNewest)
+	}
+	l.following = x
+}
+
+// sumsUp lays out the sums of the one input of a log. It reports false where they
+// are anything else, or not behind the cursors of all spans.
+func (x *following) sumsUp(l *logPlan, c *spanColumn) bool {
+	switch c.kind {
+	case opSum:
+		x.keeps = 1
+	case opMoments:
+		x.keeps = 2
+	default:
+		return false
+	}
+	if len(c.places) != len(l.spans) {
+		return false
+	}
+	for i := range c.places {
+		at, p := int32(l.spans[i].at), &c.places[i]
+		if p.at != at+1 || c.kind == opMoments && p.squares != at+2 {
+			return false
+		}
+	}
+	x.lane, x.squares = uintptr(c.lane)*8, int(c.places[len(c.places)-1].squares)
+	x.input = l.lanes[int(c.lane)-l.lanesAt]
+	if !c.certain {
+		x.flags, x.mask, x.bit = uintptr(c.flags)*8, 1<<c.shift, c.op.of.unique
+	}
+	return true
+}
+
+// follow puts the event at hand behind all rows of its entity and moves the spans
+// on, where that is all there is to do. It reports false, and has changed
+// nothing, where there is more.
+func (l *entityLog) follow(e *Engine, p *placed, ev *event.Event) bool {
+	c, x := &e.current, &l.plan.following
+	if !x.is || l.plan.past || l.held != nil || l.plan.order >= len(c.known) {
+		return false
+	}
+	k := &c.known[l.plan.order]
+	w := k.state
+	if len(w) < l.plan.words || !k.has(c.hashes[l.entityAt]) || ev.Time <= int64(w[atNow]) || int(w[atKey]>>56) == l.writing.group {
+		return false
+	}
+	word := uint64(0)
+	if x.keeps > 0 {
+		if l.isWide(w) {
+			return false
+		}
+		if x.bit < 0 || l.plan.bits[x.bit].holds(c) {
+			word = c.words[x.input]
+		}
+		if sizeOf(word) > l.plan.small || x.keeps > 1 && w[x.squares]>>63 != 0 {
+			return false
+		}
+	}
+	n := l.rows.Len(w[atRows:])
+	if n >= l.plan.budget {
+		return false
+	}
+	rows := l.rows.More(w[atRows:])
+	if rows == nil {
+		return false
+	}
+	l.fill(e, l.plan.row(rows, n), ev)
+	w[atDue] = x.slide(l, w[:l.plan.words], rows, int64(n), ev.Time, word) << dueShift
+	w[atNow] = uint64(ev.Time)
+	for _, at := range x.newests {
+		w[at] = uint64(ev.Time)
+	}
+	p.state, p.slot, p.index, p.in, p.standing, p.views, p.followed = w, k.slot, n, true, at, l.plan.always, true
+	l.touchRow(p)
+	return true
+}
+
+// slide moves the spans of a log on to t, when row n comes to the others, of which
+// a word is summed up. It returns when the first of them is due.
+func (x *following) slide(l *entityLog, words, rows []uint64, n, t int64, word uint64) (next uint64) {
+	spans, w, square := x.spans, unsafe.Pointer(unsafe.SliceData(words)), word*word
+	was, now, i := int64(words[atNow]), uint64(t)>>dueShift, 0
+	next = dueNever
+	for ; i < len(spans) && was <= t-spans[i].length; i++ { // nothing is left in those but this row
+		s := &spans[i]
+		c, due := (*spanWords)(unsafe.Add(w, s.at)), dueAt(t+s.length)
+		next = min(next, due)
+		c.cursor = due<<tailBits | uint64(n)
+		x.set(c, word, square)
+	}
+	for ; i < len(spans); i++ {
+		s := &spans[i]
+		c := (*spanWords)(unsafe.Add(w, s.at))
+		due := c.cursor >> tailBits
+		if now >= due {
+			due = x.leave(l, c, rows, n, t-s.length, s.length)
+		}
+		next = min(next, due)
+		x.add(c, word, square)
+	}
+	return next
+}
+
+// set makes a word, and its square, the sums of a span.
+func (x *following) set(c *spanWords, word, square uint64) {
+	if x.keeps > 0 {
+		c.sum = word
+		if x.keeps > 1 {
+			c.squares = square
+		}
+	}
+}
+
+// add puts a word, and its square, into the sums of a span.
+func (x *following) add(c *spanWords, word, square uint64) {
+	if x.keeps > 0 {
+		c.sum += word
+		if x.keeps > 1 {
+			c.squares += square
+		}
+	}
+}
+
+// leave takes the rows up to a time out of a span; row n is later. It returns when
+// the span is due.
+func (x *following) leave(l *entityLog, c *spanWords, rows []uint64, n, from, length int64) uint64 {
+	tail, first, sum, squares := int64(c.cursor&tailMask), int64(0), uint64(0), uint64(0)
+	l.steps -= tail
+	row := unsafe.Add(unsafe.Pointer(unsafe.SliceData(rows)), uintptr(tail)*x.width)
+	for {
+		if tail > n {
+			panic("features: a window ends behind its log")
+		}
+		if first = int64(*(*uint64)(row) >> window.OwnBits); first > from {
+			break
+		}
+		tail++
+		if *(*uint64)(unsafe.Add(row, x.flags))&x.mask == x.mask {
+			v := *(*uint64)(unsafe.Add(row, x.lane))
+			sum += v
+			squares += v * v
+		}
+		row = unsafe.Add(row, x.width)
+	}
+	l.steps += tail
+	due := dueAt(first + length)
+	c.cursor = due<<tailBits | uint64(tail)
+	x.add(c, -sum, -squares)
+	return due
+}
