@@ -102,6 +102,57 @@ func TestARefusedCommitDropsTheState(t *testing.T) {
 	})
 }
 
+// What kept an owner from being ready ends with its ownership: a broker that did
+// not answer, a store that was away. The next one is ready until something fails.
+func TestWhatBlockedAnOwnerBlocksNoNextOne(t *testing.T) {
+	for name, breaks := range map[string]func(*world, *fakeConsumer){
+		"a commit that failed before it was refused": func(_ *world, c *fakeConsumer) {
+			tries := 0
+			c.commitDo = func() error {
+				tries++
+				return errors.Join(errors.New("no answer"), map[int]error{3: sources.ErrLost}[tries])
+			}
+		},
+		"a store that was away": func(w *world, _ *fakeConsumer) {
+			w.store.writeFault = func([]sinks.VersionedRow) error { return errors.New("connection refused") }
+		},
+		"a sign of life that failed": func(w *world, _ *fakeConsumer) { w.store.aliveFault = errors.New("connection refused") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				c := w.broker.consumer()
+				w.broker.assign(c)
+				breaks(w, c)
+				r := w.runner(c, nil)
+				ctx, cancel := context.WithCancel(t.Context())
+				done := make(chan error)
+				go func() { done <- r.Run(ctx) }()
+				w.broker.append(transactions, 0, clock0, txn("t0", "c1", 0, "1.00"))
+				pass(5 * time.Second)
+				if ready, _ := r.Health().Ready(); ready {
+					t.Error("ready although it is broken")
+				}
+				c.commitDo, w.store.writeFault, w.store.aliveFault = nil, nil, nil
+				w.broker.assign(w.broker.consumer()) // someone else has it meanwhile, and writes all rows
+				pass(time.Second)
+				for _, p := range w.broker.partitions {
+					p.meta = strings.ReplaceAll(p.meta, behindMark, "")
+				}
+				w.broker.assign(c)
+				pass(2 * time.Second)
+				if ready, why := r.Health().Ready(); !ready {
+					t.Errorf("not ready: %s\n%s", why, w.logs)
+				}
+				cancel()
+				if err := <-done; err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
 func TestDrain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)

@@ -132,6 +132,14 @@ func (h *Health) unblock(b blocker) {
 	h.tell()
 }
 
+// unblockAll forgets what kept an owner from being ready, when it is none any more:
+// the next owner, or this instance as that, finds out for itself.
+func (h *Health) unblockAll() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.blocked = [numBlockers]string{}
+}
+
 // tell logs a change of readiness: what is waited for, not how long or how
 // often, so that it is one line per change.
 func (h *Health) tell() {

@@ -220,6 +220,8 @@ func (r *Runner) turn(work context.Context, last bool) error {
 func (r *Runner) drop(why string) {
 	r.ground()
 	r.behind.claim.end()
+	r.aliveFails = false
+	r.Config.Health.unblockAll()
 	if r.own != nil && r.own.following {
 		r.lagBehind(why)
 		return
