@@ -134,7 +134,8 @@ const (
 	DefaultReadAhead      = 64 << 20
 	DefaultBatchBytes     = 32 << 20
 
-	closeBudget     = 2 * time.Second        // to leave the group and close the sinks
+	closeBudget     = 2 * time.Second        // to leave the group
+	sinkBudget      = 500 * time.Millisecond // to close the sinks behind it
 	retryMin        = 50 * time.Millisecond  // first pause between two tries
 	tick            = time.Second            // alive and housekeeping
 	aliveTimeout    = 500 * time.Millisecond // alive must not hold up a batch for long

@@ -264,11 +264,23 @@ func (r *Runner) close(work context.Context, clean bool) error {
 	r.behind.claim.end()
 	errs := []error{wrap("close the source", r.Consumer.Close(ctx))}
 	r.saveLast(work, clean)
-	errs = append(errs,
-		wrap("close the output", r.Output.Close()),
-		wrap("close the dead letters", r.DeadLetters.Close()))
-	if r.Store != nil {
-		errs = append(errs, wrap("close the online store", r.Store.Close()))
+	closed := make(chan error, 1)
+	go func() {
+		sinks := []error{wrap("close the output", r.Output.Close()), wrap("close the dead letters", r.DeadLetters.Close())}
+		if r.Store != nil {
+			sinks = append(sinks, wrap("close the online store", r.Store.Close()))
+		}
+		closed <- errors.Join(sinks...)
+	}()
+	deadline := time.After(sinkBudget)
+	if r.Limits.CommitInterval == 0 { // over files: to close is to write
+		deadline = nil
+	}
+	select {
+	case err := <-closed:
+		errs = append(errs, err)
+	case <-deadline: // what was acknowledged is committed, or sent again by the next run
+		r.Log.Warn("a server does not answer: the process ends without having closed its connection")
 	}
 	return errors.Join(errs...)
 }

@@ -36,6 +36,9 @@ import (
 // without the store.
 const waitForStore = 24 * time.Hour
 
+// leaveTimeout bounds the leave of a group after a start that has failed.
+const leaveTimeout = 2 * time.Second
+
 // startTimeout bounds the first exchange with each server.
 const startTimeout = 15 * time.Second
 
@@ -193,7 +196,7 @@ func (p *plant) build(ctx context.Context, registry prometheus.Registerer) (runn
 	if c.Consumer, err = p.openSource(ctx); err != nil {
 		return nil, err
 	}
-	opened = append(opened, func() { _ = c.Consumer.Close(ctx) })
+	opened = append(opened, func() { p.leave(c.Consumer) })
 	if c.Checkpoints, err = p.openState(ctx, &opened); err != nil {
 		return nil, err
 	}
@@ -209,6 +212,14 @@ func (p *plant) build(ctx context.Context, registry prometheus.Registerer) (runn
 		c.Group = p.group()
 	}
 	return pipeline.New(c)
+}
+
+// leave closes a consumer that was given nothing yet. The context of the process may
+// be done, which is why; the group is left all the same.
+func (p *plant) leave(c sources.Consumer) {
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTimeout)
+	defer cancel()
+	_ = c.Close(ctx)
 }
 
 func (p *plant) group() string {

@@ -136,6 +136,11 @@ type Consumer struct {
 
 	heard atomic.Int64 // when a broker last answered, wall clock in ns
 
+	// life ends what the clients wait for: a broker that does not answer holds
+	// nobody up who closes.
+	life context.Context
+	die  context.CancelFunc
+
 	// Of Poll's goroutine.
 	closing sync.WaitGroup
 	stop    context.CancelFunc // of watch
@@ -204,10 +209,12 @@ func NewConsumer(ctx context.Context, config Config) (*Consumer, error) {
 		return nil, err
 	}
 	c.heard.Store(time.Now().UnixNano())
+	c.life, c.die = context.WithCancel(context.Background())
 	if config.Transaction != nil {
 		config.Transaction.Guard(c.StillOwner)
 	}
 	if err := c.join(); err != nil {
+		c.die()
 		return nil, err
 	}
 	watching, stop := context.WithCancel(context.Background())
@@ -290,6 +297,7 @@ func (c *Consumer) options(number int) []kgo.Opt {
 // reading is how records are read, as the owner and along with it.
 func (c *Consumer) reading() []kgo.Opt {
 	return []kgo.Opt{
+		kgo.WithContext(c.life),
 		kgo.MetadataMinAge(metadataMinAge),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(), // they move the position: a partition that ends in a marker is read to its end
@@ -320,8 +328,12 @@ func (h hearing) OnBrokerRead(_ kgo.BrokerMetadata, _ int16, _ int, _, _ time.Du
 	}
 }
 
-// Close leaves the group, so that a standby takes over within a heartbeat.
+// Close leaves the group, so that a standby takes over within a heartbeat. Where no
+// broker answers until ctx is done the group is not left, which is told and no
+// error: its session ends by itself.
 func (c *Consumer) Close(ctx context.Context) error {
+	defer c.die()
+	defer context.AfterFunc(ctx, c.die)()
 	c.stop()
 	defer c.closing.Wait()
 	c.mu.Lock()
@@ -333,11 +345,20 @@ func (c *Consumer) Close(ctx context.Context) error {
 	}
 	defer client.CloseAllowingRebalance()
 	client.AllowRebalance()
-	if c.config.InstanceID == "" {
-		if err := client.LeaveGroupContext(ctx); err != nil && !kafkaclient.Passing(err) {
-			return fmt.Errorf("leave the Kafka group %s: %w", c.config.Group, err)
-		}
+	err := c.leave(ctx, client, admin)
+	switch {
+	case err == nil, kafkaclient.Passing(err):
 		return nil
+	case ctx.Err() != nil:
+		c.config.Observe("the group was not left: a standby waits for the session to end", err)
+		return nil
+	}
+	return fmt.Errorf("leave the Kafka group %s: %w", c.config.Group, err)
+}
+
+func (c *Consumer) leave(ctx context.Context, client *kgo.Client, admin *kadm.Client) error {
+	if c.config.InstanceID == "" {
+		return client.LeaveGroupContext(ctx)
 	}
 	// A static member's own leave is no leave to the coordinator: it keeps the
 	// place until the session times out. Removing the instance by name is.
@@ -345,8 +366,5 @@ func (c *Consumer) Close(ctx context.Context) error {
 	if err == nil {
 		err = left.Error()
 	}
-	if err != nil && !kafkaclient.Passing(err) {
-		return fmt.Errorf("leave the Kafka group %s as %s: %w", c.config.Group, c.config.InstanceID, err)
-	}
-	return nil
+	return err
 }

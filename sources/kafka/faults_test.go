@@ -60,6 +60,53 @@ func mustSay(t *testing.T, err error, parts ...string) {
 	}
 }
 
+// A broker that is frozen must not keep a process from ending: what waits for its
+// answer is cut off at the deadline, and the group is left by its session.
+func TestCloseEndsInTimeWithoutTheBroker(t *testing.T) {
+	for _, instance := range []string{"", "one"} {
+		cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(cluster.Close)
+		f := begin(t, kafkaclient.Config{Brokers: cluster.ListenAddrs()}, 1)
+		config := f.config()
+		told := make(chan string, 100)
+		config.InstanceID, config.Observe = instance, func(what string, err error) { told <- what }
+		c, err := NewConsumer(t.Context(), config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := until(t, c, isOwned); err != nil {
+			t.Fatal(err)
+		}
+		thawed := make(chan struct{})
+		cluster.Control(func(kmsg.Request) (kmsg.Response, error, bool) {
+			cluster.KeepControl()
+			cluster.SleepControl(func() { <-thawed })
+			return nil, nil, false
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+		began := time.Now()
+		if err := c.Close(ctx); err != nil {
+			t.Errorf("instance %q: a broker that is away is no error of ours: %v", instance, err)
+		}
+		if took := time.Since(began); took > 5*time.Second {
+			t.Errorf("instance %q: it took %s", instance, took)
+		}
+		cancel()
+		close(thawed)
+		close(told)
+		left := false
+		for what := range told {
+			left = left || strings.Contains(what, "not left")
+		}
+		if !left {
+			t.Errorf("instance %q: it does not say that the group was not left", instance)
+		}
+	}
+}
+
 func TestStartIsRefusedWhere(t *testing.T) {
 	client := inProcess(t)
 	f := begin(t, client, 1)
