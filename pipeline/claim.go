@@ -34,7 +34,7 @@ type claimed struct {
 // waited for, for ever where it must be: a first run has no number to go on
 // from, and at least once two owners of one number could not be told apart, who
 // have both left records.
-func (r *Runner) drawOwner(work context.Context, own *ownership, first bool) error {
+func (r *Runner) drawOwner(ctx context.Context, own *ownership, first bool) error {
 	if r.Store == nil {
 		own.owner++
 		if first {
@@ -43,10 +43,10 @@ func (r *Runner) drawOwner(work context.Context, own *ownership, first bool) err
 		return nil
 	}
 	writer := sinks.Writer{SpecHash: r.spec.Hash, Views: r.Plan.Rows(), AtLeast: own.owner, Incarnation: own.incarnation, First: first, Proof: own.proof}
-	limited := work
+	limited := ctx
 	if r.held() && !first {
 		var cancel context.CancelFunc
-		limited, cancel = context.WithTimeoutCause(work, r.Limits.StoreWait, errBehind)
+		limited, cancel = context.WithTimeoutCause(ctx, r.Limits.StoreWait, errBehind)
 		defer cancel()
 	}
 	var got claimed
@@ -64,7 +64,7 @@ func (r *Runner) drawOwner(work context.Context, own *ownership, first bool) err
 	case got.err == nil:
 		own.owner, own.incarnation = got.owner, got.incarnation
 		return nil
-	case work.Err() != nil, errors.As(got.err, &fatal), !errors.Is(context.Cause(limited), errBehind):
+	case ctx.Err() != nil, errors.As(got.err, &fatal), !errors.Is(context.Cause(limited), errBehind):
 		return got.err
 	}
 	own.owner++

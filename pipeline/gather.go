@@ -44,7 +44,7 @@ func (r *Runner) gather(ctx, work context.Context) error {
 		}
 		r.Config.Health.beat()
 		r.lookAfterMemory(time.Now())
-		if err := r.take(work, poll); err != nil {
+		if err := r.take(ctx, work, poll); err != nil {
 			return err
 		}
 		r.dog.see(r.working())
@@ -150,13 +150,13 @@ func (r *Runner) poll(ctx context.Context, wait time.Duration) (sources.Poll, er
 
 // take puts a poll where it belongs: a change of ownership, a rebuild, or the
 // batch.
-func (r *Runner) take(work context.Context, p sources.Poll) error {
+func (r *Runner) take(ctx, work context.Context, p sources.Poll) error {
 	switch {
 	case p.Lost:
 		r.drop("the partitions were taken away")
 		return nil
 	case p.Owned != nil:
-		return r.takeOver(work, p.Owned)
+		return r.takeOver(ctx, work, p.Owned)
 	case p.Standby:
 		return r.follow(work, p)
 	case r.own == nil:

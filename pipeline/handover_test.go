@@ -226,6 +226,30 @@ func TestDrainEndsInTimeWithoutTheStore(t *testing.T) {
 	})
 }
 
+// SIGTERM while a take-over waits for the store: there is nothing to finish.
+func TestATakeOverThatWaitsEndsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		c := w.broker.consumer()
+		w.broker.assign(c)
+		w.store.takeOverFault = func() error { return errors.New("connection refused") }
+		r := w.runner(c, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- r.Run(ctx) }()
+		w.broker.append(transactions, 0, clock0, txn("t0", "c1", 0, "1.00"))
+		pass(time.Minute)
+		cancel()
+		began := time.Now()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took > 0 || strings.Contains(w.logs.String(), "last batch") {
+			t.Errorf("it took %s: %s", took, w.logs)
+		}
+	})
+}
+
 // A zombie that wakes while its batch is leaving is told so by the output
 // itself: it stops sending, though its steps are full and nothing is polled.
 func TestAnOutputThatIsAnothersDropsTheState(t *testing.T) {

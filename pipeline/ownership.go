@@ -3,6 +3,7 @@ package pipeline
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"runtime/debug"
@@ -121,8 +122,9 @@ func newOwnership(assigned []sources.Assigned, numSources int) (o *ownership, fi
 }
 
 // takeOver makes this instance the owner: it draws a number, and goes on from
-// the state that it has as a standby, or rebuilds one from what is retained.
-func (r *Runner) takeOver(work context.Context, assigned []sources.Assigned) error {
+// the state that it has as a standby, or rebuilds one from what is retained. Where
+// ctx ends first nothing was taken over, and nothing has to be finished.
+func (r *Runner) takeOver(ctx, work context.Context, assigned []sources.Assigned) error {
 	own, first := newOwnership(assigned, len(r.spec.Sources))
 	r.metrics.recovery.given()
 	was := r.own
@@ -133,7 +135,11 @@ func (r *Runner) takeOver(work context.Context, assigned []sources.Assigned) err
 	warm := was != nil && r.inherit(own, was)
 	own.safeBatch = own.batch
 	r.marks(own, assigned)
-	if err := r.drawOwner(work, own, first); err != nil {
+	if err := r.drawOwner(ctx, own, first); err != nil {
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			r.Log.Info("told to stop before the online store was taken over")
+			return nil
+		}
 		return err
 	}
 	r.metrics.recovery.numbered()
