@@ -286,3 +286,27 @@ func TestS26AHotKeyStaysBounded(t *testing.T) {
 		t.Errorf("%d bytes after 10,000 events, %d after 60,000", bytes, now)
 	}
 }
+
+// What is_new asks of a window whose tail is past the budget begins with the tile
+// of the tail too: with all of it, and not with the tile before.
+func TestS26AValueIsKnownFromTheTileOfTheTailOn(t *testing.T) {
+	text := specOf(`
+  v:
+    version: 1
+    source: pay
+    entity: card
+    ttl: 1h
+    event_budget: 1
+    granularity: 1s
+    features:
+      new: {aggregation: is_new, field: mcc, windows: [10s]}
+`)
+	for at, want := range map[string]string{"10998ms": "false DEGRADED", "10999ms": "true DEGRADED"} {
+		r := newRun(t, text)
+		r.pay("500ms", `"card":"a","mcc":"x"`)
+		r.pay("5s", `"card":"a","mcc":"y"`)
+		r.pay("6s", `"card":"a","mcc":"y"`)
+		r.pay(at, `"card":"a","mcc":"x"`)
+		r.want("v.new_10s", want)
+	}
+}

@@ -222,3 +222,29 @@ func TestS16TheRowsOfItsViewsAreWritten(t *testing.T) {
 		}
 	})
 }
+
+// What was taken back and then leaves the log of a hot key is not in the tiles of
+// its windows; and its row stays as of the event that took it back.
+func TestS16WhatWasTakenBackIsFoldedWithoutItsContribution(t *testing.T) {
+	r := newRun(t, retracting(strings.Replace(taken, "ttl: 1h\n", "ttl: 1h\n    event_budget: 3\n", 1)))
+	r.pay("0s", `"id":"1","card":"a","qty":1,"amt":1`)
+	r.pay("4s", `"card":"a","undo":"1"`)
+	r.pay("1s", `"card":"a","qty":1,"amt":2`)
+	r.pay("2s", `"card":"a","qty":1,"amt":4`)
+	r.pay("3s", `"card":"a","qty":1,"amt":8`)
+	if folded := r.engine.Stats().Logs[0].Folded; folded != 2 {
+		t.Fatalf("%d events are folded", folded)
+	}
+	r.wantRead("v.sum_10s", "a", "5s", "14 DEGRADED")
+	r.wantRead("v.n_10s", "a", "5s", "3 DEGRADED")
+	rows := 0
+	r.engine.Rows(func(row *features.Row) {
+		rows++
+		if want := start.UnixMilli() + 4000; row.AsOf != want {
+			t.Errorf("as of %d, want %d", row.AsOf, want)
+		}
+	})
+	if rows != 1 {
+		t.Errorf("%d rows", rows)
+	}
+}

@@ -135,3 +135,23 @@ func reborn(t *testing.T, r *run, few int) *features.Engine {
 	other.EndReplay()
 	return other
 }
+
+// S1: INCOMPLETE is said from the event on behind which a life's first one may
+// have left the log, not from the one with which it has: and never of a life whose
+// values are all kept.
+func TestS01ALifeIsIncompleteByWhatMayHaveLeft(t *testing.T) {
+	text := manyLives(1<<16, 2)
+	for _, values := range []int{2, 3} {
+		r := newRunOf(t, text, 1)
+		for n := range 200 {
+			r.pay(fmt.Sprint(n, "s"), fmt.Sprintf(`"card":"a","mcc":"m%d"`, n%values))
+			want := fmt.Sprint(min(values, max(0, n-1)))
+			if values > 2 && n >= 11 { // ttl + delay + lateness before it
+				want += " INCOMPLETE"
+			}
+			if got := r.read("v.kindsd", "a", fmt.Sprint(n, "s")); n > 1 && got != want {
+				t.Fatalf("%d values, event %d: %s, want %s", values, n, got, want)
+			}
+		}
+	}
+}

@@ -237,8 +237,8 @@ var table = []mutant{
 	{
 		name: "last n behind a delay: an event exactly the delay old does not count",
 		file: "features/lastn.go",
-		old:  "c.to = l.rows.FirstAfter(rows, t-k.delay)",
-		new:  "c.to = l.rows.FirstAfter(rows, t-k.delay-1)",
+		old:  "c.to = l.rows.FirstAfter(rows, m.t-k.delay)",
+		new:  "c.to = l.rows.FirstAfter(rows, m.t-k.delay-1)",
 	},
 	{
 		name: "with this event: only the first entity's log is asked whether it was applied",

@@ -1,0 +1,103 @@
+package mutants
+
+// mendedTable holds faults that the engine had, or that its newer structures
+// could have, each with the test that is named after the rule it breaks: histories
+// drawn at random seldom come to them.
+var mendedTable = []faultMutant{
+	{mutant: mutant{
+		name: "an entity is forgotten before the first record of a partition was seen",
+		file: "features/admit.go",
+		old:  "\t\toldest = 0\n",
+		new:  "\t\toldest = s.newest\n",
+	}, pkg: "./features", run: "^TestS10NothingIsForgottenBeforeEachPartitionWasSeen$"},
+	{mutant: mutant{
+		name: "a log that is caught up with is trimmed by its own newest event",
+		file: "features/insert.go",
+		old:  "newest = min(newest, e.sources[l.plan.source.source.Index].reference())",
+		new:  "newest = max(newest, e.sources[l.plan.source.source.Index].reference())",
+	}, pkg: "./features", run: "^TestS22PartitionsMayComeAgainOneAfterTheOther$"},
+	{mutant: mutant{
+		name: "a streak does not know between which places of what was folded an event lies",
+		file: "features/life.go",
+		old:  "return t < folded || l.breaksIn(c, w, row, stays)",
+		new:  "return t < folded",
+	}, pkg: "./features", run: "^TestS26AStreakKnowsThePlacesOfWhatWasFolded$"},
+	{mutant: mutant{
+		name: "what is put together in order sees an event before what has left the log behind it",
+		file: "features/life.go",
+		old:  "(gone != 0 && t-gone < c.gap || c.ordered && stays)",
+		new:  "(gone != 0 && t-gone < c.gap)",
+	}, pkg: "./features", run: "^TestS22AnOrderBeforeWhatHasLeftTheLogIsNotKnown$"},
+	{mutant: mutant{
+		name: "the gaps of a life see the row before an event, and not what has left the log behind that",
+		file: "features/beside.go",
+		old:  "\taggregate.AddGap(words, max(prev, base), t,",
+		new:  "\tif prev == 0 {\n\t\tprev = base\n\t}\n\taggregate.AddGap(words, prev, t,",
+	}, pkg: "./features", run: "^TestS22GapsOfALifeWhateverTheOrder$"},
+	{mutant: mutant{
+		name: "a life of too many values is incomplete once a row has left the log, and not when one may have",
+		file: "features/crowd.go",
+		old:  "if life > kept || !",
+		new:  "if !s.base || !",
+	}, pkg: "./features", run: "^TestS01ALifeIsIncompleteByWhatMayHaveLeft$"},
+	{mutant: mutant{
+		name: "a life of too many values is told what a table that has let go of some still has",
+		file: "features/crowd.go",
+		old:  "\twords[x.parts[0].at] = uint64(set.Len())\n",
+		new:  "",
+	}, pkg: "./features", run: "^TestS01ALifeIsIncompleteByWhatMayHaveLeft$|^TestS01ALifeOfTooManyValuesIsAFunctionOfTheSet$"},
+	{mutant: mutant{
+		name: "an entity with few rows has more values than are kept",
+		file: "features/entities.go",
+		old:  "few = min(few, l.distinct)",
+		new:  "few = max(few, 0)",
+	}, pkg: "./features", run: "^TestS01ALifeOfTooManyValuesIsAFunctionOfTheSet$"},
+	{mutant: mutant{
+		name: "most slots of a table are never looked at",
+		file: "features/window/table.go",
+		old:  "% uint64(len(slots)/2))",
+		new:  "& uint64(len(slots)/2-1))",
+	}, pkg: "./features/window", run: "^TestTablesForgetByTurns$"},
+	{mutant: mutant{
+		name: "a value that a window past the budget begins with is known a tile too early",
+		file: "features/tiles.go",
+		old:  "return k.tileOf(from+1)*k.grid - 1",
+		new:  "return k.tileOf(from)*k.grid - 1",
+	}, pkg: "./features", run: "^TestS26AValueIsKnownFromTheTileOfTheTailOn$"},
+	{mutant: mutant{
+		name: "what was taken back is folded with its contribution",
+		file: "features/retract.go",
+		old:  "\tl.plan.strip(row)\n}\n\n// asOf",
+		new:  "}\n\n// asOf",
+	}, pkg: "./features", run: "^TestS16WhatWasTakenBackIsFoldedWithoutItsContribution$"},
+	{mutant: mutant{
+		name: "the row of a view is as of its newest event, when one that takes back has left the log",
+		file: "features/retract.go",
+		old:  "*at = max(*at, row[l.plan.takenAt+2]-1)",
+		new:  "*at = max(*at, 0)",
+	}, pkg: "./features", run: "^TestS16WhatWasTakenBackIsFoldedWithoutItsContribution$"},
+	{mutant: mutant{
+		name: "two short keys have one hash",
+		file: "features/hash.go",
+		old:  "\tk.hi |= uint64(n) << 56\n",
+		new:  "",
+	}, pkg: "./features", run: "^TestAShortKeyIsMadeOfItsHashAgain$"},
+	{mutant: mutant{
+		name: "a group that is being written has an entity as an event has changed it since",
+		file: "features/place.go",
+		old:  "\tl.asItWas(e, k.state[atKey], k.slot)\n",
+		new:  "",
+	}, pkg: "./features", run: "^TestAGroupInPartsIsOfOneMoment$"},
+	{mutant: mutant{
+		name: "a group that is being written lacks an entity that was evicted since",
+		file: "features/cap.go",
+		old:  "held := l.hold(l.entities.state(n)[atKey], n)",
+		new:  "held := false",
+	}, pkg: "./features", run: "^TestAGroupInPartsIsOfOneMoment$"},
+	{mutant: mutant{
+		name: "a group that is being written lacks an entity that was idle and is forgotten since",
+		file: "features/insert.go",
+		old:  "\tl.asItWas(e, w[atKey], slot)\n",
+		new:  "",
+	}, pkg: "./features", run: "^TestAGroupInPartsIsOfOneMoment$"},
+}
