@@ -29,10 +29,10 @@ var mendedTable = []faultMutant{
 		new:  "(gone != 0 && t-gone < c.gap)",
 	}, pkg: "./features", run: "^TestS22AnOrderBeforeWhatHasLeftTheLogIsNotKnown$"},
 	{mutant: mutant{
-		name: "the gaps of a life see the row before an event, and not what has left the log behind that",
-		file: "features/beside.go",
-		old:  "\taggregate.AddGap(words, max(prev, base), t,",
-		new:  "\tif prev == 0 {\n\t\tprev = base\n\t}\n\taggregate.AddGap(words, prev, t,",
+		name: "a life that is made anew puts its rows in as if each came late",
+		file: "features/life.go",
+		old:  "l.joinLife(k, w, row, true)",
+		new:  "l.joinLife(k, w, row, false)",
 	}, pkg: "./features", run: "^TestS22GapsOfALifeWhateverTheOrder$"},
 	{mutant: mutant{
 		name: "a life of too many values is incomplete once a row has left the log, and not when one may have",
