@@ -110,7 +110,8 @@ func problemOf(err error) *problem {
 		p.code, p.next = exitForbidden, "freshet config view --origin   shows where users, passwords and certificates come from"
 	case errors.Is(err, context.Canceled):
 		p.code = exitInterrupted
-	case errors.As(err, &network), errors.As(err, &name), errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+	case errors.As(err, &network), errors.As(err, &name), errors.Is(err, kafkaclient.ErrUnreachable),
+		errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		p.code = exitUnreachable
 	case strings.HasPrefix(err.Error(), "unknown command"):
 		p.code, p.next = exitUsage, "freshet --help"

@@ -18,12 +18,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 
 	"github.com/freshet-dev/freshet/sinks"
+	"github.com/freshet-dev/freshet/sources/kafkaclient"
 )
 
 func TestAFullDiskIsNoUnreachableServer(t *testing.T) {
-	for code, err := range map[int]error{
-		exitFailed:      &os.PathError{Op: "write", Path: "/dev/full", Err: syscall.ENOSPC},
-		exitUnreachable: &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED},
+	for err, code := range map[error]int{
+		&os.PathError{Op: "write", Path: "/dev/full", Err: syscall.ENOSPC}:                   exitFailed,
+		&net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}:                      exitUnreachable,
+		fmt.Errorf("read the sources: kafka at b:9092 %w since", kafkaclient.ErrUnreachable): exitUnreachable,
 	} {
 		if p := problemOf(fmt.Errorf("append: %w", err)); p.code != code {
 			t.Errorf("%v: exit %d, want %d", err, p.code, code)

@@ -331,7 +331,11 @@ func TestKafkaThatIsGoneEndsTheRun(t *testing.T) {
 	}
 	cluster.Close()
 	began := time.Now()
-	mustSay(t, until(t, c, never), "unreachable since", f.client.Brokers[0])
+	err = until(t, c, never)
+	mustSay(t, err, "unreachable since", f.client.Brokers[0])
+	if !errors.Is(err, kafkaclient.ErrUnreachable) {
+		t.Error("whoever runs it cannot tell that from a failure")
+	}
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("it took %s to notice", took)
 	}

@@ -148,8 +148,8 @@ func (c *Consumer) unreachable() error {
 	if time.Since(last) <= c.config.UnreachableAfter {
 		return nil
 	}
-	return fmt.Errorf("kafka at %s unreachable since %s: check the address and the network, then start again",
-		c.config.Client.Where(), last.UTC().Format(time.RFC3339))
+	return fmt.Errorf("kafka at %s %w since %s: check the address and the network, then start again",
+		c.config.Client.Where(), kafkaclient.ErrUnreachable, last.UTC().Format(time.RFC3339))
 }
 
 // judge sorts the errors that a fetch brings: nil for those that pass.

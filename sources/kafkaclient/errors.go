@@ -12,6 +12,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
+// ErrUnreachable is that no broker has answered for longer than is waited for.
+var ErrUnreachable = errors.New("unreachable")
+
 // ErrAborted is that a transaction is void for certain.
 var ErrAborted = errors.New("the transaction was aborted")
 
