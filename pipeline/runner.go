@@ -103,7 +103,7 @@ func New(c Config) (*Runner, error) {
 	r.out, r.cur = newOutput(r), r.fresh()
 	r.behind.rewriting.detector, _ = c.Store.(sinks.LossDetector)
 	r.saving.slice = sliceBytes
-	r.dog.after, r.dog.stalled = c.Limits.WatchdogAfter, c.Stalled
+	r.dog.after, r.dog.began, r.dog.stalled = c.Limits.WatchdogAfter, time.Now(), c.Stalled
 	return r, nil
 }
 

@@ -12,12 +12,13 @@ import (
 // such thing: it says so, and each try is progress.
 type watchdog struct {
 	after    time.Duration
-	progress atomic.Int64 // when something was committed, tried, or there was nothing to do; wall clock in ns
+	began    time.Time    // of the process; a wall clock that is set on is no time without progress
+	progress atomic.Int64 // when something was committed, tried, or there was nothing to do, ns since then
 	waiting  atomic.Bool  // records wait, as the loop saw last
 	stalled  func(why string)
 }
 
-func (w *watchdog) progressed() { w.progress.Store(time.Now().UnixNano()) }
+func (w *watchdog) progressed() { w.progress.Store(int64(time.Since(w.began))) }
 
 // see is the loop's: whether there is anything to do.
 func (w *watchdog) see(work bool) {
@@ -51,7 +52,7 @@ func (w *watchdog) stands(health *Health) string {
 	if still := health.still(); still > w.after {
 		return fmt.Sprintf("the loop has stood still for %s", still.Round(time.Second))
 	}
-	if idle := time.Since(time.Unix(0, w.progress.Load())); w.waiting.Load() && idle > w.after {
+	if idle := time.Since(w.began) - time.Duration(w.progress.Load()); w.waiting.Load() && idle > w.after {
 		return fmt.Sprintf("nothing was committed for %s although records wait, and nothing says why", idle.Round(time.Second))
 	}
 	return ""

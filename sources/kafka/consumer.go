@@ -134,7 +134,7 @@ type Consumer struct {
 	cluster string
 	brokers int
 
-	heard atomic.Int64 // when a broker last answered, wall clock in ns
+	heard heard
 
 	// life ends what the clients wait for: a broker that does not answer holds
 	// nobody up who closes.
@@ -208,7 +208,7 @@ func NewConsumer(ctx context.Context, config Config) (*Consumer, error) {
 	if err := c.check(ctx); err != nil {
 		return nil, err
 	}
-	c.heard.Store(time.Now().UnixNano())
+	c.heard.began = time.Now()
 	c.life, c.die = context.WithCancel(context.Background())
 	if config.Transaction != nil {
 		config.Transaction.Guard(c.StillOwner)
@@ -318,13 +318,25 @@ func (c *Consumer) fetchBytes() int32 {
 	return int32(min(fetchMaxBytes, max(fetchMinBytesOf, c.config.Memory/fetchesOfMemory/int64(max(1, c.brokers)))))
 }
 
+// heard is when a broker has last answered. It is kept as time that has passed,
+// since a wall clock that is set on is no silence.
+type heard struct {
+	began time.Time
+	last  atomic.Int64 // since then, ns
+}
+
+func (h *heard) now() { h.last.Store(int64(time.Since(h.began))) }
+
+// silence is for how long none has.
+func (h *heard) silence() time.Duration { return time.Since(h.began) - time.Duration(h.last.Load()) }
+
 // hearing notes that a broker has answered.
-type hearing struct{ at *atomic.Int64 }
+type hearing struct{ *heard }
 
 // OnBrokerRead implements kgo.HookBrokerRead.
 func (h hearing) OnBrokerRead(_ kgo.BrokerMetadata, _ int16, _ int, _, _ time.Duration, err error) {
 	if err == nil {
-		h.at.Store(time.Now().UnixNano())
+		h.now()
 	}
 }
 

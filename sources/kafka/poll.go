@@ -98,7 +98,7 @@ func (c *Consumer) take(max int) (records []sources.Record, moved []sources.Posi
 // read waits for records, a change of ownership, or the time to look whether
 // Kafka still answers, and queues the records.
 func (c *Consumer) read(ctx context.Context, client *kgo.Client, max int) error {
-	silence := time.Since(time.Unix(0, c.heard.Load()))
+	silence := c.heard.silence()
 	ctx, cancel := context.WithTimeout(ctx, c.config.UnreachableAfter-silence+time.Millisecond)
 	defer cancel()
 	if !c.wakeBy(cancel) {
@@ -144,12 +144,12 @@ func (c *Consumer) tell() {
 }
 
 func (c *Consumer) unreachable() error {
-	last := time.Unix(0, c.heard.Load())
-	if time.Since(last) <= c.config.UnreachableAfter {
+	silence := c.heard.silence()
+	if silence <= c.config.UnreachableAfter {
 		return nil
 	}
 	return fmt.Errorf("kafka at %s %w since %s: check the address and the network, then start again",
-		c.config.Client.Where(), kafkaclient.ErrUnreachable, last.UTC().Format(time.RFC3339))
+		c.config.Client.Where(), kafkaclient.ErrUnreachable, time.Now().Add(-silence).UTC().Format(time.RFC3339))
 }
 
 // judge sorts the errors that a fetch brings: nil for those that pass.

@@ -250,6 +250,23 @@ func TestNoSleepInTests(t *testing.T) {
 	}
 }
 
+// What has passed is measured by the clock that nobody sets: a time.Time keeps it,
+// its number does not (reliability 14).
+func TestElapsedTimeIsNotOfTheWallClock(t *testing.T) {
+	for _, f := range readHouse(t) {
+		room, _, _ := strings.Cut(f.path, "/")
+		if f.test || room != "pipeline" && room != "sources" && room != "sinks" {
+			continue
+		}
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			if sel, ok := n.(*ast.SelectorExpr); ok && sel.Sel.Name == "UnixNano" {
+				t.Errorf("%s: UnixNano: keep the time.Time, or time.Since of a beginning", fset.Position(sel.Pos()))
+			}
+			return true
+		})
+	}
+}
+
 func TestExportedNamesAreDocumented(t *testing.T) {
 	for _, f := range readHouse(t) {
 		if f.test || f.ast.Name.Name == "main" {
