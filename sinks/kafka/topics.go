@@ -64,7 +64,7 @@ func (l *Log) EnsureTopics(ctx context.Context, topics []TopicSpec) error {
 
 func (l *Log) create(ctx context.Context, t TopicSpec, partitions int32) error {
 	if partitions == 0 {
-		return fmt.Errorf("create topic %s: topic %s, whose number of partitions it takes, does not exist on kafka at %s", t.Name, t.Like, l.config.Client.Where())
+		return fmt.Errorf("topic %s does not exist on kafka at %s: create it, or correct the source's topic (topic %s is made after it)", t.Like, l.config.Client.Where(), t.Name)
 	}
 	const brokersOwn = -1 // replication factor
 	_, err := l.admin.CreateTopic(ctx, partitions, brokersOwn, nil, t.Name)

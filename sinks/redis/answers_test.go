@@ -142,6 +142,7 @@ func (n *node) store(t *testing.T) *Store {
 // Reliability row 34: what heals by waiting may pass, what does not is fatal.
 func TestEveryAnswerOfAClusterIsClassified(t *testing.T) {
 	ctx := context.Background()
+	hints := map[string]string{"READONLY": "must lead to the master", "OOM": "give it more", "NOPERM": "ACL", "NOAUTH": "password", "WRONGTYPE": "another program"}
 	for text, want := range map[string]string{
 		"CLUSTERDOWN The cluster is down":                                                              "passes",
 		"TRYAGAIN Multiple keys request during rehashing of slot":                                      "passes",
@@ -176,6 +177,9 @@ func TestEveryAnswerOfAClusterIsClassified(t *testing.T) {
 			}
 			if err == nil || got != want || !strings.Contains(err.Error(), text) {
 				t.Errorf("%s: %v is %s, want %s", text, err, got, want)
+			}
+			if hint := hints[strings.Fields(text)[0]]; err != nil && !strings.Contains(err.Error(), hint) {
+				t.Errorf("%v does not say %q", err, hint)
 			}
 		})
 	}

@@ -40,6 +40,10 @@ func classify(err error, cluster bool) error {
 		if !cluster {
 			return &sinks.Fatal{Err: fmt.Errorf("%w (the online store is a Redis Cluster: set redis.mode to cluster)", err)}
 		}
+	case "READONLY":
+		return fmt.Errorf("%w (a replica: the online store's address must lead to the master)", err)
+	case "OOM":
+		return fmt.Errorf("%w (its maxmemory is full: give it more, rows are not evicted)", err)
 	case "NOPERM":
 		return &sinks.Fatal{Err: fmt.Errorf("%w (the user's ACL must allow it on the keys freshet:*)", err), Unauthorised: true}
 	case "WRONGTYPE":
