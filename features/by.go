@@ -73,7 +73,7 @@ func (e *Engine) readByOf(k *cursorPlan, cells []cellOut, m *moment, rows []uint
 		d.cut, since, full = l.cutLast(k, m, rows)
 		d.status = first(row, l.knownLast(e, k, m.state, since, full))
 	} else {
-		d.cut = l.cutAt(k, m.state, rows, m.t)
+		d.cut, _ = l.cutAt(k, m, rows)
 		d.status = first(row, first(m.complete(k, 0), e.warming(k, m, 0)))
 	}
 	e.countDoubts(k.view, d.status, len(cells))

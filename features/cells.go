@@ -315,6 +315,7 @@ func (l *logPlan) finishState() int {
 	l.handles = []handlePlan{{atRows, rowsHandle}}
 	l.forgetting()
 	l.layTiles()
+	l.layLevels()
 	l.atTiles, l.atFolded, l.atFolds = handle(tilesHandle), take(1), take(1)
 	for _, v := range l.views {
 		v.state = take(viewWords)
@@ -349,6 +350,14 @@ func (l *logPlan) finishState() int {
 	for _, c := range l.chains {
 		c.state = take(chainWords)
 	}
+	l.takeShared(take, handle)
+	l.words, l.largest = at, largestOf(l.budget)
+	l.small = min(l.largest, 1<<31)
+	return at
+}
+
+// takeShared gives what windows share its words.
+func (l *logPlan) takeShared(take func(int) int, handle func(handleKind) int) {
 	for _, x := range l.newests {
 		x.at = take(aggregate.Newest.Words())
 		x.text = x.lane >= 0 && slices.Contains(l.texts, x.lane)
@@ -365,12 +374,12 @@ func (l *logPlan) finishState() int {
 	for _, x := range l.lists {
 		x.at = handle(cacheHandle)
 	}
+	if l.levels.width > 0 {
+		l.levels.at = handle(cacheHandle)
+	}
 	for _, x := range l.histograms {
 		x.at = handle(histogramHandle)
 	}
-	l.words, l.largest = at, largestOf(l.budget)
-	l.small = min(l.largest, 1<<31)
-	return at
 }
 
 // takeCursor gives a sliding window with a running state its own words.

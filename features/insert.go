@@ -20,6 +20,7 @@ func (l *entityLog) insert(e *Engine, w []uint64, i int, ev *event.Event) int {
 			i = max(0, i-l.trim(e, w))
 		}
 		row = l.rows.Insert(h, i)
+		l.cutNodes(w, i)
 	}
 	l.fill(e, row, ev)
 	for _, x := range l.plan.lists {
@@ -210,7 +211,7 @@ func (l *entityLog) trim(e *Engine, w []uint64) int {
 		l.drop(e, w, l.plan.upTo(rows, n))
 	}
 	w[atDropped] = max(w[atDropped], uint64(l.plan.timeAt(rows, n-1)))
-	l.rows.DropFront(w[atRows:], n)
+	l.dropRows(w, n)
 	for _, k := range l.plan.sliding {
 		w[k.at] -= uint64(n)
 		if k.delay > 0 {

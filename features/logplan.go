@@ -52,6 +52,7 @@ type logPlan struct {
 	newests    []*newestPlan
 	stacks     []*stackPlan
 	lists      []*listedPlan
+	levels     levelsPlan
 	tables     []*tablePlan
 	censuses   []*censusPlan
 	histograms []*censusPlan
@@ -168,10 +169,12 @@ type cursorPlan struct {
 	// and head (high half), and the time at which it changes next without an event;
 	// of a span see spans.go.
 	at      int
-	lifted  bool // some of its parts are kept in another way than formulas want them
-	walks   bool // a part of it walks
-	sets    int  // how many parts with a set it has
-	buckets int  // how many Buckets parts
+	lifted  bool        // some of its parts are kept in another way than formulas want them
+	walks   bool        // a part of it walks
+	summed  bool        // nodes hold all of its parts, but for those that walk, and
+	words   []*partPlan // those that are made of different words
+	sets    int         // how many parts with a set it has
+	buckets int         // how many Buckets parts
 	// Past the event budget, a sliding window has tiles:
 	grid  int64       // ms
 	list  int         // which of the entity's lists they are
@@ -205,6 +208,7 @@ type partPlan struct {
 	newest  *newestPlan
 	stack   *stackPlan
 	listed  *listedPlan
+	node    int // 1 + its place in a node; 0: nodes do not hold it
 	table   *tablePlan
 	nth     int // which of the table's counts it is
 }

@@ -38,7 +38,7 @@ func (e *Engine) part(x *cellOut, p *partPlan, m *moment, words []uint64) []uint
 func (e *Engine) bestOf(k *cursorPlan, p *partPlan, m *moment, t int64, code uint64) []uint64 {
 	clear(e.best[:])
 	if !e.bestAt(m.log, p, m.rows, t, code, e.best[:]) { // it was folded
-		m.log.scanPart(p, m.rows, m.log.rows.FirstAfter(m.rows, m.t-k.length), m.log.plan.len(m.rows), e.best[:])
+		m.log.sum(p, m.state, m.rows, m.log.rows.FirstAfter(m.rows, m.t-k.length), m.log.plan.len(m.rows), e.best[:])
 	}
 	return e.best[:]
 }

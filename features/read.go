@@ -295,11 +295,7 @@ func (e *Engine) scanGroup(g *cellGroup, m *moment, f frame) int64 {
 		e.shiftGroup(g, m, &s, m.current, f)
 		return life
 	}
-	c := l.cutAt(k, m.state, m.rows, m.t)
-	var life int64
-	if k.life != nil {
-		life = l.lifeSince(k.life, m.state, m.rows, c.from, c.base)
-	}
+	c, life := l.cutAt(k, m, m.rows)
 	seesCurrent := m.current && k.delay == 0 && c.from < c.to
 	if s, ok := l.shiftOf(k, m, c); ok {
 		e.shiftGroup(g, m, &s, seesCurrent, f)
@@ -311,7 +307,7 @@ func (e *Engine) scanGroup(g *cellGroup, m *moment, f frame) int64 {
 	e.scan(l, k, m.state, m.rows, c)
 	e.finishAll(g.before, k, m, e.scratch, f, Present)
 	if seesCurrent {
-		e.scanRow(l, k, l.plan.row(m.rows, c.to))
+		e.scanRow(l, k.parts, l.plan.row(m.rows, c.to))
 		e.tally(l.plan, k)
 		e.stretch.to++
 	}

@@ -16,17 +16,25 @@ type cut struct {
 	base     bool
 }
 
-// cutAt is the window of a cursor at t among the first n rows.
-func (l *entityLog) cutAt(k *cursorPlan, w, rows []uint64, t int64) cut {
+// cutAt is the window of a cursor at a moment among the first n rows, and of a life
+// when it began; 0: there is none.
+func (l *entityLog) cutAt(k *cursorPlan, m *moment, rows []uint64) (c cut, life int64) {
 	to := l.plan.len(rows)
 	if k.delay > 0 {
-		to = l.rows.FirstAfter(rows, t-k.delay)
+		to = l.rows.FirstAfter(rows, m.t-k.delay)
 	}
-	if k.life != nil {
-		begin, base := l.lifeAt(k.life, w, rows, t)
-		return cut{begin, to, base}
+	if k.life == nil {
+		return cut{l.rows.FirstAfter(rows, m.t-k.delay-k.length), to, false}, 0
 	}
-	return cut{l.rows.FirstAfter(rows, t-k.delay-k.length), to, false}
+	if life, ok := l.lifeOf(k.life, m); ok {
+		if life == 0 {
+			return cut{to, to, false}, 0
+		}
+		base := int64(m.state[k.life.state+chainBase])
+		return cut{min(to, l.rows.FirstAfter(rows, life-1)), to, base != 0 && life <= base}, life
+	}
+	begin, base := l.lifeAt(k.life, m.state, rows, m.t)
+	return cut{min(to, begin), to, base}, l.lifeSince(k.life, m.state, rows, begin, base)
 }
 
 // newestAt is the time of the newest event that entered a view, among rows or
@@ -62,10 +70,15 @@ func (e *Engine) scan(l *entityLog, k *cursorPlan, w, rows []uint64, c cut) {
 			e.scanBase(l, p, w, words)
 		}
 	}
-	for i := c.from; i < c.to; i++ {
-		e.scanRow(l, k, l.plan.row(rows, i))
+	switch {
+	case k.summed && e.pick == nil && c.to-c.from >= leastSummed && l.isLog(w, rows):
+		e.sumAll(l, k, w, rows, c)
+		if len(k.words) > 0 {
+			e.scanRows(l, k.words, rows, c)
+		}
+	default:
+		e.scanRows(l, k.parts, rows, c)
 	}
-	l.steps += int64(c.to - c.from)
 	e.tally(l.plan, k)
 }
 
@@ -96,7 +109,7 @@ func (e *Engine) copyRunning(l *entityLog, k *cursorPlan, w []uint64) {
 // e.scratch: by moving a copy of the running parts on, or by a scan, whichever
 // has fewer rows to look at.
 func (e *Engine) carry(l *entityLog, k *cursorPlan, m *moment) {
-	c := l.cutAt(k, m.state, m.rows, m.t)
+	c, _ := l.cutAt(k, m, m.rows)
 	if len(k.beside) > 0 || k.delay == 0 && c.to-c.from < c.from-k.tail(m.state) {
 		e.scan(l, k, m.state, m.rows, c)
 		return
@@ -134,12 +147,20 @@ func (e *Engine) scanBase(l *entityLog, p *partPlan, w, words []uint64) {
 	}
 }
 
-// scanRow adds one row to the parts of a cursor in e.scratch.
-func (e *Engine) scanRow(l *entityLog, k *cursorPlan, row []uint64) {
+// scanRows adds the rows of a cut to parts in e.scratch.
+func (e *Engine) scanRows(l *entityLog, parts []*partPlan, rows []uint64, c cut) {
+	for i := c.from; i < c.to; i++ {
+		e.scanRow(l, parts, l.plan.row(rows, i))
+	}
+	l.steps += int64(max(0, c.to-c.from))
+}
+
+// scanRow adds one row to parts in e.scratch.
+func (e *Engine) scanRow(l *entityLog, parts []*partPlan, row []uint64) {
 	if !e.pick.takes(l.plan, row) {
 		return
 	}
-	for _, p := range k.parts {
+	for _, p := range parts {
 		if p.part.Walks() || p.shares || !l.plan.has(row, p.bit) {
 			continue
 		}

@@ -133,7 +133,7 @@ func (e *Engine) shiftExtreme(s *shift, p *partPlan, words []uint64) {
 	case !e.bestAt(l, p, s.rows, t, code, words):
 		first = s.to
 	}
-	l.scanPart(p, s.rows, s.from, first, words)
+	l.sum(p, s.state, s.rows, s.from, first, words)
 }
 
 // scanPart puts rows into the words of one part.

@@ -58,7 +58,7 @@ func (e *Engine) shiftLifePoint(s *shift, p *partPlan, words []uint64) {
 		copy(words, s.state[p.base:p.base+p.size()])
 	}
 	if p.part != aggregate.Newest {
-		l.scanPart(p, s.rows, s.from, s.to, words)
+		l.sum(p, s.state, s.rows, s.from, s.to, words)
 		return
 	}
 	if i := l.lastWith(p, s.state, s.rows, s.to); i >= s.from {
@@ -103,7 +103,7 @@ func (l *entityLog) joinLifeGaps(k *cursorPlan, p *partPlan, w, row []uint64) {
 	}
 	words := w[p.at : p.at+p.size()]
 	copy(words, w[p.base:])
-	l.scanPart(p, rows, from, l.plan.len(rows), words)
+	l.sum(p, w, rows, from, l.plan.len(rows), words)
 }
 
 // baseOfGaps is when the last event was of those that have left the log of the

@@ -105,6 +105,9 @@ func (l *logPlan) hash() string {
 	for _, x := range l.lists {
 		d.put("list", x.bit, x.at)
 	}
+	if l.levels.width > 0 {
+		d.put("levels", l.levels.at)
+	}
 	for _, x := range l.tables {
 		d.put("table", x.bit, x.lane, x.life != nil, x.unique, x.reach, x.keep, x.delay, x.at, x.sketch, x.memories, len(x.counts))
 	}

@@ -107,7 +107,7 @@ func (l *entityLog) foldOldest(e *Engine, w []uint64) {
 		l.stacks.Expire(w[x.at:], l.foldedAt(w)-1)
 	}
 	l.releaseTexts(e, row)
-	l.rows.DropFront(w[atRows:], 1)
+	l.dropRows(w, 1)
 }
 
 // departAll takes the oldest row out of the running parts of the windows that it

@@ -98,6 +98,7 @@ func looksAtAll(d *Definition) bool {
 	}
 	undone := []string{"count", "sum", "mean", "stddev", "variance", "zscore", "ratio", "skewness", "slope", "rate"}
 	joined := []string{"min", "max", "first", "last", "time_since_first", "time_since_last", "interarrival_mean", "argmax", "decayed_count", "decayed_sum", "ewma"}
+	words := []string{"count_distinct", "approx_count_distinct", "is_new", "novelty", "top_share", "entropy", "mode", "quantile"}
 	byCategory := slices.Contains(undone, d.Aggregation)
 	switch d.Windows[0].Kind {
 	case Sliding:
@@ -105,7 +106,10 @@ func looksAtAll(d *Definition) bool {
 	case Last:
 		return false
 	}
-	return d.Delay > 0 || d.By != nil && !byCategory && !slices.Contains(joined, d.Aggregation)
+	if d.By != nil {
+		return d.Delay > 0 || !byCategory && !slices.Contains(joined, d.Aggregation)
+	}
+	return d.Delay > 0 && slices.Contains(words, d.Aggregation)
 }
 
 func (r *resolver) lintDefinition(v *View, d *Definition) {

@@ -38,7 +38,7 @@ feature_views:
       by_user: {aggregation: count, windows: [1h], by: user, top: 3}
       safe:    {aggregation: count_distinct, field: user, windows: [1h]}
       hushed:  {aggregation: last, field: user, hidden: true}
-      slow:    {hidden: true, aggregation: sum, field: n, delay: 1d}
+      slow:    {hidden: true, aggregation: count_distinct, field: n, delay: 1d}
       slower:  {hidden: true, aggregation: count_distinct, field: user, session: 1h, by: user, top: 3}
       slowest: {hidden: true, aggregation: max, field: n, windows: [1h], by: user, top: 3}
       ok:      {hidden: true, aggregation: sum, field: n, windows: [1h], delay: 1d, by: user, top: 3}

@@ -83,12 +83,9 @@ var notUndone = []string{"min", "max", "first", "last", "time_since_first", "tim
 // log of the entity holds, which is `event_budget` events, times what is said.
 var Growths = [...]Growth{
 	{
-		Over: []Over{LifetimeDelayed, HalfLivesDelayed},
+		Over: []Over{LifetimeDelayed},
+		Of:   []string{"count_distinct", "approx_count_distinct", "is_new", "novelty", "top_share", "entropy", "mode", "quantile"},
 		What: "all events of the life",
-	}, {
-		Over: []Over{HalfLives},
-		When: []When{Late},
-		What: "all events of the life: doubles do not come back by subtraction",
 	}, {
 		Over: []Over{By, ByDelayed},
 		Of: []string{"min", "max", "count_distinct", "approx_count_distinct", "is_new", "novelty", "top_share", "entropy", "mode", "quantile", "first", "last",
@@ -115,11 +112,6 @@ var Growths = [...]Growth{
 		Data: []Data{Rare, Unlike},
 		When: []When{Late},
 		What: "the events back to where the values of those since have occurred before",
-	}, {
-		Over: []Over{Sliding, Delayed, Session, Lifetime},
-		Of:   []string{"min", "max", "argmax"},
-		When: []When{Late},
-		What: "all events of the window, where one since then is the extreme",
 	}, {
 		Over: []Over{Sliding, Delayed},
 		Of:   []string{"mode"},

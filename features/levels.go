@@ -1,0 +1,248 @@
+package features
+
+import (
+	"slices"
+
+	"github.com/freshet-dev/freshet/features/aggregate"
+	"github.com/freshet-dev/freshet/features/window"
+)
+
+// What cannot be taken back, as an extreme or a half-life, has to be put together
+// anew for a moment behind the state, and so has a life with a delay. Not row by
+// row: four rows are put together once, four of such nodes again, and so on, and any
+// stretch of the log is a few dozen of rows and nodes at most. The nodes are begun
+// when someone asks for more than a few rows; a late event forgets those from its
+// place on; a snapshot does without them.
+
+const (
+	fanOut = 4
+	// leastSummed is how many rows are looked at by nodes.
+	leastSummed = 3 * fanOut
+	// idleNodes is how many rows that have left the log may still have nodes, beyond
+	// as many as it holds.
+	idleNodes = 1 << 10
+)
+
+// levelsPlan is the nodes of a log. Each has the words of all parts. They are in
+// one block in the order in which they are complete: behind every fourth node comes
+// the one that holds these four. The second word of the handle is how many rows
+// have left the log since row 0 (high half), and how many nodes of four rows there
+// are.
+type levelsPlan struct {
+	parts []*partPlan
+	width int
+	at    int
+}
+
+// layLevels finds the parts that nodes hold, and the windows that are all of such
+// parts, but for those that count words.
+func (l *logPlan) layLevels() {
+	if l.retracts {
+		return // what is read is a copy of the rows
+	}
+	for _, k := range l.cursors {
+		k.summed = true
+		for _, p := range k.parts {
+			switch {
+			case p.part == aggregate.Distinct || p.part.Counted():
+				k.words = append(k.words, p)
+			case p.part.Walks():
+			case k.joins(p):
+				p.node = l.levels.node(p)
+			default:
+				k.summed = false
+			}
+		}
+	}
+}
+
+// joins reports whether a part is put together anew, by nodes.
+func (k *cursorPlan) joins(p *partPlan) bool {
+	if k.life != nil && (k.delay > 0 || slices.ContainsFunc(k.parts, func(p *partPlan) bool { return p.part.Decays() })) {
+		return true
+	}
+	return !k.scanned && (p.part == aggregate.Smallest || p.part == aggregate.Largest || p.part == aggregate.Best)
+}
+
+// node is 1 + where a part is in a node, shared by all that are alike.
+func (x *levelsPlan) node(p *partPlan) int {
+	for _, o := range x.parts {
+		if o.part == p.part && o.bit == p.bit && o.lane == p.lane && o.half == p.half && o.order == p.order {
+			return o.node
+		}
+	}
+	x.parts = append(x.parts, p)
+	x.width += p.size()
+	return 1 + x.width - p.size()
+}
+
+// isLog reports whether rows are the log's own, from its first one on, of an
+// entity with a running state.
+func (l *entityLog) isLog(w, rows []uint64) bool {
+	if &w[0] == &l.nobody[0] {
+		return false
+	}
+	all := l.rows.All(w[atRows:])
+	return len(rows) > 0 && len(all) >= len(rows) && &all[0] == &rows[0]
+}
+
+// sum puts rows into a part, by nodes where they are many.
+func (l *entityLog) sum(p *partPlan, w, rows []uint64, from, to int, words []uint64) {
+	if p.node == 0 || to-from < leastSummed || !l.isLog(w, rows) {
+		l.scanPart(p, rows, from, to, words)
+		return
+	}
+	l.makeNodes(w, rows, to)
+	for i := from; i < to; {
+		l.steps++
+		node, n := l.nodeAt(w, i, to)
+		if node == nil {
+			l.sumRow(p, l.plan.row(rows, i), words)
+		} else {
+			l.sumNode(p, node, words)
+		}
+		i += n
+	}
+}
+
+// sumAll puts rows into all parts of a window that nodes hold, in e.scratch.
+func (e *Engine) sumAll(l *entityLog, k *cursorPlan, w, rows []uint64, c cut) {
+	l.makeNodes(w, rows, c.to)
+	for i := c.from; i < c.to; {
+		l.steps++
+		node, n := l.nodeAt(w, i, c.to)
+		for _, p := range k.parts {
+			switch words := e.scratch[p.at : p.at+p.size()]; {
+			case p.node == 0:
+			case node == nil:
+				l.sumRow(p, l.plan.row(rows, i), words)
+			default:
+				l.sumNode(p, node, words)
+			}
+		}
+		i += n
+	}
+}
+
+func (l *entityLog) sumRow(p *partPlan, row, words []uint64) {
+	switch {
+	case !l.plan.has(row, p.bit):
+	case p.part == 0:
+		words[0]++
+	default:
+		p.part.Add(words, l.plan.input(row, p), p.number)
+	}
+}
+
+func (l *entityLog) sumNode(p *partPlan, node, words []uint64) {
+	from := node[p.node-1 : p.node-1+p.size()]
+	if p.part == 0 {
+		words[0] += from[0]
+	} else {
+		p.part.Merge(words, from)
+	}
+}
+
+// nodesBefore is how many nodes are complete before node i of four rows is.
+func nodesBefore(i int) (n int) {
+	for ; i > 0; i /= fanOut {
+		n += i
+	}
+	return n
+}
+
+// nodeAt is the largest node that begins with row i and ends by row to, and how
+// many rows it holds; nil and 1: none does.
+func (l *entityLog) nodeAt(w []uint64, i, to int) (node []uint64, rows int) {
+	x := &l.plan.levels
+	gone := int(w[x.at+1] >> 32)
+	if i, to = i+gone, to+gone; i%fanOut != 0 || i+fanOut > to {
+		return nil, 1
+	}
+	size, level := fanOut, 0
+	for i%(size*fanOut) == 0 && i+size*fanOut <= to {
+		size, level = size*fanOut, level+1
+	}
+	at := (nodesBefore((i+size)/fanOut-1) + level) * x.width
+	return l.slab.Words(window.Ref(w[x.at]))[at : at+x.width], size
+}
+
+// makeNodes makes the nodes that are complete with the first n rows.
+func (l *entityLog) makeNodes(w, rows []uint64, n int) {
+	x := &l.plan.levels
+	gone, made := int(w[x.at+1]>>32), int(uint32(w[x.at+1]))
+	for ; (made+1)*fanOut <= gone+n; made++ {
+		at := nodesBefore(made) * x.width
+		block := l.nodeRoom(w, at, nodesBefore(made+1)*x.width)
+		node := block[at : at+x.width]
+		clear(node)
+		for i := max(0, made*fanOut-gone); i < (made+1)*fanOut-gone; i++ {
+			for _, p := range x.parts {
+				l.sumRow(p, l.plan.row(rows, i), node[p.node-1:p.node-1+p.size()])
+			}
+		}
+		l.steps += fanOut
+		below := 1 // how far apart in the block the nodes of a level are
+		for i := made + 1; i%fanOut == 0; i /= fanOut {
+			at += x.width
+			l.joinNodes(block, at, below)
+			below = below*fanOut + 1
+		}
+	}
+	w[x.at+1] = uint64(gone)<<32 | uint64(made)
+}
+
+// joinNodes makes the node at a place of a block from the four that end before it,
+// each so many nodes behind the one before.
+func (l *entityLog) joinNodes(block []uint64, at, apart int) {
+	x := &l.plan.levels
+	node := block[at : at+x.width]
+	clear(node)
+	for i := fanOut - 1; i >= 0; i-- {
+		of := at - x.width - i*apart*x.width
+		for _, p := range x.parts {
+			l.sumNode(p, block[of:of+x.width], node[p.node-1:p.node-1+p.size()])
+		}
+	}
+	l.steps += fanOut
+}
+
+// nodeRoom is the block of the nodes, with room for so many words, of which some
+// are in use.
+func (l *entityLog) nodeRoom(w []uint64, used, words int) []uint64 {
+	x := &l.plan.levels
+	block := l.slab.Words(window.Ref(w[x.at]))
+	if len(block) >= words {
+		return block
+	}
+	ref := l.slab.Alloc(words + words/recordsGrow)
+	larger := l.slab.Words(ref)
+	copy(larger, block[:used])
+	l.slab.Free(window.Ref(w[x.at]))
+	w[x.at] = uint64(ref)
+	return larger
+}
+
+// cutNodes forgets the nodes that hold rows from row i on, before which one is put.
+func (l *entityLog) cutNodes(w []uint64, i int) {
+	x := &l.plan.levels
+	if x.width == 0 || w[x.at] == 0 {
+		return
+	}
+	gone, made := w[x.at+1]>>32, uint64(uint32(w[x.at+1]))
+	w[x.at+1] = gone<<32 | min(made, (gone+uint64(i))/fanOut)
+}
+
+// dropRows takes the first n rows out of the log. Nodes that are mostly of such rows
+// are begun anew.
+func (l *entityLog) dropRows(w []uint64, n int) {
+	l.rows.DropFront(w[atRows:], n)
+	x := &l.plan.levels
+	if x.width == 0 || w[x.at] == 0 {
+		return
+	}
+	w[x.at+1] += uint64(n) << 32
+	if int(w[x.at+1]>>32) > l.rows.Len(w[atRows:])+idleNodes {
+		l.slab.FreeHandle(w[x.at:])
+	}
+}
