@@ -29,10 +29,10 @@ var mendedTable = []faultMutant{
 		new:  "(gone != 0 && t-gone < c.gap)",
 	}, pkg: "./features", run: "^TestS22AnOrderBeforeWhatHasLeftTheLogIsNotKnown$"},
 	{mutant: mutant{
-		name: "a life that is made anew puts its rows in as if each came late",
-		file: "features/life.go",
-		old:  "l.joinLife(k, w, row, true)",
-		new:  "l.joinLife(k, w, row, false)",
+		name: "the gaps of a life lack an event before all that have left the log",
+		file: "features/aggregate/interarrival.go",
+		old:  "} else if from[gapsLast] <= w[gapsFirst] {",
+		new:  "} else if from[gapsLast] < 0 {",
 	}, pkg: "./features", run: "^TestS22GapsOfALifeWhateverTheOrder$"},
 	{mutant: mutant{
 		name: "a life of too many values is incomplete once a row has left the log, and not when one may have",
