@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/freshet-dev/freshet/config/spec"
+	"github.com/freshet-dev/freshet/features/aggregate"
 	"github.com/freshet-dev/freshet/features/window"
 )
 
@@ -47,7 +48,7 @@ func (p *Plan) Size(load func(*spec.Source, *spec.Entity) Load) []LogSize {
 
 const word = 8 // bytes
 
-// commonBuckets is how many buckets of a quantile are in use by many values: five
+// commonBuckets is how many buckets of a quantile values fall into: those of five
 // powers of ten.
 const commonBuckets = 580
 
@@ -140,8 +141,12 @@ func (z *sizing) grown(n, width, part int) float64 {
 }
 
 // pages is what is free in the pages of an entity's blocks and state.
+//
+// What large blocks have left is filled first by what else the entity has that
+// grows.
 func (z *sizing) pages(state float64) float64 {
-	return (z.small+z.left+state)*ajar + z.left + z.round
+	left := max(0, z.left-z.small)
+	return (z.small+left+state)*ajar + left + z.round
 }
 
 // By which part of themselves full blocks grow.
@@ -152,29 +157,51 @@ const (
 	recordsGrow = 2
 )
 
+// timesApart is how many different numbers there are of how often a value occurs:
+// few.
+const timesApart = 8
+
+// differ is how many of n values differ that are drawn of so many; 0: all do.
+func differ(n, values float64) float64 {
+	if values == 0 {
+		return n
+	}
+	return values * (1 - math.Exp(-n/values))
+}
+
+// table is the block of a table with n entries that came one by one.
+func (z *sizing) table(n int) float64 {
+	slots, shared := 0, 0
+	for slots*window.TableFull < n*window.TableSlots || slots == 0 {
+		slots = window.BlockWords(2*window.NextSlots(slots)) / 2
+		if !window.Alone(2 * slots) {
+			shared = 2 * slots
+		}
+	}
+	if 2*slots != shared {
+		z.left += float64(shared) * word
+	}
+	return z.block(2 * slots)
+}
+
 // besideBytes is what stands beside the log of an entity with so many events.
 func (l *logPlan) besideBytes(z *sizing, events, values float64) float64 {
 	horizon := float64(l.span + l.lateness)
 	bytes := 0.0
-	table := func(n float64) {
-		slots := 4.0
-		for n*4 > slots*3 {
-			slots *= 2
-		}
-		bytes += z.block(int(2 * slots))
-	}
+	table := func(n float64) { bytes += z.table(int(math.Ceil(n))) }
 	seen := func(reach int64) float64 {
 		n := events
 		if reach > 0 {
 			n *= min(1, float64(reach)/horizon)
 		}
-		if values > 0 { // of so many, drawn so often
-			n = values * (1 - math.Exp(-n/values))
-		}
-		return min(n, 1.5*float64(l.distinct))
+		return differ(n, values)
 	}
 	for _, x := range l.tables {
-		table(seen(x.keep))
+		n := seen(x.keep)
+		if x.life != nil {
+			n = max(n, values)
+		}
+		table(min(n, 1.5*float64(l.distinct)))
 	}
 	for _, k := range l.cursors {
 		for _, x := range k.divided {
@@ -182,16 +209,41 @@ func (l *logPlan) besideBytes(z *sizing, events, values float64) float64 {
 			table(n)
 			bytes += z.grown(int(math.Ceil(n)), x.width, recordsGrow)
 		}
-	}
-	for range l.censuses {
-		table(seen(0))
-	}
-	for range l.histograms { // buckets are two hundredths wide: that so many values have one of their own is rare
-		bytes += z.grown(int(math.Ceil(min(seen(0), commonBuckets))), 3, bucketsGrow)
+		for _, p := range k.parts {
+			bytes += z.counts(k, p, seen(k.length), values)
+		}
 	}
 	for _, x := range l.stacks {
 		n := events * min(1, float64(x.reach)/horizon)
 		bytes += z.grown(int(math.Ceil(1+math.Log(max(1, n)))), 2, stacksGrow)
+	}
+	return bytes
+}
+
+// counts is what a part takes that counts how often each of n values occurs in a
+// window. A life goes on: in the end it has met all values, and so has what has
+// left the log.
+func (z *sizing) counts(k *cursorPlan, p *partPlan, n, values float64) (bytes float64) {
+	if k.life != nil {
+		n = max(n, values)
+	}
+	switch {
+	case p.part == aggregate.Buckets && !p.shares:
+		if n = differ(n, commonBuckets); k.life != nil {
+			n = commonBuckets
+		}
+		for _, x := range []*censusPlan{p.census, p.counts[0]} {
+			if x != nil {
+				bytes += z.grown(int(math.Ceil(n)), window.BinWords, bucketsGrow)
+			}
+		}
+	case p.part == aggregate.Counts || p.part == aggregate.Mode:
+		if p.census != nil {
+			bytes += z.table(int(math.Ceil(n)))
+		}
+		if p.counts[0] != nil {
+			bytes += z.table(int(math.Ceil(n))) + z.table(int(math.Ceil(min(n, timesApart))))
+		}
 	}
 	return bytes
 }

@@ -20,8 +20,11 @@ type Bin struct {
 	Sum, Check uint64
 }
 
+// BinWords is the size of a bin.
+const BinWords = 3
+
 const (
-	binWords  = 3
+	binWords  = BinWords
 	binsBits  = 24
 	leastBins = 4
 )

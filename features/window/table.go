@@ -68,11 +68,20 @@ func home(word uint64, size int) int {
 
 const firstSlots = 4
 
+// A table is larger once more than TableFull of TableSlots slots would be in use.
+const (
+	TableFull  = 4
+	TableSlots = 5
+)
+
+// NextSlots is how many slots at least a full table gets.
+func NextSlots(slots int) int { return max(firstSlots, slots+slots/4+1) }
+
 // Put sets the note of a word.
 func (t *Tables) Put(h []uint64, word uint64, n Note) {
 	size, used := h[1]>>32, uint64(uint32(h[1]))
-	if (used+1)*5 > size*4 {
-		t.resize(h, max(firstSlots, size+size/4+1))
+	if (used+1)*TableSlots > size*TableFull {
+		t.resize(h, uint64(NextSlots(int(size))))
 	}
 	slots := t.slots(h)
 	i := find(slots, word)
