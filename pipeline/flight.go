@@ -52,7 +52,7 @@ func (r *Runner) launch(work context.Context, left int, commit bool, heal *step)
 		f.to = append(f.to, r.own.parts[id].reach())
 	}
 	if commit {
-		f.metadata = metadata(f.batch, r.own.owner, r.own.incarnation)
+		f.metadata = metadata(f.batch, r.own.owner, r.own.incarnation) + r.own.mark
 		f.positions = r.own.close()
 		r.open = nil
 	}

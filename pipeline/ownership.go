@@ -45,6 +45,7 @@ type ownership struct {
 	replaying bool     // below the newest cut of the checkpoint that the state is of
 	cluster   string   // what the log is, for checkpoints
 	topics    []string // their ids, by source
+	mark      string   // the same in the metadata of commits
 }
 
 // partition is one partition's way through a run.
@@ -133,7 +134,7 @@ func (r *Runner) takeOver(ctx, work context.Context, assigned []sources.Assigned
 		was = nil
 	}
 	warm := was != nil && r.inherit(own, was)
-	own.safeBatch = own.batch
+	own.safeBatch, own.mark = own.batch, r.topicsOf(own)
 	r.marks(own, assigned)
 	if err := r.drawOwner(ctx, own, first); err != nil {
 		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {

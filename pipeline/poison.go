@@ -142,7 +142,7 @@ func (r *Runner) remember(work context.Context, err error) {
 	at := []sources.Position{{PartitionID: panicked.partition, Next: own.parts[panicked.partition].safe}}
 	ctx, cancel := context.WithTimeout(work, closeBudget)
 	defer cancel()
-	if err := r.Consumer.Commit(ctx, at, metadata(own.safeBatch, own.owner, own.incarnation)+r.behind.mark()+own.poison.String()); err != nil {
+	if err := r.Consumer.Commit(ctx, at, metadata(own.safeBatch, own.owner, own.incarnation)+own.mark+r.behind.mark()+own.poison.String()); err != nil {
 		r.Log.Error("that the record ended the process could not be stored", "place", panicked.Place, "err", err.Error())
 		return
 	}

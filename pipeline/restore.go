@@ -216,6 +216,9 @@ func (r *Runner) unset(own *ownership, assigned []sources.Assigned) error {
 	if own.replaying || r.Checkpoints.AcceptGap {
 		return nil
 	}
+	if err := r.remade(own, assigned); err != nil {
+		return err
+	}
 	last := map[int]int32{} // by source: of its partitions that a run has committed
 	for _, a := range assigned {
 		if a.Committed >= 0 && Committed(a.Metadata) {
