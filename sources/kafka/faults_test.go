@@ -107,6 +107,31 @@ func TestCloseEndsInTimeWithoutTheBroker(t *testing.T) {
 	}
 }
 
+// Reliability 27: a small batch that unfolds to anything is not unfolded; the run ends
+// and says how to get past it.
+func TestABatchThatUnfoldsToTooMuchEndsTheRun(t *testing.T) {
+	client := inProcess(t)
+	f := begin(t, client, 1)
+	opts, err := client.Options()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bomber, err := kgo.NewClient(append(opts, kgo.ProducerBatchMaxBytes(2*maxDecompressBytes), kgo.BrokerMaxWriteBytes(4*maxDecompressBytes),
+		kgo.ProducerBatchCompression(kgo.ZstdCompression()))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bomber.Close()
+	for _, size := range []int{1, maxDecompressBytes + 1} {
+		if err := bomber.ProduceSync(t.Context(), &kgo.Record{Topic: f.topics[0].Name, Value: make([]byte, size)}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := f.open(t)
+	defer shut(c)
+	mustSay(t, until(t, c, never), "partition 0", "offset 1", "64 MiB", "kafka-delete-records", "offset 2:", "--accept-gap")
+}
+
 func TestStartIsRefusedWhere(t *testing.T) {
 	client := inProcess(t)
 	f := begin(t, client, 1)

@@ -175,7 +175,9 @@ func (c *Consumer) judge(topic string, partition int32, err error) error {
 	}
 	var large *kgo.ErrDecompressTooLarge
 	if errors.As(err, &large) {
-		return fmt.Errorf("%s: the batch at offset %d unfolds to more than %d MiB", where, large.Offset, maxDecompressBytes>>20)
+		return fmt.Errorf("%s: the batch at offset %d unfolds to more than %d MiB and is not read; nothing behind it is either: "+
+			"delete the partition's records up to it (kafka-delete-records.sh, offset %d: what stands before it goes too) and run with --accept-gap",
+			where, large.Offset, maxDecompressBytes>>20, large.NextOffset)
 	}
 	if kafkaclient.Fatal(err) {
 		return fmt.Errorf("%s: %w", where, err)
