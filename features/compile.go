@@ -54,6 +54,12 @@ func Compile(s *spec.Spec, what What) (*Plan, error) {
 	for _, row := range c.rows {
 		c.plan.placeCells([]*viewReading{row.reading})
 	}
+	for _, l := range c.plan.logs {
+		l.following.is = l.following.is && !l.past
+	}
+	for _, src := range c.plan.sources {
+		src.findEven()
+	}
 	return c.plan, nil
 }
 

@@ -20,7 +20,7 @@ type Engine struct {
 	logs    []*entityLog // by logPlan.index
 
 	current  current
-	alone    identity // of an event that was not staged
+	alone    [1]identity // of an event that was not staged
 	stage    stage
 	scratch  []uint64               // what a scan fills: the words of one cursor's parts
 	few      []uint64               // what the columns of an entity without running state come to
@@ -230,7 +230,7 @@ func (e *Engine) Apply(ev *event.Event, out *Vector) {
 	c.places = slices.Grow(c.places[:0], len(s.logs))[:len(s.logs)]
 	clear(c.places)
 	if !c.staged {
-		e.touched = s.nearIndex(c.identity) + s.nearStates(c.identity) + s.nearRows(c.identity)
+		e.touched = s.near(e.alone[:])
 	}
 	for i, l := range s.logs {
 		if c.keys[l.entityAt] == "" {

@@ -65,9 +65,9 @@ func evaluate(list []formulas, words []uint64, rows int64, f *frame) int {
 		}
 		count, sum := float64(n), float64(total)
 		if n == 1 {
-			event.SetDouble(flatValue(values, x.outs[0]), count)
-			event.SetDouble(flatValue(values, x.outs[plainSum-plainCount]), sum/x.divisor)
-			event.SetDouble(flatValue(values, x.outs[plainMean-plainCount]), sum/x.divisor)
+			event.SetUnsigned(flatValue(values, x.outs[0]), count)
+			event.SetUnsigned(flatValue(values, x.outs[plainSum-plainCount]), sum/x.divisor)
+			event.SetUnsigned(flatValue(values, x.outs[plainMean-plainCount]), sum/x.divisor)
 			*flatValue(values, x.outs[plainDev-plainCount]) = *x.lacking
 			f.statuses[x.status] = Default
 			continue
@@ -76,11 +76,11 @@ func evaluate(list []formulas, words []uint64, rows int64, f *frame) int {
 		if hi|lo>>63 != 0 {
 			return i
 		}
-		event.SetDouble(flatValue(values, x.outs[0]), count)
-		event.SetDouble(flatValue(values, x.outs[plainSum-plainCount]), sum/x.divisor)
-		event.SetDouble(flatValue(values, x.outs[plainMean-plainCount]), sum/(count*x.divisor))
+		event.SetUnsigned(flatValue(values, x.outs[0]), count)
+		event.SetUnsigned(flatValue(values, x.outs[plainSum-plainCount]), sum/x.divisor)
+		event.SetUnsigned(flatValue(values, x.outs[plainMean-plainCount]), sum/(count*x.divisor))
 		spread := float64(int64(lo) - total*total)
-		event.SetDouble(flatValue(values, x.outs[plainDev-plainCount]), math.Sqrt(spread/count/(count-1))/x.divisor)
+		event.SetUnsigned(flatValue(values, x.outs[plainDev-plainCount]), math.Sqrt(spread/(count*(count-1)))/x.divisor)
 	}
 	return len(list)
 }

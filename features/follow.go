@@ -1,6 +1,7 @@
 package features
 
 import (
+	"math/bits"
 	"unsafe"
 
 	"github.com/freshet-dev/freshet/features/event"
@@ -41,7 +42,7 @@ type spanWords struct{ cursor, sum, squares uint64 }
 // spans are laid.
 func (l *logPlan) layFollowing() {
 	x := following{bit: -1, input: -1, width: uintptr(l.width) * 8}
-	x.is = l.summing && !l.retracts && len(l.chains)+len(l.choosy)+len(l.lists)+len(l.texts) == 0 && len(l.columns) <= 1
+	x.is = l.summing && !l.retracts && len(l.chains)+len(l.choosy)+len(l.lists)+len(l.texts) == 0 && len(l.columns) <= 1 && len(l.spans) <= 64 // see slide
 	if x.is && len(l.columns) == 1 {
 		x.is = x.sumsUp(l, &l.columns[0])
 	}
@@ -88,7 +89,7 @@ func (x *following) sumsUp(l *logPlan, c *spanColumn) bool {
 // nothing, where there is more.
 func (l *entityLog) follow(e *Engine, p *placed, ev *event.Event) bool {
 	c, x := &e.current, &l.plan.following
-	if !x.is || l.plan.past || l.held != nil || l.plan.order >= len(c.known) {
+	if !x.is || l.held != nil || l.plan.order >= len(c.known) {
 		return false
 	}
 	k := &c.known[l.plan.order]
@@ -117,7 +118,7 @@ func (l *entityLog) follow(e *Engine, p *placed, ev *event.Event) bool {
 		return false
 	}
 	l.fill(e, l.plan.row(rows, n), ev)
-	w[atDue] = x.slide(l, w[:l.plan.words], rows, int64(n), ev.Time, word) << dueShift
+	w[atDue] = l.slide(w[:l.plan.words], rows, int64(n), ev.Time, word) << dueShift
 	w[atNow] = uint64(ev.Time)
 	for _, at := range x.newests {
 		w[at] = uint64(ev.Time)
@@ -129,64 +130,86 @@ func (l *entityLog) follow(e *Engine, p *placed, ev *event.Event) bool {
 
 // slide moves the spans of a log on to t, when row n comes to the others, of which
 // a word is summed up. It returns when the first of them is due.
-func (x *following) slide(l *entityLog, words, rows []uint64, n, t int64, word uint64) (next uint64) {
-	spans, w, square := x.spans, unsafe.Pointer(unsafe.SliceData(words)), word*word
-	was, now, i := int64(words[atNow]), uint64(t)>>dueShift, 0
-	next = dueNever
-	for ; i < len(spans) && was <= t-spans[i].length; i++ { // nothing is left in those but this row
-		s := &spans[i]
-		c, due := (*spanWords)(unsafe.Add(w, s.at)), dueAt(t+s.length)
-		next = min(next, due)
-		c.cursor = due<<tailBits | uint64(n)
-		x.set(c, word, square)
-	}
-	for ; i < len(spans); i++ {
-		s := &spans[i]
-		c := (*spanWords)(unsafe.Add(w, s.at))
-		due := c.cursor >> tailBits
-		if now >= due {
-			due = x.leave(l, c, rows, n, t-s.length, s.length)
-		}
-		next = min(next, due)
-		x.add(c, word, square)
+func (l *entityLog) slide(words, rows []uint64, n, t int64, word uint64) uint64 {
+	w, base := unsafe.Pointer(unsafe.SliceData(words)), unsafe.Pointer(unsafe.SliceData(rows))
+	i, next := l.plan.following.empty(w, int64(words[atNow]), n, t, word)
+	dues, other := l.plan.following.stay(w, i, uint64(t)>>dueShift, word)
+	next = min(next, other)
+	for spans := l.plan.following.spans; dues != 0; dues &= dues - 1 {
+		s := &spans[bits.TrailingZeros64(dues)]
+		next = min(next, l.shed(s, w, base, n, t))
 	}
 	return next
 }
 
-// set makes a word, and its square, the sums of a span.
-func (x *following) set(c *spanWords, word, square uint64) {
-	if x.keeps > 0 {
-		c.sum = word
+// empty lets go of all rows of spans where none is later than was and such are too
+// old: row n at t is all that is left in those. They are the first ones. It
+// returns how many they are, and when the first of them is due.
+func (x *following) empty(w unsafe.Pointer, was, n, t int64, word uint64) (i int, next uint64) {
+	spans := x.spans
+	next = dueNever
+	for i = range spans {
+		s := &spans[i]
+		if was > t-s.length {
+			return i, next
+		}
+		due := dueAt(t + s.length)
+		next = min(next, due)
+		c := (*spanWords)(unsafe.Add(w, s.at))
+		c.cursor = due<<tailBits | uint64(n)
 		if x.keeps > 1 {
-			c.squares = square
+			c.squares = word * word
+		}
+		if x.keeps > 0 {
+			c.sum = word
 		}
 	}
+	return len(spans), next
 }
 
-// add puts a word, and its square, into the sums of a span.
-func (x *following) add(c *spanWords, word, square uint64) {
-	if x.keeps > 0 {
-		c.sum += word
+// stay puts a word into the sums of the spans from one on. It returns which of
+// them are due at now, as bits, and when the first of the others is.
+func (x *following) stay(w unsafe.Pointer, from int, now, word uint64) (dues, next uint64) {
+	spans, square, bit := x.spans[from:], word*word, uint64(1)<<(from&63)
+	next = dueNever
+	for i := range spans {
+		c := (*spanWords)(unsafe.Add(w, spans[i].at))
 		if x.keeps > 1 {
 			c.squares += square
 		}
+		if x.keeps > 0 {
+			c.sum += word
+		}
+		if due := c.cursor >> tailBits; now < due {
+			next = min(next, due)
+		} else {
+			dues |= bit
+		}
+		bit <<= 1
 	}
+	return dues, next
 }
 
-// leave takes the rows up to a time out of a span; row n is later. It returns when
-// the span is due.
-func (x *following) leave(l *entityLog, c *spanWords, rows []uint64, n, from, length int64) uint64 {
-	tail, first, sum, squares := int64(c.cursor&tailMask), int64(0), uint64(0), uint64(0)
+// shed takes the rows that are too old at t out of a span; row n is not. It
+// returns when the span is due.
+func (l *entityLog) shed(s *followedSpan, w, row unsafe.Pointer, n, t int64) uint64 {
+	x, c, from := &l.plan.following, (*spanWords)(unsafe.Add(w, s.at)), t-s.length
+	tail, sum, squares := int64(c.cursor&tailMask), uint64(0), uint64(0)
 	l.steps -= tail
-	row := unsafe.Add(unsafe.Pointer(unsafe.SliceData(rows)), uintptr(tail)*x.width)
-	for {
-		if tail > n {
-			panic("features: a window ends behind its log")
+	row = unsafe.Add(row, uintptr(tail)*x.width)
+	for ; tail <= n; tail++ {
+		if first := int64(*(*uint64)(row) >> window.OwnBits); first > from {
+			l.steps += tail
+			due := dueAt(first + s.length)
+			c.cursor = due<<tailBits | uint64(tail)
+			if x.keeps > 1 {
+				c.squares -= squares
+			}
+			if x.keeps > 0 {
+				c.sum -= sum
+			}
+			return due
 		}
-		if first = int64(*(*uint64)(row) >> window.OwnBits); first > from {
-			break
-		}
-		tail++
 		if *(*uint64)(unsafe.Add(row, x.flags))&x.mask == x.mask {
 			v := *(*uint64)(unsafe.Add(row, x.lane))
 			sum += v
@@ -194,9 +217,5 @@ func (x *following) leave(l *entityLog, c *spanWords, rows []uint64, n, from, le
 		}
 		row = unsafe.Add(row, x.width)
 	}
-	l.steps += tail
-	due := dueAt(first + length)
-	c.cursor = due<<tailBits | uint64(tail)
-	x.add(c, -sum, -squares)
-	return due
+	panic("features: a window ends behind its log")
 }

@@ -25,9 +25,6 @@ func (e *Engine) readOwn(r *viewReading, f *frame) done {
 	if w == nil || p.lost || p.instead || l.plan.retracts && !l.undisturbed(w, t-r.reach) {
 		return nothingDone
 	}
-	if p.followed {
-		return e.readState(r, l, w, t, f)
-	}
 	if !p.slot.isLarge() {
 		rows := l.plan.upTo(l.rows.All(w[atRows:]), p.index+one(p.in))
 		newest := l.newestOf(r.view, rows)
@@ -41,6 +38,30 @@ func (e *Engine) readOwn(r *viewReading, f *frame) done {
 		return nothingDone
 	}
 	return e.readState(r, l, w, t, f)
+}
+
+// findEven finds the readings that readEven sees to.
+func (sp *sourcePlan) findEven() {
+	var outs []int
+	for _, r := range sp.readings {
+		r.even = r.own && r.entity >= 0 && r.view != nil && r.view.ttl > 0 && len(r.plain.flat) > 0 &&
+			len(r.plain.flat) == len(r.plain.moments) && len(r.plain.ratios)+len(r.rest)+len(r.bound) == 0
+		if r.even {
+			outs = append(outs, r.outs...)
+		}
+	}
+	sp.evens = rangesOf(outs)
+}
+
+// readEven is readOwn for an event that came behind all rows of its entity, where
+// nothing but flat formulas is asked for. Their statuses are stamped.
+func (e *Engine) readEven(r *viewReading, t int64, f *frame) bool {
+	p, l := &e.current.places[r.view.log.order], e.logs[r.view.log.index]
+	if !p.followed || t-r.plain.longest < e.knownSince(l, p.state) {
+		return false
+	}
+	r.plain.settle(r.plain.flat, p.state[:l.plan.words], int64(p.index)+1, f)
+	return true
 }
 
 // readThere is readOwn for a moment at which the view's row exists.

@@ -231,20 +231,26 @@ func (p *plainReading) findOuts() {
 	for i := range p.ratios {
 		outs = append(outs, int(p.ratios[i].out))
 	}
-	slices.Sort(outs)
-	for _, out := range outs {
-		if n := len(p.outs); n > 0 && p.outs[n-1].to == out && out < p.outs[n-1].from+len(presents) {
-			p.outs[n-1].to++
-		} else {
-			p.outs = append(p.outs, outRange{out, out + 1})
-		}
-	}
+	p.outs = rangesOf(outs)
 }
 
-// stamp says of all values that nothing special is to be said of them. Where it
-// is, that is said behind it. The frame has room for all of them.
-func (p *plainReading) stamp(f *frame) {
-	for _, r := range p.outs {
+// rangesOf are the ranges that columns make up.
+func rangesOf(outs []int) (ranges []outRange) {
+	slices.Sort(outs)
+	for _, out := range outs {
+		if n := len(ranges); n > 0 && ranges[n-1].to == out && out < ranges[n-1].from+len(presents) {
+			ranges[n-1].to++
+		} else {
+			ranges = append(ranges, outRange{out, out + 1})
+		}
+	}
+	return ranges
+}
+
+// stamp says of all values of some columns that nothing special is to be said of
+// them. Where it is, that is said behind it. The frame has room for all of them.
+func stamp(outs []outRange, f *frame) {
+	for _, r := range outs {
 		_ = f.values[r.from:r.to]
 		copy(f.statuses[r.from:r.to], presents[:])
 	}
@@ -252,6 +258,12 @@ func (p *plainReading) stamp(f *frame) {
 
 // presents is to be copied from.
 var presents = [...]Status{
+	Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present,
+	Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present,
+	Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present,
+	Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present,
+	Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present,
+	Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present,
 	Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present,
 	Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present, Present,
 }
@@ -288,7 +300,7 @@ func (e *Engine) settleState(p *plainReading, l *entityLog, w []uint64, f *frame
 	if l.plan.fulls > 0 && l.isWide(w) {
 		return false
 	}
-	p.stamp(f)
+	stamp(p.outs, f)
 	rows := int64(l.rows.Len(w[atRows:]))
 	p.settle(p.flat, w[:l.plan.words], rows, f)
 	if len(p.flat) < len(p.moments) {
@@ -337,7 +349,7 @@ func (e *Engine) settleFew(p *plainReading, l *entityLog, rows []uint64, t int64
 	}
 	sums, end, width := e.few[:sumWords*len(p.columns)], len(rows), l.plan.width
 	clear(sums)
-	p.stamp(f)
+	stamp(p.outs, f)
 	next, settled := l.plan.lastTime(rows), 0
 	for k := range p.windows {
 		x := &p.windows[k]

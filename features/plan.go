@@ -61,6 +61,7 @@ type sourcePlan struct {
 	limits   []limitPlan // doubles that are summed (S20)
 
 	readings []*viewReading // what to read, in the order of first need
+	evens    []outRange     // where the values of the even ones go
 	derived  []derivedOut   // of services
 	models   []modelPlan
 }
@@ -162,6 +163,7 @@ type viewReading struct {
 	bound  []int       // columns that need an event of the view's own source
 	// derived are the view's, each behind those it reads.
 	derived []derivedOut
+	even    bool // nothing but flat formulas, for an event of the view's own source
 }
 
 // cellGroup is the cells of one window.

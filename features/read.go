@@ -39,7 +39,12 @@ func (e *Engine) enrich(sp *sourcePlan, ev *event.Event, out *Vector) {
 	c := &e.current
 	f := frame{out.Values, out.Statuses}
 	copy(out.Keys, c.keys)
+	stamp(sp.evens, &f)
 	for _, r := range sp.readings {
+		if r.even && e.readEven(r, ev.Time, &f) {
+			e.derive(r, f, ev, Present)
+			continue
+		}
 		if r.entity < 0 || c.keys[r.entity] == "" {
 			r.fillAll(f, NoEntity)
 			if r.view != nil {

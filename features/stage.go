@@ -50,55 +50,56 @@ type stage struct {
 func (e *Engine) Stage(events []*event.Event) {
 	s := &e.stage
 	s.next, s.n = 0, min(len(events), StageSize)
+	for i := range s.n {
+		e.fillIdentity(&s.identities[i], events[i])
+	}
 	sum := uint64(0)
-	for i := range s.n {
-		id := &s.identities[i]
-		e.fillIdentity(id, events[i])
-		sum += e.sources[id.source].nearIndex(id)
-	}
-	for i := range s.n {
-		id := &s.identities[i]
-		sum += e.sources[id.source].nearStates(id)
-	}
-	for i := range s.n {
-		id := &s.identities[i]
-		sum += e.sources[id.source].nearRows(id)
+	for from, to := 0, 0; from < s.n; from = to {
+		source := s.identities[from].source
+		for to = from + 1; to < s.n && s.identities[to].source == source; {
+			to++
+		}
+		sum += e.sources[source].near(s.identities[from:to])
 	}
 	e.touched = sum
 }
 
-// nearIndex touches where the search for the entities of an event begins.
-func (s *sourceState) nearIndex(id *identity) uint64 {
-	sum := uint64(0)
-	for _, l := range s.logs {
-		sum += l.entities.near(id.hashes[l.entityAt])
-	}
-	return sum
-}
-
-// nearStates finds the entities of an event, and touches their states.
-func (s *sourceState) nearStates(id *identity) uint64 {
+// near brings near what events of a source need. One level after the other: loads
+// wait together that have little between them.
+func (s *sourceState) near(events []identity) uint64 {
 	sum, n := uint64(0), len(s.logs)
-	found := slices.Grow(id.known[:0], n)[:n]
-	for i, l := range s.logs {
-		k := l.entities.find(id.hashes[l.entityAt])
-		for at := 0; at < len(k.state); at += 8 {
-			sum += k.state[at]
-		}
-		found[i] = k
+	for i := range events {
+		events[i].known = slices.Grow(events[i].known[:0], n)[:n]
 	}
-	id.known = found
+	for _, l := range s.logs {
+		at := l.entityAt
+		for i := range events {
+			sum += l.entities.near(events[i].hashes[at])
+		}
+	}
+	for order, l := range s.logs {
+		sum += l.nearStates(events, order)
+	}
+	for order, l := range s.logs {
+		for i := range events {
+			if w := events[i].known[order].state; w != nil {
+				sum += l.nearRows(w, events[i].ev.Time)
+			}
+		}
+	}
 	return sum
 }
 
-// nearRows touches the rows that an event needs: the ends of its logs, and what
-// leaves a window.
-func (s *sourceState) nearRows(id *identity) uint64 {
-	sum := uint64(0)
-	for i, l := range s.logs {
-		if w := id.known[i].state; w != nil {
-			sum += l.nearRows(w, id.ev.Time)
+// nearStates finds the entities of events in a log, and touches their states.
+func (l *entityLog) nearStates(events []identity, order int) uint64 {
+	sum, at := uint64(0), l.entityAt
+	for i := range events {
+		id := &events[i]
+		k := l.entities.find(id.hashes[at])
+		for line := 0; line < len(k.state); line += 8 {
+			sum += k.state[line]
 		}
+		id.known[order] = k
 	}
 	return sum
 }
@@ -119,11 +120,12 @@ func (l *entityLog) nearRows(w []uint64, t int64) uint64 {
 	if t < int64(w[atDue]) {
 		return sum
 	}
-	spans := l.plan.spans
+	spans, now := l.plan.spans, uint64(t)>>dueShift
 	for i := l.plan.emptied(int64(w[atNow]), t); i < len(spans); i++ {
-		cursor := w[spans[i].at]
-		if at := int(cursor&tailMask) * width; uint64(t)>>dueShift >= cursor>>tailBits && at < len(rows) {
-			sum += rows[at]
+		if cursor := w[spans[i].at]; now >= cursor>>tailBits {
+			if at := int(cursor&tailMask) * width; at < len(rows) {
+				sum += rows[at]
+			}
 		}
 	}
 	return sum
@@ -150,8 +152,8 @@ func (e *Engine) identify(ev *event.Event) {
 			return
 		}
 	}
-	c.identity, c.staged = &e.alone, false
-	e.fillIdentity(&e.alone, ev)
+	c.identity, c.staged = &e.alone[0], false
+	e.fillIdentity(c.identity, ev)
 }
 
 func (e *Engine) fillIdentity(id *identity, ev *event.Event) {

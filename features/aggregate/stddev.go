@@ -31,5 +31,5 @@ func finishStddev(a *Args) Result {
 // unit of divisor, from their Sum and Squares parts.
 func DeviationOfInts(n int64, sum, squares []uint64, divisor int64) float64 {
 	s := spread(uint64(n), sum, squares)
-	return math.Sqrt(s/float64(n)/float64(n-1)) / float64(divisor)
+	return math.Sqrt(s/(float64(n)*float64(n-1))) / float64(divisor)
 }

@@ -88,6 +88,11 @@ func SetDouble(v *Value, f float64) {
 	v.kind, v.bits = Double, math.Float64bits(f+0) // -0 + 0 is 0 (S21)
 }
 
+// SetUnsigned is SetDouble for a number that is not -0.
+func SetUnsigned(v *Value, f float64) {
+	v.kind, v.bits = Double, math.Float64bits(f)
+}
+
 // Kind says what v holds; None is no value.
 func (v Value) Kind() Kind { return v.kind }
 
