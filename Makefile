@@ -24,7 +24,7 @@ verify: withservices ## the judges only, with more cases: the oracle, every plan
 # ROW=kills,zombies chooses rows, SEED and N replay a finding.
 CHAOS := $(if $(ROW),-row $(ROW)) $(if $(SEED),-seed $(SEED)) $(if $(N),-n $(N))
 
-chaos: ## kills, freezes, cut networks, wiped stores, judged by the oracle: the short form (about 6 minutes)
+chaos: ## kills, freezes, cut networks, wiped stores, judged by the oracle: the short form (about 7 minutes)
 	@scripts/services up
 	@eval "$$(scripts/services env)"; go run ./verify/chaos $(CHAOS)
 

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -16,21 +18,26 @@ import (
 	"github.com/freshet-dev/freshet/fault"
 )
 
-// crashes kill the real Kafka while transactions are open, start it again, and
+// crashes kill a real Kafka while transactions are open, start it again, and
 // have the instance, which lives on, finish: the broker finds its log as the
-// system has it, and transactions as they were. It is the one that
-// scripts/services has started; whoever else uses it has to wait.
+// system has it, and transactions as they were. It is one of the row's own.
 func crashes(t *trials) error {
-	if err := t.stage.ownsKafka(t.ctx); err != nil {
+	own, err := t.stage.ownKafka(t.ctx, t.long)
+	if err != nil {
 		return err
 	}
-	return t.onHistory("kafka", shape{seed: t.seed, cards: 800, users: 600, rate: 20}, func(h *history) error {
+	defer own.end()
+	brokers, err := own.brokers(t.ctx)
+	if err != nil {
+		return err
+	}
+	return t.onHistory(brokers, shape{seed: t.seed, cards: 800, users: 600, rate: 20}, func(h *history) error {
 		defer t.watch(h)()
 		if err := h.produce(t.ctx, 400); err != nil {
 			return err
 		}
 		for range t.n {
-			if err := t.crash(h); err != nil {
+			if err := t.crash(h, own); err != nil {
 				return err
 			}
 			t.done++
@@ -46,7 +53,7 @@ func crashes(t *trials) error {
 
 // crash is one of them, with an instance of its own, which stands still in the
 // middle of a transaction while Kafka is killed, or right behind its end.
-func (t *trials) crash(h *history) error {
+func (t *trials) crash(h *history, own *services) error {
 	points := []string{fault.Sent, fault.Added, fault.EndAsked, fault.EndSent}
 	point := points[(int(t.seed)+t.done)%len(points)]
 	stop := h.feed(t.ctx, feedRate)
@@ -59,13 +66,13 @@ func (t *trials) crash(h *history) error {
 	if err := until(t.ctx, 90*time.Second, "it stands at "+point, func() (bool, error) { return p.frozen(), nil }, p.process); err != nil {
 		return err
 	}
-	if err := services(t.ctx, "crash"); err != nil {
+	if err := own.do(t.ctx, "crash"); err != nil {
 		return err
 	}
 	began := time.Now()
 	p.signal(syscall.SIGCONT)
 	t.counts["at_"+point]++
-	if err := services(t.ctx, "up"); err != nil {
+	if err := own.do(t.ctx, "up", "kafka"); err != nil {
 		return err
 	}
 	started := time.Now()
@@ -98,21 +105,65 @@ func (t *trials) crash(h *history) error {
 
 const committedMetric = `freshet_transactions_total{result="committed"}`
 
-// ownsKafka reports whether the broker that is tried is the one of scripts/services.
-func (s *stage) ownsKafka(ctx context.Context) error {
-	env, err := exec.CommandContext(ctx, "scripts/services", "env").Output()
-	if err != nil || !bytes.Contains(env, []byte("FRESHET_TEST_KAFKA="+s.brokers+"\n")) {
-		return fmt.Errorf("%w: the Kafka at %s is not that of scripts/services, and is not killed", errUnfit, s.brokers)
+// services is a real Kafka beside that of the other rows, with the same jars. The
+// one of this machine's tests is never killed.
+type services struct {
+	env []string
+}
+
+// crashSession is what the killed broker's session lasts in the short form: it has
+// to wait for its end before it may come back. In the long form it lasts as long as
+// elsewhere, longer than the broker takes to start: then Kafka may leave out the
+// ends of transactions (docs/checkpoints.md), which is to be found.
+const crashSession = 3 * time.Second
+
+// ownKafka starts one.
+func (s *stage) ownKafka(ctx context.Context, long bool) (*services, error) {
+	jars, err := exec.CommandContext(ctx, "scripts/services", "jars").Output()
+	if err != nil {
+		return nil, fmt.Errorf("%w: scripts/services jars: %w", errUnfit, err)
+	}
+	own := &services{[]string{"SERVICES_DIR=" + filepath.Join(s.dir, "kafka"), "SERVICES_JARS=" + string(bytes.TrimSpace(jars))}}
+	if !long {
+		own.env = append(own.env, fmt.Sprintf("SERVICES_KAFKA_SESSION_MS=%d", crashSession.Milliseconds()))
+	}
+	if err := own.do(ctx, "up", "kafka"); err != nil {
+		own.end()
+		return nil, err
+	}
+	return own, nil
+}
+
+// brokers is where it is.
+func (s *services) brokers(ctx context.Context) (string, error) {
+	said, err := s.command(ctx, "env").Output()
+	_, address, found := strings.Cut(string(said), "FRESHET_TEST_KAFKA=")
+	if err != nil || !found {
+		return "", fmt.Errorf("%w: scripts/services env: %w", errUnfit, err)
+	}
+	address, _, _ = strings.Cut(address, "\n")
+	return address, nil
+}
+
+func (s *services) command(ctx context.Context, verb ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "scripts/services", verb...)
+	cmd.Env = append(os.Environ(), s.env...)
+	return cmd
+}
+
+func (s *services) do(ctx context.Context, verb ...string) error {
+	said, err := s.command(ctx, verb...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%w: scripts/services %s: %w\n%s", errUnfit, strings.Join(verb, " "), err, said)
 	}
 	return nil
 }
 
-func services(ctx context.Context, verb string) error {
-	said, err := exec.CommandContext(ctx, "scripts/services", verb).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("%w: scripts/services %s: %w\n%s", errUnfit, verb, err, said)
-	}
-	return nil
+// end stops it, whatever has become of the run.
+func (s *services) end() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	_ = s.do(ctx, "down") // it may not have started
 }
 
 // endHanging aborts the transactions that are open in the offsets of groups, and in

@@ -66,17 +66,21 @@ func (t *trials) killed(number, n int) error {
 	return nil
 }
 
-// onHistory makes a history on one of the two brokers and a Redis of its own,
+// onHistory makes a history on one of the two brokers, or on one by its address, and a Redis of its own,
 // and takes it away after.
 func (t *trials) onHistory(where string, of shape, do func(*history) error) error {
 	brokers := t.stage.brokers
-	if where == "kfake" {
+	switch where {
+	case "kafka":
+	case "kfake":
 		b, err := t.stage.openBroker(t.ctx)
 		if err != nil {
 			return err
 		}
 		defer func() { b.proc.kill() }()
 		brokers = b.brokers()
+	default:
+		brokers = where
 	}
 	kafka, err := openCluster(brokers)
 	if err != nil {

@@ -7,7 +7,7 @@ func table() []*row {
 		{name: "zombies", what: "the owner is frozen past its session, replaced, and wakes", short: 12, long: 100, piece: 20, run: zombies},
 		{name: "matrix", what: "requests to the broker answered by errors, done and not done", short: 64, long: len(allCases()), piece: 48, run: matrix, byCommit: true},
 		{name: "resets", what: "requests to the real Kafka that end in a reset, done and not done", short: 4, long: 24, run: resets, byCommit: true},
-		{name: "crashes", what: "the real Kafka is killed under load and starts again", short: 0, long: 20, piece: 5, run: crashes},
+		{name: "crashes", what: "a real Kafka is killed under load and starts again", short: 2, long: 20, piece: 5, run: crashes},
 		{name: "wipes", what: "a store of 200,000 (long: 1,000,000) rows is killed and comes back empty", short: 3, long: 10, run: wipes},
 		{name: "failovers", what: "a replica takes over and has lost acknowledged rows", short: 2, long: 10, run: failovers},
 		{name: "outages", what: "the store is refused, silent one way or the other, slow, frozen, full, reset", short: 7, long: 70, piece: 14, run: outages},
