@@ -27,6 +27,8 @@ func hazards(t *trials) error {
 		{"a topic was made anew", true, (*trials).remakeTopic, "made anew", false},
 		{"a partition was added", true, (*trials).growTopic, "partitions", true},
 		{"offsets were set forward", true, (*trials).skipOffsets, "has set the offset", true},
+		{"a topic was made anew without checkpoints", false, (*trials).remakeTopic, "made anew", true},
+		{"offsets of a topic were set forward without checkpoints", false, (*trials).skipOffsetsOfOne, "has set the offset", true},
 	}
 	for t.done < t.n {
 		z := list[t.done%len(list)]
@@ -137,11 +139,15 @@ func (t *trials) growTopic(h *history) error {
 	return grown.Error()
 }
 
-func (t *trials) skipOffsets(h *history) error {
+func (t *trials) skipOffsets(h *history) error { return t.setForward(h, h.inputs...) }
+
+func (t *trials) skipOffsetsOfOne(h *history) error { return t.setForward(h, h.inputs[0]) }
+
+func (t *trials) setForward(h *history, topics ...string) error {
 	if err := h.produce(t.ctx, 600); err != nil {
 		return err
 	}
-	ends, err := h.kafka.ends(t.ctx, h.inputs...)
+	ends, err := h.kafka.ends(t.ctx, topics...)
 	if err != nil {
 		return err
 	}
