@@ -171,6 +171,9 @@ func (l *entityLog) nodeAt(w []uint64, i, to int) (node []uint64, rows int) {
 func (l *entityLog) makeNodes(w, rows []uint64, n int) {
 	x := &l.plan.levels
 	gone, made := int(w[x.at+1]>>32), int(uint32(w[x.at+1]))
+	if (made+1)*fanOut <= gone { // those that would come next hold nothing: they are counted from here on
+		gone, made = 0, 0
+	}
 	for ; (made+1)*fanOut <= gone+n; made++ {
 		at := nodesBefore(made) * x.width
 		block := l.nodeRoom(w, at, nodesBefore(made+1)*x.width)

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/freshet-dev/freshet/config/spec"
+	"github.com/freshet-dev/freshet/features/aggregate"
 )
 
 func (a *app) featuresCommand() *cobra.Command {
@@ -93,6 +94,7 @@ type featureLine struct {
 	Owner       string   `json:"owner,omitempty"`
 	Description string   `json:"description,omitempty"`
 	Consumers   []string `json:"consumers"`
+	MostSteps   int      `json:"most_steps,omitempty"`
 	Place       string   `json:"place"`
 }
 
@@ -140,8 +142,26 @@ func describe(s *spec.Spec, f *spec.Feature, consumers []string) featureLine {
 	}
 	if f.Def != nil {
 		describeDefinition(&line, f)
+		line.MostSteps = aggregate.MostSteps(budgetOf(s, view), f.Def.Top)
 	}
 	return line
+}
+
+// budgetOf is how many events of an entity the log holds that a view reads: what the
+// views of the log ask for.
+func budgetOf(s *spec.Spec, view *spec.View) int {
+	budget := 1
+	for _, v := range s.Views {
+		if v.Source == view.Source && v.Entity == view.Entity {
+			budget = max(budget, v.EventBudget)
+			for _, d := range v.Definitions {
+				for _, w := range d.Windows {
+					budget = max(budget, w.N)
+				}
+			}
+		}
+	}
+	return budget
 }
 
 func describeDefinition(line *featureLine, f *spec.Feature) {
@@ -226,7 +246,7 @@ func (a *app) writeFeatures(list []featureLine, format string) error {
 	var t table
 	head := []string{"FEATURE", "TYPE", "WHAT", "WINDOW", "OWNER", "USED BY"}
 	if format == "wide" {
-		head = append(head, "ENTITY", "SOURCE", "DESCRIPTION")
+		head = append(head, "ENTITY", "SOURCE", "STEPS", "DESCRIPTION")
 	}
 	t.add(head...)
 	for _, line := range list {
@@ -243,11 +263,19 @@ func (a *app) writeFeatures(list []featureLine, format string) error {
 		}
 		row := []string{ink.key(line.Name), line.Type, clip(what, 44), line.Window, line.Owner, strings.TrimSpace(used)}
 		if format == "wide" {
-			row = append(row, line.Entity, line.Source, line.Description)
+			row = append(row, line.Entity, line.Source, steps(line.MostSteps), line.Description)
 		}
 		t.add(row...)
 	}
 	return t.write(a.out, ink)
+}
+
+// steps is how many rows and the like an event looks at at most.
+func steps(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("<= %d", n)
 }
 
 func typeName(t spec.Type, scale int) string {

@@ -79,8 +79,24 @@ func among[T comparable](list []T, x T) bool { return len(list) == 0 || slices.C
 var notUndone = []string{"min", "max", "first", "last", "time_since_first", "time_since_last", "interarrival_mean", "argmax",
 	"decayed_count", "decayed_sum", "ewma"}
 
-// Growths are the cases that grow. What is looked at is never more than what the
-// log of the entity holds, which is `event_budget` events, times what is said.
+// MostSteps is how many rows, values, nodes and tiles one event looks at at most for
+// one window of a feature, whatever the key and whatever came before: of a source
+// without `retracts`, when the log of an entity holds budget events. Mostly it is
+// what leaves behind a long silence, and what is read anew for a late event. With
+// `by`, each of the top values and the others are read one by one; top is 0
+// without.
+func MostSteps(budget, top int) int {
+	passes := 3
+	if top > 0 {
+		passes += 2 * (top + 1)
+	}
+	return passes * (budget + tiles)
+}
+
+// tiles is a bit more than what a window past the budget has of them.
+const tiles = 64
+
+// Growths are the cases that grow, up to MostSteps.
 var Growths = [...]Growth{
 	{
 		Over: []Over{LifetimeDelayed},
