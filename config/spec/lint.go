@@ -112,6 +112,13 @@ func looksAtAll(d *Definition) bool {
 	return d.Delay > 0 && slices.Contains(words, d.Aggregation)
 }
 
+// keepsEachValue reports whether what a definition takes grows with the values
+// that a life meets.
+func keepsEachValue(d *Definition) bool {
+	return len(d.Windows) > 0 && d.Windows[0].Kind == Lifetime && d.By == nil && slices.Contains([]string{"mode", "entropy", "top_share"}, d.Aggregation) &&
+		(d.Field == nil || d.Field.Type != Bool && len(d.Field.Enum) == 0)
+}
+
 func (r *resolver) lintDefinition(v *View, d *Definition) {
 	key := r.defKeys[d]
 	switch {
@@ -124,6 +131,9 @@ func (r *resolver) lintDefinition(v *View, d *Definition) {
 	}
 	if looksAtAll(d) {
 		r.warnf(key, "choose windows, or write a smaller event_budget", "feature %s looks at all events that are kept of the entity, for each one that comes: up to event_budget (%d)", d.Name, v.EventBudget)
+	}
+	if keepsEachValue(d) {
+		r.warnf(key, "choose windows: those are bounded by event_budget", "feature %s keeps a count of each value for as long as a row lives, however many there are: distinct_budget does not bound it", d.Name)
 	}
 	if f := personal(d); f != nil {
 		r.warnf(key, "write hidden: true, or count_distinct instead", "feature %s serves the personal field %s as it is", d.Name, f.Name)

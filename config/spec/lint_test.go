@@ -39,6 +39,7 @@ feature_views:
       safe:    {aggregation: count_distinct, field: user, windows: [1h]}
       hushed:  {aggregation: last, field: user, hidden: true}
       slow:    {hidden: true, aggregation: count_distinct, field: n, delay: 1d}
+      habit:   {hidden: true, aggregation: mode, field: shop}
       slower:  {hidden: true, aggregation: count_distinct, field: user, session: 1h, by: user, top: 3}
       slowest: {hidden: true, aggregation: max, field: n, windows: [1h], by: user, top: 3}
       ok:      {hidden: true, aggregation: sum, field: n, windows: [1h], delay: 1d, by: user, top: 3}
@@ -71,6 +72,8 @@ func TestS36Lints(t *testing.T) {
 		"feature view {entity}_view has no description",
 		"feature view {entity}_view has no owner",
 		"feature slow looks at all events that are kept of the entity, for each one that comes: up to event_budget (65536)",
+		"feature habit keeps a count of each value for as long as a row lives, however many there are: distinct_budget does not bound it",
+		"feature habit is used by no service, rule, model or derived feature",
 		"feature slow is used by no service, rule, model or derived feature", "feature slower is used by no service, rule, model or derived feature",
 		"feature slowest is used by no service, rule, model or derived feature", "feature ok is used by no service, rule, model or derived feature",
 		"feature slower looks at all events that are kept of the entity, for each one that comes: up to event_budget (65536)",
@@ -93,9 +96,9 @@ func TestRetentionLint(t *testing.T) {
 	s, _ := lintsOf(t, linted)
 	for kept, want := range map[time.Duration]string{
 		30 * 24 * time.Hour:   "",
-		30*24*time.Hour - 1e6: "n life hushed slow slower",
-		8 * 24 * time.Hour:    "n life hushed slow slower",
-		8*24*time.Hour - 1e6:  "n late life hushed slow slower",
+		30*24*time.Hour - 1e6: "n life hushed slow habit slower",
+		8 * 24 * time.Hour:    "n life hushed slow habit slower",
+		8*24*time.Hour - 1e6:  "n late life hushed slow habit slower",
 	} {
 		var names []string
 		for _, d := range s.LintRetention(map[string]time.Duration{"s": kept}) {
