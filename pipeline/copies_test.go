@@ -126,19 +126,30 @@ func TestCopiesThatCannotBeHad(t *testing.T) {
 func TestCopiesOfAnotherRunAreLeftAlone(t *testing.T) {
 	w, to, f := newWorld(t), t.TempDir(), newFolder()
 	w.fill(100, 3)
-	w.mustRunFrom(w.copied(newFolder(), to, 0))
+	theirs := newFolder()
+	w.mustRunFrom(w.copied(theirs, to, 0))
 	other := func(hours int) func(*Config) {
 		return func(c *Config) { w.copied(f, to, hours)(c); c.Group = "another" }
 	}
-	_, err := w.runFrom(other(1))
-	if err == nil || !strings.Contains(err.Error(), "consumer group freshet-payments") || !strings.Contains(err.Error(), "checkpoint.copy") {
-		t.Errorf("it goes on: %v", err)
-	}
-	if names, _ := checkpoint.New(f, 3, checkpoint.Key{}).Manifests(); len(names) > 0 {
-		t.Errorf("the folder has %v", names)
-	}
-	var damaged *checkpoint.Damaged
-	if errors.As(err, &damaged) {
-		t.Error("it is called damage")
+	for have := range 2 {
+		_, err := w.runFrom(other(9))
+		if err == nil || !strings.Contains(err.Error(), "consumer group freshet-payments") || !strings.Contains(err.Error(), "checkpoint.copy") {
+			t.Errorf("it goes on: %v", err)
+		}
+		names, _ := checkpoint.New(f, 3, checkpoint.Key{}).Manifests()
+		if len(names) != have {
+			t.Errorf("the folder has %v", names)
+		}
+		var damaged *checkpoint.Damaged
+		if errors.As(err, &damaged) {
+			t.Error("it is called damage")
+		}
+		if have == 0 { // the same with a checkpoint of its own, older than theirs
+			w.broker.append(transactions, 0, clock0, txn("another's", "card-0001", 400, "1.00"))
+			w.mustRunFrom(func(c *Config) { f.kept(time.Hour)(c); c.Group = "another" })
+			for range 3 {
+				w.goesOn(theirs, to, 1)
+			}
+		}
 	}
 }

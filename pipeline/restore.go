@@ -119,15 +119,20 @@ func (r *Runner) fetch(work context.Context, here []string, own *ownership, assi
 		work, cancel = context.WithTimeout(work, fetchWait)
 		defer cancel()
 	}
-	var err error
+	var err, refused error
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		err = c.Copies.Fetch(work, c.Store, than, func(m *checkpoint.Manifest) error { return r.fits(m, own, assigned) })
+		err = c.Copies.Fetch(work, c.Store, than, func(m *checkpoint.Manifest) error {
+			refused = r.fits(m, own, assigned)
+			return refused
+		})
 	}()
 	r.await(done)
 	switch {
 	case err == nil:
+	case refused != nil || stops(err): // whose are they? Ours would go there as well
+		return nil, fmt.Errorf("the newest of the copies of checkpoints: %w", err)
 	case len(here) == 0:
 		r.metrics.saves.failures.WithLabelValues("fetch").Inc()
 		return nil, fmt.Errorf("fetch a checkpoint, since none here is whole: %w: make the copies readable, or take checkpoint.copy out, %s", err, anew)
@@ -155,7 +160,7 @@ var errOtherLayout = errors.New("another build has written it: run that build, "
 func (r *Runner) fits(m *checkpoint.Manifest, own *ownership, assigned []sources.Assigned) error {
 	switch {
 	case m.Namespace != r.spec.Namespace:
-		return fmt.Errorf("it is of namespace %s, this run is of %s: give each its own state_dir", m.Namespace, r.spec.Namespace)
+		return fmt.Errorf("it is of namespace %s, this run is of %s: give each its own state_dir and checkpoint.copy", m.Namespace, r.spec.Namespace)
 	case m.Group != r.Group:
 		return fmt.Errorf("it is of consumer group %s, this run is of %s: go on as that group, %s", m.Group, r.Group, anew)
 	case m.Cluster != own.cluster:
