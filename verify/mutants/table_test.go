@@ -93,8 +93,8 @@ var table = []mutant{
 	{
 		name: "left window edge of the slow path", more: true,
 		file: "features/scan.go",
-		old:  "return cut{l.rows.FirstAfter(rows, t-k.delay-k.length), to, false}",
-		new:  "return cut{l.rows.FirstAfter(rows, t-k.delay-k.length-1), to, false}",
+		old:  "return cut{l.rows.FirstAfter(rows, m.t-k.delay-k.length), to, false}",
+		new:  "return cut{l.rows.FirstAfter(rows, m.t-k.delay-k.length-1), to, false}",
 	},
 	{
 		name: "session join: a late event that joins two sessions or lives is only counted",
