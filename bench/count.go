@@ -9,22 +9,32 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/freshet-dev/freshet/config/spec"
+	"github.com/freshet-dev/freshet/features"
 	"github.com/freshet-dev/freshet/features/event"
 )
 
 const (
 	countWarm   = 60_000
 	countEvents = 8_000
+
+	exampleWarm   = 20_000
+	exampleEvents = 5_000
 )
 
 // benchCount is for callgrind: instructions do not depend on what else the machine
 // does. It counts the events of the engine's part, or with FRESHET_BENCH_KEYS so
 // many cards; FRESHET_BENCH_COUNT says what is counted: engine, rows or floor, and
-// FRESHET_BENCH_WINDOWS over which windows.
+// FRESHET_BENCH_WINDOWS over which windows. Of examples/payments it is all or
+// served, or all-rows, served-rows.
 //
 //	go build -o /tmp/bench ./bench
 //	GODEBUG=asyncpreemptoff=1 GOGC=off valgrind --tool=callgrind --toggle-collect='*countedRun*' /tmp/bench count
 func benchCount() error {
+	what := cmp.Or(os.Getenv("FRESHET_BENCH_COUNT"), "engine")
+	if strings.HasPrefix(what, "all") || strings.HasPrefix(what, "served") {
+		return countExample(what)
+	}
 	const usual = "1m, 10m, 1h, 6h, 24h, 7d"
 	s, plan, gen, err := plainPayments(strings.ReplaceAll(plainSpec(), usual, cmp.Or(os.Getenv("FRESHET_BENCH_WINDOWS"), usual)))
 	if err != nil {
@@ -41,7 +51,6 @@ func benchCount() error {
 	if err != nil {
 		return err
 	}
-	what := cmp.Or(os.Getenv("FRESHET_BENCH_COUNT"), "engine")
 	d := newDriver(plan)
 	d.rows = what == "rows"
 	run := d.staged
@@ -52,12 +61,54 @@ func benchCount() error {
 		}
 		run = newFloorKernels(fields).run
 	}
-	runtime.LockOSThread() // callgrind collects by thread
-	defer runtime.UnlockOSThread()
-	run(decoded[:countWarm])
-	countedRun(run, decoded[countWarm:])
+	count(run, decoded, countWarm)
 	fmt.Printf("\n%s: %d events to be counted by callgrind after %d\n", what, countEvents, countWarm)
 	return nil
+}
+
+// countExample counts the events of examples/payments: all of its features, or
+// those that are served. Keys and time are in proportion to those of the
+// example's part.
+func countExample(what string) error {
+	specs, diags, err := spec.Load([]string{"examples/payments/payments.freshet.yaml"})
+	if err != nil {
+		return err
+	}
+	if diags.HasErrors() {
+		return fmt.Errorf("examples/payments: %v", diags)
+	}
+	columns := features.All
+	if strings.HasPrefix(what, "served") {
+		columns = features.Served
+	}
+	plan, err := features.Compile(specs[0], columns)
+	if err != nil {
+		return err
+	}
+	const whole, part = engineWarm + shapeEvents, exampleWarm + exampleEvents
+	gen := newPayments(2)
+	gen.step = 120 * 86400e3 / shapeEvents / 4 * whole / part
+	gen.card, gen.merchant = rand.NewZipf(gen.rng, 1.1, 20, 200_000*part/whole), rand.NewZipf(gen.rng, 1.1, 20, 20_000*part/whole)
+	decoded := make([]event.Event, part)
+	for i := range decoded {
+		decoded[i].Offset, decoded[i].RecordTime = int64(i), event.NoTime
+		if r := plan.NewReader(0).Read(gen.nextExample(nil), &decoded[i]); r != nil {
+			return fmt.Errorf("event %d: %s %s", i, r.Reason, r.Detail)
+		}
+	}
+	d := newDriver(plan)
+	d.rows = strings.HasSuffix(what, "rows")
+	count(d.staged, decoded, exampleWarm)
+	fmt.Printf("\n%s: %d events to be counted by callgrind after %d\n", what, exampleEvents, exampleWarm)
+	return nil
+}
+
+// count runs events, of which all but the first are to be counted.
+func count(run func([]event.Event), events []event.Event, first int) {
+	runtime.LockOSThread() // callgrind collects by thread
+	defer runtime.UnlockOSThread()
+	run(events[:first])
+	countedRun(run, events[first:])
 }
 
 // countedRun is what callgrind is told to look for.
