@@ -3,6 +3,7 @@ package expr
 import (
 	"fmt"
 	"math"
+	"sort"
 	"strings"
 	"time"
 
@@ -161,7 +162,7 @@ func (c *compiler) calendar(e ast.Expr, name string, args []ast.Expr) number {
 		c.fail(e, "number")
 		return nil
 	}
-	zone := time.UTC
+	at := func(t time.Time) time.Time { return t }
 	if len(args) > 1 {
 		s, ok := literalText(args, 1)
 		loc, err := location(s)
@@ -169,14 +170,48 @@ func (c *compiler) calendar(e ast.Expr, name string, args []ast.Expr) number {
 			c.fail(e, "number")
 			return nil
 		}
-		zone = loc
+		at = shownIn(loc)
 	}
 	t := c.moment(args[0])
 	return func(env *Env) (float64, bool) {
 		x, ok := t(env)
-		return float64(part(x.In(zone))), ok
+		return float64(part(at(x))), ok
 	}
 }
+
+// shownIn turns a time into one of UTC that shows what a clock in a zone shows. The
+// zone's changes are looked up here: package time reads the rules of a zone anew
+// for each time behind the last change that its database lists.
+func shownIn(zone *time.Location) func(time.Time) time.Time {
+	var changes []change
+	for t := time.Unix(0, 0).In(zone); t.Year() <= lastListed; {
+		_, ahead := t.Zone()
+		changes = append(changes, change{t.Unix(), time.Duration(ahead) * time.Second})
+		_, end := t.ZoneBounds()
+		if !end.After(t) {
+			break
+		}
+		t = end
+	}
+	last := len(changes) - 1
+	return func(t time.Time) time.Time {
+		s := t.Unix()
+		if s < changes[0].from || s >= changes[last].from {
+			return t.In(zone)
+		}
+		i := sort.Search(last, func(i int) bool { return changes[i+1].from > s })
+		return t.Add(changes[i].ahead)
+	}
+}
+
+// change is how far a zone is ahead of UTC from a second on.
+type change struct {
+	from  int64
+	ahead time.Duration
+}
+
+// lastListed is the year up to which changes are looked up beforehand.
+const lastListed = 2100
 
 // location is a zone of the database, or an offset such as +02:00.
 func location(s string) (*time.Location, error) {
