@@ -95,6 +95,9 @@ func (c *compiler) parts(vp *viewPlan, x *cell) {
 		if part == aggregate.Buckets {
 			p.q = d.Q
 		}
+		if part == aggregate.Counts {
+			p.ranks, p.spreads = x.agg.Ranks, !x.agg.Ranks
+		}
 		if part.Decays() {
 			p.half = float64(x.feature.Window.Length.Milliseconds())
 		}

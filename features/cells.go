@@ -161,6 +161,10 @@ func (l *logPlan) chain(v *viewPlan, gap int64) *chainPlan {
 func (l *logPlan) part(k *cursorPlan, p partPlan) *partPlan {
 	for _, x := range k.parts {
 		if x.part == p.part && x.bit == p.bit && x.lane == p.lane && x.half == p.half && x.limit == p.limit && x.order == p.order && x.q == p.q {
+			x.spreads = x.spreads || p.spreads
+			if p.ranks {
+				l.rank(k, x)
+			}
 			return x
 		}
 	}
@@ -181,7 +185,10 @@ func (l *logPlan) part(k *cursorPlan, p partPlan) *partPlan {
 			p.census = l.census()
 		}
 		if !k.scanned {
-			p.counts = [2]*censusPlan{l.census(), l.census()}
+			p.counts[0] = l.census()
+		}
+		if p.ranks || p.part == aggregate.Mode {
+			l.rank(k, &p)
 		}
 	case aggregate.Gaps, aggregate.Run:
 		if k.life != nil {
@@ -205,6 +212,13 @@ func (l *logPlan) part(k *cursorPlan, p partPlan) *partPlan {
 		p.table.counts = append(p.table.counts, tableCount{k, &p})
 	}
 	return &p
+}
+
+// rank gives a part that counts values what finds the most frequent one.
+func (l *logPlan) rank(k *cursorPlan, p *partPlan) {
+	if !k.scanned && p.counts[1] == nil {
+		p.counts[1] = l.census()
+	}
 }
 
 // buckets gives a Buckets part where its values are counted. Those of the same

@@ -204,7 +204,9 @@ type partPlan struct {
 	base    int            // of a life: offset in the state of the same over the events that have left the log
 	set     int            // of Distinct and Counts: which of the scan's sets
 	census  *censusPlan    // of Counts of a life
-	counts  [2]*censusPlan // of Counts of a window: how often each value occurs, and how many values so often
+	counts  [2]*censusPlan // of Counts of a window: how often each value occurs, and how many values so often where one ranks them
+	ranks   bool           // of Counts: the most frequent value is asked for
+	spreads bool           // of Counts: how evenly the values are spread is
 	newest  *newestPlan
 	stack   *stackPlan
 	listed  *listedPlan

@@ -130,7 +130,7 @@ func (l *logPlan) describeCursor(d description, k *cursorPlan) {
 		d.put("divided", x.bit, x.lane, x.width, x.at, x.index)
 	}
 	for _, p := range k.parts {
-		d.put("part", p.part, p.bit, p.unique, p.lane, p.number, p.half, p.limit, p.q, p.within, p.order, p.orders, p.tile, p.base, p.nth)
+		d.put("part", p.part, p.bit, p.unique, p.lane, p.number, p.half, p.limit, p.q, p.within, p.order, p.orders, p.tile, p.base, p.nth, p.spreads)
 		if !k.scanned && p.runs(k) {
 			d.put("runs", p.run, p.narrow, p.full, p.implied)
 		}

@@ -109,35 +109,36 @@ func (l *entityLog) recountRow(p *partPlan, w, row []uint64, gone bool) {
 }
 
 // recount notes that what is counted as key occurs step times more, or once
-// less. The most frequent one is found by how many occur so often.
+// less. The most frequent one, where it is asked for, is found by how many occur so
+// often.
 func (l *entityLog) recount(p *partPlan, w []uint64, key uint64, step int) {
-	times := w[p.counts[0].at:]
-	b := uint64(l.tables.Get(times, key))
+	words := w[p.at : p.at+p.size()]
+	b := l.tables.Count(w[p.counts[0].at:], key, step)
 	c := b + uint64(step)
-	l.setCount(times, key, c)
-	words, often := w[p.at:p.at+p.size()], w[p.counts[1].at:]
+	if p.spreads {
+		aggregate.Recount(words, b, c)
+	}
+	if p.counts[1] == nil {
+		return
+	}
+	often := w[p.counts[1].at:]
 	before := words[aggregate.ModeTimes]
 	if p.part == aggregate.Counts {
 		before = aggregate.Most(words)
 	}
-	most := before
+	most, alone := before, false
 	if c > 0 {
-		l.setCount(often, c, uint64(l.tables.Get(often, c))+1)
+		alone = l.tables.Count(often, c, 1) == 0
 		most = max(most, c)
 	}
-	if b > 0 {
-		left := uint64(l.tables.Get(often, b)) - 1
-		l.setCount(often, b, left)
-		if left == 0 && most == b {
-			most = c
-		}
+	if b > 0 && l.tables.Count(often, b, -1) == 1 && most == b {
+		most = c
 	}
 	if p.part == aggregate.Counts {
-		aggregate.Recount(words, b, c, most)
+		aggregate.SetMost(words, most)
 		return
 	}
-	alone := c == most && l.tables.Get(often, c) == 1
-	l.revote(p, words, key, change{b, c, before, most, alone})
+	l.revote(p, words, key, change{b, c, before, most, alone && c == most})
 }
 
 // change is that a value occurs c times and not b, that the most frequent one
@@ -180,15 +181,6 @@ func (e *Engine) counted(l *entityLog, p *partPlan, w []uint64) []uint64 {
 	e.voted[aggregate.ModeTimes] = words[aggregate.ModeTimes]
 	e.voted[aggregate.ModeWord] = e.hash.unspread(words[aggregate.ModeWord])
 	return e.voted[:]
-}
-
-// setCount sets a word's count; of 0 the word is forgotten.
-func (l *entityLog) setCount(h []uint64, word, n uint64) {
-	if n == 0 {
-		l.tables.Delete(h, word)
-		return
-	}
-	l.tables.Put(h, word, window.Note(n))
 }
 
 // recountBase counts what has left the log in the parts of a life.

@@ -95,6 +95,7 @@ type Aggregation struct {
 	OrderBy       bool // needs order_by:
 	Input         bool // needs field: or value:
 	Hashed        bool // compares values for equality only
+	Ranks         bool // asks a Counts part how often the most frequent value occurs, and not how evenly all do
 
 	// Parts are what it keeps for inputs of a kind; at most three.
 	Parts func(Number) []Part

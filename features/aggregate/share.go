@@ -15,6 +15,7 @@ var topShare = Aggregation{
 	Retractable: true,
 	Input:       true,
 	Hashed:      true,
+	Ranks:       true,
 	Parts:       parts(Counts),
 	Finish: func(a *Args) Result {
 		return Result{Verdict: Figure, Num: float64(a.A[countsMost]) / float64(a.N)}
@@ -53,15 +54,14 @@ const (
 )
 
 // Recount notes in a Counts part that a value occurs once more or less often:
-// c times, and not b times. How often the most frequent value occurs is given.
-func Recount(w []uint64, b, c, most uint64) {
+// c times, and not b times.
+func Recount(w []uint64, b, c uint64) {
 	if b == 0 {
 		w[countsValues]++
 	}
 	if c == 0 {
 		w[countsValues]--
 	}
-	w[countsMost] = most
 	before, after := logOf(b), logOf(c)
 	addWide(w[countsLogs:countsWords], after[:])
 	subWide(w[countsLogs:countsWords], before[:])
@@ -70,8 +70,26 @@ func Recount(w []uint64, b, c, most uint64) {
 // Most is how often the most frequent value of a Counts part occurs.
 func Most(w []uint64) uint64 { return w[countsMost] }
 
+// SetMost notes in a Counts part how often the most frequent value occurs.
+func SetMost(w []uint64, most uint64) { w[countsMost] = most }
+
 // logOf is c·log2 c in fixed point.
 func logOf(c uint64) [2]uint64 {
+	if c < uint64(len(logs)) {
+		return logs[c]
+	}
+	return fixedLog(c)
+}
+
+// logs are those of small numbers: a logarithm is most of what a value costs.
+var logs = func() (list [256][2]uint64) {
+	for c := range list {
+		list[c] = fixedLog(uint64(c))
+	}
+	return list
+}()
+
+func fixedLog(c uint64) [2]uint64 {
 	if c < 2 {
 		return [2]uint64{}
 	}
@@ -85,7 +103,8 @@ func (s *Set) Tally(w []uint64) {
 	clear(w[:countsWords])
 	for _, n := range s.times {
 		if n > 0 {
-			Recount(w, 0, uint64(n), max(w[countsMost], uint64(n)))
+			Recount(w, 0, uint64(n))
+			SetMost(w, max(Most(w), uint64(n)))
 		}
 	}
 }

@@ -79,16 +79,39 @@ func NextSlots(slots int) int { return max(firstSlots, slots+slots/4+1) }
 
 // Put sets the note of a word.
 func (t *Tables) Put(h []uint64, word uint64, n Note) {
-	size, used := h[1]>>32, uint64(uint32(h[1]))
-	if (used+1)*TableSlots > size*TableFull {
-		t.resize(h, uint64(NextSlots(int(size))))
-	}
+	t.makeRoom(h)
 	slots := t.slots(h)
 	i := find(slots, word)
 	if slots[i+1] == 0 {
 		h[1]++
 	}
 	slots[i], slots[i+1] = word, uint64(n)
+}
+
+// Count adds a step to a note that is a number, and returns what it was before. A
+// word of which none is left is forgotten.
+func (t *Tables) Count(h []uint64, word uint64, step int) (before uint64) {
+	if step > 0 {
+		t.makeRoom(h)
+	}
+	slots := t.slots(h)
+	i := find(slots, word)
+	before = slots[i+1]
+	if before == 0 {
+		h[1]++
+	}
+	slots[i], slots[i+1] = word, before+uint64(step)
+	if slots[i+1] == 0 {
+		t.deleteAt(h, slots, i/2)
+	}
+	return before
+}
+
+// makeRoom makes room for one word more.
+func (t *Tables) makeRoom(h []uint64) {
+	if size, used := h[1]>>32, uint64(uint32(h[1])); (used+1)*TableSlots > size*TableFull {
+		t.resize(h, uint64(NextSlots(int(size))))
+	}
 }
 
 func (t *Tables) resize(h []uint64, size uint64) {
@@ -121,6 +144,11 @@ func (t *Tables) Delete(h []uint64, word uint64) {
 	if slots[2*hole+1] == 0 {
 		return
 	}
+	t.deleteAt(h, slots, hole)
+}
+
+// deleteAt forgets the word of a slot.
+func (t *Tables) deleteAt(h, slots []uint64, hole int) {
 	h[1]--
 	for i, passed := hole+1, 1; ; i, passed = i+1, passed+1 {
 		if i*2 == len(slots) {
