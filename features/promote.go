@@ -7,8 +7,8 @@ package features
 // fewRows is how many events an entity may have without a running state.
 const fewRows = 8
 
-// promote gives an entity its running state: what its rows would have made one
-// after the other.
+// promote gives an entity its running state as of its newest row: each row is
+// accounted for as a late one is, and asks nothing of windows that it has left.
 func (l *entityLog) promote(e *Engine, n slot) (slot, []uint64) {
 	n = l.entities.promote(n)
 	w := l.entities.state(n)
@@ -17,9 +17,9 @@ func (l *entityLog) promote(e *Engine, n slot) (slot, []uint64) {
 	}
 	rows := l.rows.All(w[atRows:])
 	w[atNow] = 0
+	l.rows.Show(w[atRows:], 0)
+	l.advance(w, l.plan.lastTime(rows))
 	for i := range l.plan.len(rows) {
-		l.rows.Show(w[atRows:], i)
-		l.advance(w, l.plan.timeAt(rows, i))
 		l.rows.Show(w[atRows:], i+1)
 		l.account(e, w, l.plan.row(l.rows.All(w[atRows:]), i), i)
 	}
