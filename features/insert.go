@@ -11,13 +11,16 @@ import (
 // row's index.
 func (l *entityLog) insert(e *Engine, w []uint64, i int, ev *event.Event) int {
 	h := w[atRows:]
-	var row []uint64
-	if i == l.rows.Len(h) {
+	n, row := l.rows.Len(h), []uint64(nil)
+	if i == n && n%trimEvery != 0 {
 		row = l.rows.Behind(h)
 	}
 	if row == nil {
-		if l.rows.Full(h) {
-			i = max(0, i-l.trim(e, w))
+		switch {
+		case l.rows.Full(h):
+			i = max(0, i-l.trim(e, w, n))
+		case n%trimEvery == 0 && len(l.plan.lasts) == 0:
+			i = max(0, i-l.trim(e, w, trimMost))
 		}
 		row = l.rows.Insert(h, i)
 		l.cutNodes(w, i)
@@ -185,9 +188,17 @@ func (l *entityLog) marked(x *tablePlan, w, rows []uint64, t int64, word uint64)
 	panic("features: the newest occurrence of a value is not in the log")
 }
 
+// A log whose block is full lets go of all rows that it can. Before that it does so
+// now and then, so that there are never many when it is.
+const (
+	trimEvery = 8
+	trimMost  = 4 * trimEvery
+)
+
 // trim drops the rows that nothing can need any more: older than every window
-// of an event that is late by as much as is allowed. It returns how many.
-func (l *entityLog) trim(e *Engine, w []uint64) int {
+// of an event that is late by as much as is allowed; the oldest ones, so many at
+// most. It returns how many.
+func (l *entityLog) trim(e *Engine, w []uint64, most int) int {
 	rows := l.rows.All(w[atRows:])
 	if len(rows) == 0 {
 		return 0
@@ -201,7 +212,10 @@ func (l *entityLog) trim(e *Engine, w []uint64) int {
 		oldest -= l.plan.coarsest
 	}
 	l.unfold(e, w, oldest)
-	n := l.rows.FirstAfter(rows, oldest)
+	if l.plan.timeAt(rows, 0) > oldest {
+		return 0
+	}
+	n := l.rows.FirstAfter(l.plan.upTo(rows, min(most, l.plan.len(rows))), oldest)
 	if n = l.spare(rows, newest, n); n == 0 {
 		return 0
 	}

@@ -133,7 +133,6 @@ func (l *entityLog) knownLast(e *Engine, k *cursorPlan, w []uint64, since int64,
 // spare is how many of the first n rows no window of the last events needs, of
 // an event that is late by as much as is allowed. Rows of one time stay together.
 func (l *entityLog) spare(rows []uint64, newest int64, n int) int {
-	most := n
 	for _, k := range l.plan.lasts {
 		next, left := newest-l.plan.lateness, k.last
 		if l.plan.retracts { // any of them may be taken back, and the next older one comes in
@@ -154,7 +153,7 @@ func (l *entityLog) spare(rows []uint64, newest int64, n int) int {
 			}
 		}
 	}
-	for n > 0 && n < most && l.plan.timeAt(rows, n-1) == l.plan.timeAt(rows, n) {
+	for n > 0 && n < l.plan.len(rows) && l.plan.timeAt(rows, n-1) == l.plan.timeAt(rows, n) {
 		n--
 	}
 	return n
