@@ -111,6 +111,8 @@ func (l *logPlan) add(k *cursorPlan, row, words []uint64) {
 			aggregate.AddInt(w, row[o.lane])
 		case aggregate.Squares:
 			aggregate.AddSquare(w, row[o.lane])
+		case aggregate.DecayedOnes, aggregate.DecayedInts, aggregate.DecayedDoubles:
+			o.part.AddDecayed(w, l.time(row), row[o.lane], o.half)
 		default:
 			o.part.Add(w[:o.part.Words()], l.seen(o, row), o.number)
 		}

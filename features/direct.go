@@ -35,6 +35,8 @@ type directCells struct {
 // directWindow is the cells of one window. A life has sums of its own.
 type directWindow struct {
 	cursor     *cursorPlan
+	figures    []figure // over a running state
+	few        []figure // the same over few rows
 	cells      []directCell
 	sums       []directSum
 	sets, size int
@@ -142,10 +144,22 @@ func (d *directCells) add(l *logPlan, k *cursorPlan, cells []cellOut) {
 	}
 	if k.life != nil {
 		x.sets, x.size = layout(x.sums)
+		x.findFigures(x.sums)
 		d.lives = append(d.lives, x)
 		return
 	}
 	d.spans = append(d.spans, x)
+}
+
+// findFigures takes the cells that are figures from the others.
+func (k *directWindow) findFigures(sums []directSum) {
+	k.cells = slices.DeleteFunc(k.cells, func(c directCell) bool {
+		state, few, ok := c.asFigure(k.cursor, sums)
+		if ok {
+			k.figures, k.few = append(k.figures, state), append(k.few, few)
+		}
+		return ok
+	})
 }
 
 // any reports whether there are such cells.
@@ -155,6 +169,9 @@ func (d *directCells) any() bool { return len(d.spans)+len(d.lives) > 0 }
 func (d *directCells) finish() {
 	slices.SortFunc(d.spans, func(a, b directWindow) int { return cmp.Compare(a.cursor.length, b.cursor.length) })
 	d.sets, d.size = layout(d.sums)
+	for i := range d.spans {
+		d.spans[i].findFigures(d.sums)
+	}
 }
 
 // layout gives sums their words and sets.
@@ -261,14 +278,20 @@ func (e *Engine) directState(r *viewReading, l *entityLog, w []uint64, t int64, 
 func (e *Engine) directWindow(k *directWindow, l *entityLog, w []uint64, t, from int64, is bool, f *frame) bool {
 	args, rows := &e.args, int64(0)
 	if k.cursor.life == nil {
-		rows = int64(l.rows.Len(w[atRows:])) - int64(w[k.cursor.at]&tailMask)
+		rows = int64(l.rows.Len(w[atRows:]))
+	}
+	switch {
+	case !is:
+		e.without(k.figures, f)
+	case !e.figures(k.figures, w, rows, t, l.plan.distinct, f):
+		return false
 	}
 	for i := range k.cells {
 		x := &k.cells[i]
 		switch args.N = 0; {
 		case !is:
 		case x.countAt < 0:
-			args.N = rows
+			args.N = rows - int64(w[k.cursor.at]&tailMask)
 		default:
 			args.N = int64(w[x.countAt])
 		}

@@ -74,6 +74,9 @@ func (e *Engine) sumRow(l *logPlan, sums []directSum, words, row []uint64) {
 			words[s.at]++
 		case s.set >= 0:
 			e.sets[s.set].Add(row[s.lane])
+			words[s.at] = uint64(e.sets[s.set].Len()) // of Counts, until it is summed up
+		case s.part.Decays():
+			s.part.AddDecayed(words[s.at:s.at+3], l.time(row), row[s.lane], s.half)
 		default:
 			s.part.Add(words[s.at:s.at+s.part.Words()], l.seen(&s.op, row), s.number)
 		}
@@ -82,6 +85,7 @@ func (e *Engine) sumRow(l *logPlan, sums []directSum, words, row []uint64) {
 
 // settleFewDirect evaluates the cells of a window from sums over its rows.
 func (e *Engine) settleFewDirect(k *directWindow, sums []directSum, words []uint64, t int64, f *frame) {
+	e.figures(k.few, words, 0, t, 0, f)
 	args := &e.args
 	for i := range k.cells {
 		x := &k.cells[i]
@@ -103,13 +107,10 @@ func (e *Engine) settleFewDirect(k *directWindow, sums []directSum, words []uint
 	}
 }
 
-// summedUp is the words of a sum. What a set has collected is counted now.
+// summedUp is the words of a sum. How often its values occur is counted now.
 func (e *Engine) summedUp(s *directSum, words []uint64) []uint64 {
 	w := words[s.at : s.at+s.part.Words()]
-	switch s.part {
-	case aggregate.Distinct:
-		w[0] = uint64(e.sets[s.set].Len())
-	case aggregate.Counts:
+	if s.part == aggregate.Counts {
 		e.sets[s.set].Tally(w)
 	}
 	return w

@@ -42,6 +42,20 @@ func decayedTo(a *Args) float64 {
 	return math.Float64frombits(a.A[decayedSums]) * fade(age, math.Float64frombits(a.A[decayedHalf]))
 }
 
+// Faded is the sum of a decayed part as of t, which is not before its newest input.
+func Faded(w []uint64, t int64) float64 {
+	sum, age := math.Float64frombits(w[decayedSums]), t-int64(w[decayedTime])
+	if age <= 0 {
+		return sum
+	}
+	return sum * fade(age, math.Float64frombits(w[decayedHalf]))
+}
+
+// AddDecayed is Add for a decayed part.
+func (p Part) AddDecayed(w []uint64, time int64, word uint64, half float64) {
+	addDecayed(w, time, decayedValue(p, word), half)
+}
+
 // fade is what is left of 1 after ms.
 func fade(ms int64, half float64) float64 {
 	if ms == 0 {
@@ -56,6 +70,9 @@ func fade(ms int64, half float64) float64 {
 // series.
 func exp2(x float64) float64 {
 	if x < -1000 {
+		if x < -1100 {
+			return 0
+		}
 		return math.Exp2(x) // where it becomes denormal, or nothing
 	}
 	whole := int64(x - 0.5)
@@ -82,12 +99,12 @@ func addDecayed(w []uint64, time int64, v, half float64) {
 }
 
 // decayedValue is what an input weighs when it happens.
-func decayedValue(p Part, in Input) float64 {
+func decayedValue(p Part, word uint64) float64 {
 	switch p {
 	case DecayedInts:
-		return float64(int64(in.Word))
+		return float64(int64(word))
 	case DecayedDoubles:
-		return math.Float64frombits(in.Word)
+		return math.Float64frombits(word)
 	}
 	return 1
 }

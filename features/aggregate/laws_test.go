@@ -144,7 +144,7 @@ func (s *state) fading(inputs []Input) (sums []float64, mass float64) {
 		w := s.words[i]
 		sums = append(sums, math.Float64frombits(w[decayedSums]))
 		for _, in := range inputs {
-			mass += math.Abs(decayedValue(p, in)) * fade(int64(w[decayedTime])-in.Time, halfLife)
+			mass += math.Abs(decayedValue(p, in.Word)) * fade(int64(w[decayedTime])-in.Time, halfLife)
 		}
 	}
 	return sums, mass

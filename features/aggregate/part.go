@@ -141,7 +141,7 @@ func (p Part) Add(w []uint64, in Input, n Number) {
 	case Best:
 		addBest(w, in)
 	case DecayedOnes, DecayedInts, DecayedDoubles:
-		addDecayed(w, in.Time, decayedValue(p, in), in.Half)
+		p.AddDecayed(w, in.Time, in.Word, in.Half)
 	}
 }
 
