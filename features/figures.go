@@ -5,13 +5,14 @@ import (
 	"github.com/freshet-dev/freshet/features/event"
 )
 
-// figure is a direct cell whose value is one step away from some words: those of an
-// entity's state, or what a walk over few rows has made.
+// figure is a cell whose value is one step away from some words: those of an entity's
+// state, or what a walk over few rows has made.
 type figure struct {
 	kind    figureKind
 	behind  bool   // n is the rows behind the tail of a cursor, which is at count
 	count   uint32 // the place of n
 	at      uint32 // of its part
+	squares uint32 // of the sum of squares, of a deviation
 	sketch  uint32 // of values: the handle of what is kept where they are too many; 0: there is none
 	out     int32
 	least   int64 // the smallest n that the formula holds for
@@ -27,6 +28,12 @@ const (
 	figureWord              // the word
 	figureSince             // the time since the word's
 	figureFading            // the decayed sum
+	figureShare             // the word's share of n
+	// Of a sum of integers in one word, in the order of plainCount to plainDev:
+	figureCount
+	figureSum
+	figureMean
+	figureDev
 )
 
 // figureOf is the formula of an aggregation that is a figure.
@@ -67,8 +74,8 @@ func (c *directCell) asFigure(k *cursorPlan, sums []directSum) (state, few figur
 }
 
 // figures evaluates figures over words, of a log of so many rows, at t. It reports
-// false where a window holds more values than so many, which are not all kept.
-func (e *Engine) figures(list []figure, words []uint64, rows, t int64, kept int, f *frame) bool {
+// false where a window holds more values than are kept.
+func figures(list []figure, words []uint64, rows, t int64, kept int, f *frame) bool {
 	for i := range list {
 		x := &list[i]
 		n := int64(words[x.count])
@@ -80,8 +87,9 @@ func (e *Engine) figures(list []figure, words []uint64, rows, t int64, kept int,
 			x.cell.lacking(n, x.out, f)
 			continue
 		}
-		v := 0.0
+		v := float64(n)
 		switch w := words[x.at:]; x.kind {
+		case figureCount:
 		case figureWord:
 			if x.sketch != 0 && words[x.sketch] != 0 && w[0] > uint64(kept) {
 				return false
@@ -89,16 +97,27 @@ func (e *Engine) figures(list []figure, words []uint64, rows, t int64, kept int,
 			v = float64(w[0])
 		case figureSince:
 			v = float64(t-int64(w[0])) / x.divisor
-		default:
+		case figureFading:
 			v = aggregate.Faded(w, t) / x.divisor
+		case figureShare:
+			v = float64(w[0]) / float64(n)
+		case figureSum:
+			if v = float64(int64(w[0])) / x.divisor; w[0]+small > 2*small {
+				v = aggregate.Major(int64(w[0]), int64(x.divisor))
+			}
+		case figureMean:
+			v = float64(int64(w[0])) / (float64(n) * x.divisor)
+		default:
+			sum, squares := [2]uint64{w[0], uint64(int64(w[0]) >> 63)}, [3]uint64{words[x.squares]}
+			v = aggregate.DeviationOfInts(n, sum[:], squares[:], int64(x.divisor))
 		}
 		event.SetDouble(&f.values[x.out], v)
 	}
 	return true
 }
 
-// without are figures of no event at all: of a life that is over.
-func (e *Engine) without(list []figure, f *frame) {
+// without evaluates figures over no event at all: of a life that is over.
+func without(list []figure, f *frame) {
 	for i := range list {
 		f.statuses[list[i].out] = Present
 		list[i].cell.lacking(0, list[i].out, f)

@@ -24,6 +24,8 @@ type plainReading struct {
 	flat    []formulas // of those that all four are asked for, over a running state
 	few     []formulas // the same over what the columns come to
 	ratios  []plainShare
+	figures []figure // what is not flat, over a running state
+	rest    []figure // the same over what the columns come to
 	columns []plainColumn
 	outs    []outRange // where the values go
 }
@@ -34,10 +36,10 @@ type outRange struct{ from, to int }
 
 // plainWindow is which of the plain cells are of one window.
 type plainWindow struct {
-	length          int64  // ms
-	cursor          int    // its offset in the state
-	flat            int    // the first of it in plainReading.flat, and in few
-	moments, ratios [2]int // those that are not flat; and in plainReading
+	length  int64 // ms
+	cursor  int   // its offset in the state
+	flat    int   // the first of it in plainReading.flat, and in few
+	figures int   // the first of it in plainReading.figures, and in rest
 }
 
 // plainMoments is count, sum, mean and deviation of the same input over one
@@ -168,7 +170,7 @@ func (p *plainReading) finish() {
 	var ratios []plainShare
 	for i := range p.windows {
 		w := &p.windows[i]
-		w.flat, w.ratios[0] = len(p.flat), len(ratios)
+		w.flat, w.figures = len(p.flat), len(p.figures)
 		var others []plainMoments
 		for _, x := range p.moments {
 			if int(x.of.cursor) != w.cursor {
@@ -182,16 +184,18 @@ func (p *plainReading) finish() {
 				others = append(others, x)
 			}
 		}
-		w.moments[0] = len(moments)
+		for j := range others {
+			p.addFigures(&others[j])
+		}
 		moments = append(moments, others...)
 		for _, x := range p.ratios {
 			if int(x.of.cursor) == w.cursor {
 				p.place(&x.of)
 				p.place(&x.hits)
+				p.addShare(&x)
 				ratios = append(ratios, x)
 			}
 		}
-		w.moments[1], w.ratios[1] = len(moments), len(ratios)
 		p.longest = w.length
 	}
 	p.moments, p.ratios = moments, ratios
@@ -212,6 +216,35 @@ func (p *plainReading) addFlat(x *plainMoments, number int) {
 	at := sumWords * uint32(x.of.column)
 	y.behind, y.count, y.sum, y.squares = false, at, at+1, at+2
 	p.few = append(p.few, y)
+}
+
+// addFigures adds the formulas of moments that are not all four.
+func (p *plainReading) addFigures(x *plainMoments) {
+	for kind, out := range x.outs {
+		if out < 0 {
+			continue
+		}
+		y := figure{kind: figureKind(kind-int(plainCount)) + figureCount, out: out, least: x.least[kind], divisor: x.divisor, cell: x.cells[kind]}
+		p.addFigure(y, &x.of, uint32(max(0, x.of.sum)), sumWords*uint32(x.of.column)+1)
+	}
+}
+
+// addShare adds a ratio.
+func (p *plainReading) addShare(x *plainShare) {
+	p.addFigure(figure{kind: figureShare, out: x.out, least: x.least, cell: x.cell}, &x.of, uint32(x.hits.count), sumWords*uint32(x.hits.column))
+}
+
+// addFigure adds a figure of an input, whose part is at a place of the state and at
+// one of what the columns come to.
+func (p *plainReading) addFigure(x figure, of *plainInput, state, few uint32) {
+	x.count, x.at, x.squares = uint32(of.count), state, uint32(of.squares)
+	if x.behind = of.count < 0; x.behind {
+		x.count = uint32(of.cursor)
+	}
+	p.figures = append(p.figures, x)
+	at := sumWords * uint32(of.column)
+	x.behind, x.count, x.at, x.squares = false, at, few, at+2
+	p.rest = append(p.rest, x)
 }
 
 // sumWords is how many words settleFew makes of a column: n, the sum and the sum
@@ -303,44 +336,12 @@ func (e *Engine) settleState(p *plainReading, l *entityLog, w []uint64, f *frame
 	stamp(p.outs, f)
 	rows := int64(l.rows.Len(w[atRows:]))
 	p.settle(p.flat, w[:l.plan.words], rows, f)
-	if len(p.flat) < len(p.moments) {
-		for i := range p.moments {
-			if x := &p.moments[i]; !x.flat {
-				x.settleEach(x.of.sums(w, rows), f)
-			}
-		}
-	}
-	for i := range p.ratios {
-		x := &p.ratios[i]
-		x.settle(x.of.counted(w, rows), x.hits.counted(w, rows), f)
-	}
+	figures(p.figures, w[:l.plan.words], rows, 0, 0, f)
 	return true
 }
 
-// sums is what an input comes to over the rows of its window, of a log of so many
-// rows.
-func (in *plainInput) sums(w []uint64, rows int64) plainSums {
-	s := plainSums{n: in.counted(w, rows)}
-	if in.sum >= 0 {
-		s.sum = int64(w[in.sum])
-	}
-	if in.squares >= 0 {
-		s.squares = w[in.squares]
-	}
-	return s
-}
-
-// counted is how many rows there are of an input in its window, of a log of so
-// many rows.
-func (in *plainInput) counted(w []uint64, rows int64) int64 {
-	if in.count < 0 {
-		return rows - int64(w[in.cursor]&tailMask)
-	}
-	return int64(w[in.count])
-}
-
 // settleFew evaluates plain cells from the few rows of an entity without running
-// state: one walk back, in which the windows end one after the other. The flat
+// state: one walk back, in which the windows end one after the other. The
 // formulas of windows that begin between the same two rows are evaluated together.
 // It reports false where a sum may not fit into a word.
 func (e *Engine) settleFew(p *plainReading, l *entityLog, rows []uint64, t int64, f *frame) bool {
@@ -350,27 +351,21 @@ func (e *Engine) settleFew(p *plainReading, l *entityLog, rows []uint64, t int64
 	sums, end, width := e.few[:sumWords*len(p.columns)], len(rows), l.plan.width
 	clear(sums)
 	stamp(p.outs, f)
-	next, settled := l.plan.lastTime(rows), 0
+	next, settled, said := l.plan.lastTime(rows), 0, 0
 	for k := range p.windows {
 		x := &p.windows[k]
 		if from := t - x.length; next > from {
 			p.settle(p.few[settled:x.flat], sums, 0, f)
-			for settled = x.flat; next > from; next = l.plan.lastTime(rows[:end]) {
+			figures(p.rest[said:x.figures], sums, 0, 0, 0, f)
+			for settled, said = x.flat, x.figures; next > from; next = l.plan.lastTime(rows[:end]) {
 				if end -= width; !l.plan.gather(p.columns, sums, rows[end:]) {
 					return false
 				}
 			}
 		}
-		for j := x.moments[0]; j < x.moments[1]; j++ {
-			y := &p.moments[j]
-			y.settleEach(sumsOf(sums, y.of.column), f)
-		}
-		for j := x.ratios[0]; j < x.ratios[1]; j++ {
-			y := &p.ratios[j]
-			y.settle(sumsOf(sums, y.of.column).n, sumsOf(sums, y.hits.column).n, f)
-		}
 	}
 	p.settle(p.few[settled:], sums, 0, f)
+	figures(p.rest[said:], sums, 0, 0, 0, f)
 	return true
 }
 
@@ -381,12 +376,6 @@ func (l *logPlan) lastTime(rows []uint64) int64 {
 		return math.MinInt64
 	}
 	return l.time(rows[len(rows)-l.width:])
-}
-
-// sumsOf is what a column comes to.
-func sumsOf(sums []uint64, column int32) plainSums {
-	s := sums[sumWords*column:]
-	return plainSums{int64(s[0]), int64(s[1]), s[2]}
 }
 
 // gather puts a row into the sums of columns. It reports false where one may not
@@ -445,14 +434,6 @@ func (x *plainMoments) settleEach(s plainSums, f *frame) {
 			event.SetDouble(&f.values[out], aggregate.DeviationOfInts(s.n, sum[:], squares[:], int64(x.divisor)))
 		}
 	}
-}
-
-func (x *plainShare) settle(n, hits int64, f *frame) {
-	if n < x.least {
-		x.cell.lacking(n, x.out, f)
-		return
-	}
-	event.SetDouble(&f.values[x.out], float64(hits)/float64(n))
 }
 
 // lacking is the value of a plain cell with fewer events than its formula asks
