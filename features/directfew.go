@@ -13,43 +13,52 @@ func (e *Engine) directFew(r *viewReading, l *entityLog, w, rows []uint64, curre
 	if current {
 		earlier = l.plan.upTo(rows, l.plan.len(rows)-1)
 	}
-	return e.cellsOfFew(r, &r.direct.before, l, w, earlier, t, f) && e.cellsOfFew(r, &r.direct.after, l, w, rows, t, f)
+	return e.cellsOfFew(&r.direct.before, l, w, earlier, t, f) && e.cellsOfFew(&r.direct.after, l, w, rows, t, f)
 }
 
-func (e *Engine) cellsOfFew(r *viewReading, d *directCells, l *entityLog, w, rows []uint64, t int64, f *frame) bool {
+func (e *Engine) cellsOfFew(d *directCells, l *entityLog, w, rows []uint64, t int64, f *frame) bool {
+	n := l.plan.len(rows)
 	for i := range d.lives {
 		x := &d.lives[i]
-		words := e.clearSums(x.sets, x.size)
-		life, gap := int64(0), x.cursor.life.gap
-		for j, next := l.plan.len(rows)-1, t; j >= 0; j-- {
-			row := l.plan.row(rows, j)
-			if !l.plan.has(row, r.view.entered) {
-				continue
-			}
-			at := l.plan.time(row)
-			if next-at >= gap {
-				break
-			}
-			life, next = at, at
-			e.sumRow(l.plan, x.sums, words, row)
-		}
+		begin, life := l.lifeOfFew(x.cursor.life, rows, t)
 		if !e.knowsLife(l, w, x.cursor.life, life, t) {
 			return false
 		}
+		words := e.clearSums(x.sets, x.size)
+		e.sumRows(l.plan, x.sums, words, rows, begin, n)
 		e.settleFewDirect(x, x.sums, words, t, f)
 	}
 	if len(d.spans) == 0 {
 		return true
 	}
-	words, j := e.clearSums(d.sets, d.size), l.plan.len(rows)
+	words, begin := e.clearSums(d.sets, d.size), n
 	for i := range d.spans {
-		x := &d.spans[i]
-		for from := t - x.cursor.length; j > 0 && l.plan.timeAt(rows, j-1) > from; j-- {
-			e.sumRow(l.plan, d.sums, words, l.plan.row(rows, j-1))
+		x, end := &d.spans[i], begin
+		for from := t - x.cursor.length; begin > 0 && l.plan.timeAt(rows, begin-1) > from; {
+			begin--
 		}
+		e.sumRows(l.plan, d.sums, words, rows, begin, end)
 		e.settleFewDirect(x, d.sums, words, t, f)
 	}
 	return true
+}
+
+// lifeOfFew is the first of few rows of the life of a chain at t, and when it began; 0:
+// there is none, and the row is behind them all.
+func (l *entityLog) lifeOfFew(c *chainPlan, rows []uint64, t int64) (begin int, life int64) {
+	begin = l.plan.len(rows)
+	for i, next := begin-1, t; i >= 0; i-- {
+		row := l.plan.row(rows, i)
+		if !l.plan.has(row, c.view.entered) {
+			continue
+		}
+		at := l.plan.time(row)
+		if next-at >= c.gap {
+			break
+		}
+		begin, life, next = i, at, at
+	}
+	return begin, life
 }
 
 // clearSums are the words of sums over no rows.
@@ -62,30 +71,35 @@ func (e *Engine) clearSums(sets, size int) []uint64 {
 	return words
 }
 
-// sumRow puts a row into sums.
-func (e *Engine) sumRow(l *logPlan, sums []directSum, words, row []uint64) {
+// sumRows puts rows into sums, sum by sum, the newest row first. A row has the bit of
+// a sum only if it entered the view.
+func (e *Engine) sumRows(l *logPlan, sums []directSum, words, rows []uint64, from, to int) {
 	for i := range sums {
 		s := &sums[i]
-		if !s.certain && row[s.flags]>>s.shift&1 == 0 {
-			continue
-		}
-		switch {
-		case s.part <= aggregate.Matches:
-			words[s.at]++
-		case s.set >= 0:
-			e.sets[s.set].Add(row[s.lane])
-			words[s.at] = uint64(e.sets[s.set].Len()) // of Counts, until it is summed up
-		case s.part.Decays():
-			s.part.AddDecayed(words[s.at:s.at+3], l.time(row), row[s.lane], s.half)
-		default:
-			s.part.Add(words[s.at:s.at+s.part.Words()], l.seen(&s.op, row), s.number)
+		w := words[s.at:]
+		for at := to - 1; at >= from; at-- {
+			row := l.row(rows, at)
+			if !s.certain && row[s.flags]>>s.shift&1 == 0 {
+				continue
+			}
+			switch {
+			case s.part <= aggregate.Matches:
+				w[0]++
+			case s.part.Decays():
+				s.part.AddDecayed(w[:3], l.time(row), row[s.lane], s.half)
+			case s.set >= 0:
+				e.sets[s.set].Add(row[s.lane])
+				w[0] = uint64(e.sets[s.set].Len()) // of Counts, until it is summed up
+			default:
+				s.part.Add(w[:s.part.Words()], l.seen(&s.op, row), s.number)
+			}
 		}
 	}
 }
 
 // settleFewDirect evaluates the cells of a window from sums over its rows.
 func (e *Engine) settleFewDirect(k *directWindow, sums []directSum, words []uint64, t int64, f *frame) {
-	e.figures(k.few, words, 0, t, 0, f)
+	figures(k.few, words, 0, t, 0, f)
 	args := &e.args
 	for i := range k.cells {
 		x := &k.cells[i]

@@ -189,8 +189,8 @@ var table = []mutant{
 	{
 		name: "top_share: one of several most frequent values takes the others with it", more: true,
 		file: "features/tally.go",
-		old:  "if left == 0 && most == b {",
-		new:  "if most == b {",
+		old:  "l.tables.Count(often, b, -1) == 1 && most == b {",
+		new:  "l.tables.Count(often, b, -1) > 0 && most == b {",
 	},
 	{
 		name: "gaps: a late event does not see the oldest of its window", more: true,
@@ -379,16 +379,23 @@ var table = []mutant{
 		more: true,
 	},
 	{
+		name: "figures: one event more is asked for than is needed",
+		file: "features/figures.go",
+		old:  "if n < x.least {",
+		new:  "if n <= x.least {",
+		more: true,
+	},
+	{
 		name: "few rows: the event exactly w old stays",
 		file: "features/directfew.go",
-		old:  "l.plan.timeAt(rows, j-1) > from; j--",
-		new:  "l.plan.timeAt(rows, j-1) >= from; j--",
+		old:  "l.plan.timeAt(rows, begin-1) > from; {",
+		new:  "l.plan.timeAt(rows, begin-1) >= from; {",
 	},
 	{
 		name: "few rows: a silence of exactly the gap continues the life",
 		file: "features/directfew.go",
-		old:  "if next-at >= gap {",
-		new:  "if next-at > gap {",
+		old:  "if next-at >= c.gap {",
+		new:  "if next-at > c.gap {",
 		more: true,
 	},
 	{
