@@ -282,8 +282,8 @@ func (e *Engine) directWindow(k *directWindow, l *entityLog, w []uint64, t, from
 	}
 	switch {
 	case !is:
-		e.without(k.figures, f)
-	case !e.figures(k.figures, w, rows, t, l.plan.distinct, f):
+		without(k.figures, f)
+	case !figures(k.figures, w, rows, t, l.plan.distinct, f):
 		return false
 	}
 	for i := range k.cells {

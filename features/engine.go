@@ -141,6 +141,7 @@ type current struct {
 	conds    []condition
 	values   []event.Value // by input
 	words    []uint64      // by input
+	bits     []bool        // by bit
 	places   []placed      // by the source's logs
 	prepared bool
 }
@@ -186,6 +187,10 @@ func (e *Engine) ask(ev *event.Event) {
 			v = event.Value{}
 		}
 		c.values, c.words = append(c.values, v), append(c.words, e.word(in, v))
+	}
+	c.bits = c.bits[:0]
+	for i := range sp.bits {
+		c.bits = append(c.bits, sp.bits[i].holds(c))
 	}
 }
 

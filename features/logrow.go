@@ -19,8 +19,15 @@ type rowLayout struct {
 	lanesAt int
 	width   int // words of a row
 
-	certains uint64 // the flags in the first word that every row has
-	asked    []int  // the bits that an event may have beyond those
+	certains uint64     // the flags in the first word that every row has
+	asked    []askedBit // those that an event may have beyond those
+}
+
+// askedBit is where in a row a bit goes that the source's events are asked for.
+type askedBit struct {
+	of   int // in sourcePlan.bits
+	word int
+	mask uint64
 }
 
 // layRow lays out the rows of a log.
@@ -43,7 +50,8 @@ func (l *logPlan) layRow() {
 		case l.certain(i) && i < window.OwnBits:
 			l.certains |= 1 << i
 		case b.unique == 0 && b.mark == noMark:
-			l.asked = append(l.asked, i)
+			word, shift := l.bitAt(i)
+			l.asked = append(l.asked, askedBit{l.source.bit(*b), word, 1 << shift})
 		}
 	}
 	for _, v := range l.views {
@@ -134,9 +142,9 @@ func (l *entityLog) fill(e *Engine, row []uint64, ev *event.Event) {
 		row[i] = 0
 	}
 	row[0] |= p.certains
-	for _, i := range p.asked {
-		if p.bits[i].holds(c) {
-			p.setBit(row, i)
+	for i := range p.asked {
+		if b := &p.asked[i]; c.bits[b.of] {
+			row[b.word] |= b.mask
 		}
 	}
 	for i, input := range p.lanes {

@@ -1,6 +1,8 @@
 package features
 
 import (
+	"slices"
+
 	"github.com/freshet-dev/freshet/config/spec"
 	"github.com/freshet-dev/freshet/features/aggregate"
 	"github.com/freshet-dev/freshet/features/event"
@@ -55,6 +57,7 @@ type sourcePlan struct {
 	conds     []*expr.Program // distinct filters and numerators of its views
 	condTexts []string        // as they are written
 	inputs    []inputPlan     // distinct fields and values of its views
+	bits      []bitPlan       // distinct ones that rows of its logs have of its events
 
 	computed []computedPlan // S8: run by the Reader
 	filter   *expr.Program
@@ -64,6 +67,16 @@ type sourcePlan struct {
 	evens    []outRange     // where the values of the even ones go
 	derived  []derivedOut   // of services
 	models   []modelPlan
+}
+
+// bit is the place of a bit among those of a source.
+func (sp *sourcePlan) bit(b bitPlan) int {
+	at := slices.Index(sp.bits, b)
+	if at < 0 {
+		at = len(sp.bits)
+		sp.bits = append(sp.bits, b)
+	}
+	return at
 }
 
 // keyPlan is where an entity's key lies in an event.
