@@ -74,11 +74,12 @@ func (e *Engine) clearSums(sets, size int) []uint64 {
 // sumRows puts rows into sums, sum by sum, the newest row first. A row has the bit of
 // a sum only if it entered the view.
 func (e *Engine) sumRows(l *logPlan, sums []directSum, words, rows []uint64, from, to int) {
+	rows = l.upTo(rows, to)
 	for i := range sums {
 		s := &sums[i]
 		w := words[s.at:]
-		for at := to - 1; at >= from; at-- {
-			row := l.row(rows, at)
+		for at := (to - 1) * l.width; at >= from*l.width; at -= l.width {
+			row := rows[at:]
 			if !s.certain && row[s.flags]>>s.shift&1 == 0 {
 				continue
 			}
@@ -86,7 +87,7 @@ func (e *Engine) sumRows(l *logPlan, sums []directSum, words, rows []uint64, fro
 			case s.part <= aggregate.Matches:
 				w[0]++
 			case s.part.Decays():
-				s.part.AddDecayed(w[:3], l.time(row), row[s.lane], s.half)
+				s.part.AddDecayed(w, l.time(row), row[s.lane], s.half)
 			case s.set >= 0:
 				e.sets[s.set].Add(row[s.lane])
 				w[0] = uint64(e.sets[s.set].Len()) // of Counts, until it is summed up

@@ -188,9 +188,9 @@ func (e *Engine) ask(ev *event.Event) {
 		}
 		c.values, c.words = append(c.values, v), append(c.words, e.word(in, v))
 	}
-	c.bits = c.bits[:0]
+	c.bits = slices.Grow(c.bits[:0], len(sp.bits))[:len(sp.bits)]
 	for i := range sp.bits {
-		c.bits = append(c.bits, sp.bits[i].holds(c))
+		c.bits[i] = sp.bits[i].holds(c)
 	}
 }
 

@@ -1,6 +1,9 @@
 package features
 
 import (
+	"math"
+	"unsafe"
+
 	"github.com/freshet-dev/freshet/features/aggregate"
 	"github.com/freshet-dev/freshet/features/event"
 )
@@ -74,11 +77,13 @@ func (c *directCell) asFigure(k *cursorPlan, sums []directSum) (state, few figur
 }
 
 // figures evaluates figures over words, of a log of so many rows, at t. It reports
-// false where a window holds more values than are kept.
+// false where a window holds more values than are kept. The places of words are of
+// the plan, and not checked.
 func figures(list []figure, words []uint64, rows, t int64, kept int, f *frame) bool {
+	w := unsafe.Pointer(unsafe.SliceData(words))
 	for i := range list {
 		x := &list[i]
-		n := int64(words[x.count])
+		n := int64(*flatWord(w, x.count))
 		if x.behind {
 			n = rows - n&tailMask
 		}
@@ -87,28 +92,30 @@ func figures(list []figure, words []uint64, rows, t int64, kept int, f *frame) b
 			x.cell.lacking(n, x.out, f)
 			continue
 		}
-		v := float64(n)
-		switch w := words[x.at:]; x.kind {
+		word, v := int64(*flatWord(w, x.at)), float64(n)
+		switch x.kind {
 		case figureCount:
+		case figureSum:
+			if v = float64(word) / x.divisor; uint64(word+small) > 2*small {
+				v = aggregate.Major(word, int64(x.divisor))
+			}
 		case figureWord:
-			if x.sketch != 0 && words[x.sketch] != 0 && w[0] > uint64(kept) {
+			if v = float64(word); x.sketch != 0 && *flatWord(w, x.sketch) != 0 && word > int64(kept) {
 				return false
 			}
-			v = float64(w[0])
 		case figureSince:
-			v = float64(t-int64(w[0])) / x.divisor
+			v = float64(t-word) / x.divisor
 		case figureFading:
-			v = aggregate.Faded(w, t) / x.divisor
-		case figureShare:
-			v = float64(w[0]) / float64(n)
-		case figureSum:
-			if v = float64(int64(w[0])) / x.divisor; w[0]+small > 2*small {
-				v = aggregate.Major(int64(w[0]), int64(x.divisor))
+			if v = math.Float64frombits(*flatWord(w, x.at+1)); word < t {
+				v = aggregate.Faded(words[x.at:], t)
 			}
+			v /= x.divisor
+		case figureShare:
+			v = float64(word) / v
 		case figureMean:
-			v = float64(int64(w[0])) / (float64(n) * x.divisor)
+			v = float64(word) / (v * x.divisor)
 		default:
-			sum, squares := [2]uint64{w[0], uint64(int64(w[0]) >> 63)}, [3]uint64{words[x.squares]}
+			sum, squares := [2]uint64{uint64(word), uint64(word >> 63)}, [3]uint64{*flatWord(w, x.squares)}
 			v = aggregate.DeviationOfInts(n, sum[:], squares[:], int64(x.divisor))
 		}
 		event.SetDouble(&f.values[x.out], v)

@@ -257,6 +257,10 @@ func (l *entityLog) foldPart(e *Engine, p *partPlan, w, row []uint64) {
 		}
 	case aggregate.Newest, aggregate.Oldest, aggregate.Best: // they point at an input
 		l.addKeeping(e, p, base, row)
+	case aggregate.DecayedOnes:
+		p.part.AddDecayed(base, l.plan.time(row), 0, p.half)
+	case aggregate.DecayedInts, aggregate.DecayedDoubles:
+		p.part.AddDecayed(base, l.plan.time(row), l.plan.word(row, p.lane), p.half)
 	default:
 		p.part.Add(base, l.plan.input(row, p), p.number)
 	}

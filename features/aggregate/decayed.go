@@ -51,11 +51,6 @@ func Faded(w []uint64, t int64) float64 {
 	return sum * fade(age, math.Float64frombits(w[decayedHalf]))
 }
 
-// AddDecayed is Add for a decayed part.
-func (p Part) AddDecayed(w []uint64, time int64, word uint64, half float64) {
-	addDecayed(w, time, decayedValue(p, word), half)
-}
-
 // fade is what is left of 1 after ms.
 func fade(ms int64, half float64) float64 {
 	if ms == 0 {
@@ -82,8 +77,13 @@ func exp2(x float64) float64 {
 	return sum * math.Float64frombits(uint64(whole+1023)<<52)
 }
 
+// AddDecayed is Add for a decayed part.
+func (p Part) AddDecayed(w []uint64, time int64, word uint64, half float64) {
+	addDecayed((*[decayedWords]uint64)(w), time, decayedValue(p, word), half)
+}
+
 // addDecayed adds what weighed v at a time. The older of the two fades.
-func addDecayed(w []uint64, time int64, v, half float64) {
+func addDecayed(w *[decayedWords]uint64, time int64, v, half float64) {
 	sum, age := math.Float64frombits(w[decayedSums]), time-int64(w[decayedTime])
 	switch {
 	case w[decayedTime] == 0:
