@@ -242,7 +242,10 @@ func (z *sizing) counts(k *cursorPlan, p *partPlan, n, values float64) (bytes fl
 			bytes += z.table(int(math.Ceil(n)))
 		}
 		if p.counts[0] != nil {
-			bytes += z.table(int(math.Ceil(n))) + z.table(int(math.Ceil(min(n, timesApart))))
+			bytes += z.table(int(math.Ceil(n)))
+		}
+		if p.counts[1] != nil {
+			bytes += z.table(int(math.Ceil(min(n, timesApart))))
 		}
 	}
 	return bytes
