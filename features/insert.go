@@ -203,7 +203,7 @@ func (l *entityLog) trim(e *Engine, w []uint64, most int) int {
 	if len(rows) == 0 {
 		return 0
 	}
-	newest := l.plan.timeAt(rows, l.plan.len(rows)-1)
+	newest := l.unwritten(w, l.plan.timeAt(rows, l.plan.len(rows)-1))
 	if r := e.replay; r != nil && !r.fromStart[l.plan.source.source.Index] { // partitions may come again one after the other, as they never came
 		newest = min(newest, e.sources[l.plan.source.source.Index].reference())
 	}
@@ -236,6 +236,21 @@ func (l *entityLog) trim(e *Engine, w []uint64, most int) int {
 		l.narrowAgain(w)
 	}
 	return n
+}
+
+// unwritten is what time the oldest row of an entity is of that is still to be
+// written, at most newest: a filter may have refused all events since, and a batch
+// may be any stretch of time.
+func (l *entityLog) unwritten(w []uint64, newest int64) int64 {
+	if w[atTouched]&^l.plan.always == 0 {
+		return newest
+	}
+	for _, v := range l.plan.choosy {
+		if w[atTouched]&v.touch != 0 && v.row != nil {
+			newest = min(newest, l.newest(v, w))
+		}
+	}
+	return newest
 }
 
 // drop lets go of what rows hold that leave the log, and folds them.

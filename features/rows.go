@@ -49,14 +49,30 @@ func (e *Engine) readStored(l *entityLog, p *rowPlan, n slot, out *Row) {
 		p.give(key, t, out)
 		return
 	}
-	m := l.lookAt(w, l.asOf(p.reading.view, w))
+	m := l.lookAt(w, l.answerable(p.reading, w, l.asOf(p.reading.view, w)))
 	e.readRow(p, &m, key, out)
+}
+
+// answerable is the time that a row is read as of which was due at t. A row that
+// is written again may be due before what the log still holds, where a filter
+// refuses all events since: it is read as of the newest event of its entity,
+// within its life.
+func (l *entityLog) answerable(r *viewReading, w []uint64, t int64) int64 {
+	if len(w) <= atFirst || t-min(r.reach, l.plan.span) >= int64(w[atDropped]) {
+		return t
+	}
+	now := int64(w[atNow])
+	if ttl := r.view.ttl; ttl > 0 {
+		now = min(now, l.newest(r.view, w)+ttl-1)
+	}
+	return max(t, now)
 }
 
 // Rows calls f for every row touched since the last call, each once, in an
 // order that depends on the events only, and forgets the touches. A row is read
-// as of its newest event, or of a later one that took an event back from it. The
-// row is reused.
+// as of its newest event, or of a later one that took an event back from it; one
+// that TouchMore asks for and whose past has left the log, as of a later one of
+// its entity. The row is reused.
 func (e *Engine) Rows(f func(*Row)) {
 	for _, l := range e.logs {
 		for _, slot := range l.touched {
