@@ -1,5 +1,7 @@
 package features
 
+import "math"
+
 // Group is the group of the index that a key is in.
 func (e *Engine) Group(key string) int { return int(e.hash.key(key).hi >> 56) }
 
@@ -37,4 +39,11 @@ func (e *Engine) Slots() (n int) {
 		}
 	}
 	return n
+}
+
+// RowByRow makes a plan do without nodes.
+func (p *Plan) RowByRow() {
+	for _, l := range p.logs {
+		l.levels.least = math.MaxInt
+	}
 }

@@ -32,6 +32,7 @@ type levelsPlan struct {
 	parts []*partPlan
 	width int
 	at    int
+	least int // rows that are looked at by nodes
 }
 
 // layLevels finds the parts that nodes hold, and the windows that are all of such
@@ -40,6 +41,7 @@ func (l *logPlan) layLevels() {
 	if l.retracts {
 		return // what is read is a copy of the rows
 	}
+	l.levels.least = leastSummed
 	for _, k := range l.cursors {
 		k.summed = true
 		for _, p := range k.parts {
@@ -88,7 +90,7 @@ func (l *entityLog) isLog(w, rows []uint64) bool {
 
 // sum puts rows into a part, by nodes where they are many.
 func (l *entityLog) sum(p *partPlan, w, rows []uint64, from, to int, words []uint64) {
-	if p.node == 0 || to-from < leastSummed || !l.isLog(w, rows) {
+	if p.node == 0 || to-from < l.plan.levels.least || !l.isLog(w, rows) {
 		l.scanPart(p, rows, from, to, words)
 		return
 	}

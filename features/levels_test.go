@@ -2,8 +2,13 @@ package features_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
+
+	"github.com/freshet-dev/freshet/features/aggregate"
+	"github.com/freshet-dev/freshet/features/event"
 )
 
 // What is put together by nodes is what is put together row by row, whatever comes
@@ -51,4 +56,48 @@ func TestNodesAreTheRows(t *testing.T) {
 			t.Fatalf("event %d at %d", i, when)
 		}
 	}
+}
+
+// Of every aggregation, over lives with a delay, half-lives and windows, a plan
+// with nodes says what one without says.
+func TestEveryAggregationIsTheSameByNodes(t *testing.T) {
+	for _, a := range aggregate.Table {
+		for _, cut := range growthCuts {
+			text := growthSpec(t, a.Name, cut.keys, aggregate.Usual)
+			if text == "" || strings.Contains(cut.keys, "by:") {
+				continue
+			}
+			text = strings.Replace(text, "    ttl: 1d\n", "    ttl: 1d\n    event_budget: 150\n", 1)
+			nodes, rows := newRunOf(t, text, 1), newRunOf(t, text, 1)
+			rows.plan.RowByRow()
+			rng := rand.New(rand.NewPCG(5, 6))
+			for i := range 300 {
+				at := 1000 * i
+				if rng.IntN(5) == 0 {
+					at = max(0, at-rng.IntN(50000))
+				}
+				fields := fmt.Sprintf(`"card":"a","qty":%d,"amt":%d,"x":%d.5,"ok":%t,"mcc":"m%d","user":"u%d"`,
+					rng.IntN(1000), rng.IntN(1000), rng.IntN(1000), rng.IntN(8) > 0, rng.IntN(8), i)
+				nodes.pay(fmt.Sprintf("%dms", at), fields)
+				rows.pay(fmt.Sprintf("%dms", at), fields)
+				got, want := nodes.vectors[nodes.last], rows.vectors[rows.last]
+				for j := range want.Values {
+					if got.Statuses[j] != want.Statuses[j] || !alike(got.Values[j], want.Values[j]) {
+						t.Fatalf("%s over %s, event %d at %d: %v %v by nodes, %v %v row by row", a.Name, cut.over, i, at,
+							got.Values[j], got.Statuses[j], want.Values[j], want.Statuses[j])
+					}
+				}
+			}
+		}
+	}
+}
+
+// alike compares values, doubles to 1e-9.
+func alike(a, b event.Value) bool {
+	x, is := a.Number(0)
+	y, too := b.Number(0)
+	if is && too {
+		return math.Abs(x-y) <= 1e-9*max(1, math.Abs(x))
+	}
+	return a.Equal(b)
 }

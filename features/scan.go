@@ -71,7 +71,7 @@ func (e *Engine) scan(l *entityLog, k *cursorPlan, w, rows []uint64, c cut) {
 		}
 	}
 	switch {
-	case k.summed && e.pick == nil && c.to-c.from >= leastSummed && l.isLog(w, rows):
+	case k.summed && e.pick == nil && c.to-c.from >= l.plan.levels.least && l.isLog(w, rows):
 		e.sumAll(l, k, w, rows, c)
 		if len(k.words) > 0 {
 			e.scanRows(l, k.words, rows, c)

@@ -313,6 +313,12 @@ var table = []mutant{
 		more: true,
 	},
 	{
+		name: "a life whose beginning is known lacks its first event",
+		file: "features/scan.go",
+		old:  "min(to, l.rows.FirstAfter(rows, life-1))",
+		new:  "min(to, l.rows.FirstAfter(rows, life))",
+	},
+	{
 		name: "by category: the records of a life go on in the next one",
 		file: "features/life.go",
 		old:  "\tl.endRecords(c, w)\n",
