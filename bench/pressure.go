@@ -56,7 +56,7 @@ func benchPressure() error {
 		if n >= next {
 			cpu, _ := processCPU(cmd.Process.Pid)
 			fmt.Printf("| %d | %.0f | %.0f | %s | %s | %.0f | %.0f |\n", n, time.Since(began).Seconds(), cpu.Seconds(),
-				memoryOf(cmd.Process.Pid, "VmRSS"), memoryOf(cmd.Process.Pid, "VmHWM"), r.sum("freshet_state_keys"), r.sum("freshet_evicted_keys_total"))
+				memoryOf(cmd.Process.Pid, "VmRSS"), memoryOf(cmd.Process.Pid, "VmHWM"), r.sum("freshet_state_keys"), r.sum("freshet_state_evictions_total"))
 			next += int64(keys / 8)
 		}
 		switch {

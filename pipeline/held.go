@@ -14,7 +14,7 @@ type held struct {
 }
 
 func (h *held) counters(m *metrics) {
-	h.evicted = m.counterVec("freshet_evicted_keys_total", "Entities that were forgotten because there were more than engine.max_keys.", "source", "entity")
+	h.evicted = m.counterVec("freshet_state_evictions_total", "Entities that were forgotten because there were more than engine.max_keys.", "source", "entity")
 	h.folded = m.counterVec("freshet_folded_events_total", "Events that left for tiles because their entity has more than event_budget.", "source", "entity")
 	h.degraded = m.counterVec("freshet_degraded_values_total", "Values in enriched records and rows whose window reaches past event_budget or distinct_budget.", "view")
 }

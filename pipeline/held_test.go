@@ -13,7 +13,7 @@ func TestWhatIsLetGoIsCounted(t *testing.T) {
 		w.broker.append(transactions, 0, clock0, txn(fmt.Sprint("t", i), fmt.Sprint("c", i), i, "1.00"))
 	}
 	r := w.runToEnd(func(c *Config) { c.Metrics, c.MaxKeys = w.metrics, 256 })
-	keys, evicted := w.counter("freshet_state_keys", "card_velocity"), w.counter("freshet_evicted_keys_total", "card", "transactions")
+	keys, evicted := w.counter("freshet_state_keys", "card_velocity"), w.counter("freshet_state_evictions_total", "card", "transactions")
 	if keys > 256 || keys+evicted != cards {
 		t.Errorf("%v known and %v evicted of %d, at most 256 may be known", keys, evicted, cards)
 	}
@@ -34,8 +34,8 @@ func TestWhatIsLetGoIsCounted(t *testing.T) {
 		labels []string
 		want   float64
 	}{
-		{"freshet_evicted_keys_total", []string{"card", "transactions"}, evicted},
-		{"freshet_evicted_keys_total", []string{"merchant", "transactions"}, 0},
+		{"freshet_state_evictions_total", []string{"card", "transactions"}, evicted},
+		{"freshet_state_evictions_total", []string{"merchant", "transactions"}, 0},
 		{"freshet_folded_events_total", []string{"card", "transactions"}, 3},
 		{"freshet_degraded_values_total", []string{"card_velocity"}, 2},
 	} {

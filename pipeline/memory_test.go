@@ -67,5 +67,5 @@ func TestMemoryThatRunsOutForgetsTheLongestSilent(t *testing.T) {
 }
 
 func (w *world) evicted() float64 {
-	return w.counter("freshet_evicted_keys_total", "card", "transactions")
+	return w.counter("freshet_state_evictions_total", "card", "transactions")
 }

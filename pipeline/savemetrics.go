@@ -30,7 +30,7 @@ func newSaveMetrics(m *metrics) *saveMetrics {
 	s := &saveMetrics{
 		failures: m.counterVec("freshet_checkpoint_failures_total", "Checkpoints that could not be written, read (damaged: the one before is taken), removed, copied or fetched.", "what"),
 		written:  prometheus.NewCounter(prometheus.CounterOpts{Name: "freshet_checkpoints_total", Help: "Checkpoints written, read back and verified."}),
-		newest:   gauge("freshet_checkpoint_timestamp_seconds", "Wall clock when the newest checkpoint was whole."),
+		newest:   gauge("freshet_checkpoint_last_success_timestamp_seconds", "Wall clock when the newest checkpoint was whole."),
 		size:     gauge("freshet_checkpoint_bytes", "Bytes of the newest checkpoint."),
 		took:     gauge("freshet_checkpoint_duration_seconds", "Time from the first file of the newest checkpoint to its last."),
 		copied:   gauge("freshet_checkpoint_copied_timestamp_seconds", "Wall clock of the newest checkpoint that was copied."),
