@@ -109,13 +109,17 @@ func (l *entityLog) follow(e *Engine, p *placed, ev *event.Event) bool {
 			return false
 		}
 	}
-	n := l.rows.Len(w[atRows:])
+	n, rows := l.rows.Len(w[atRows:]), []uint64(nil)
 	if n >= l.plan.budget {
 		return false
 	}
-	rows := l.rows.More(w[atRows:])
+	if n%trimEvery != 0 {
+		rows = l.rows.More(w[atRows:])
+	}
 	if rows == nil {
-		return false
+		n = l.trimBefore(e, w, n)
+		l.rows.Insert(w[atRows:], n)
+		rows = l.rows.All(w[atRows:])
 	}
 	l.fill(e, l.plan.row(rows, n), ev)
 	w[atDue] = l.slide(w[:l.plan.words], rows, int64(n), ev.Time, word) << dueShift

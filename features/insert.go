@@ -16,12 +16,7 @@ func (l *entityLog) insert(e *Engine, w []uint64, i int, ev *event.Event) int {
 		row = l.rows.Behind(h)
 	}
 	if row == nil {
-		switch {
-		case l.rows.Full(h):
-			i = max(0, i-l.trim(e, w, n))
-		case n%trimEvery == 0 && len(l.plan.lasts) == 0:
-			i = max(0, i-l.trim(e, w, trimMost))
-		}
+		i = l.trimBefore(e, w, i)
 		row = l.rows.Insert(h, i)
 		l.cutNodes(w, i)
 	}
@@ -30,6 +25,18 @@ func (l *entityLog) insert(e *Engine, w []uint64, i int, ev *event.Event) int {
 		l.list(x, w, row)
 	}
 	l.account(e, w, row, i)
+	return i
+}
+
+// trimBefore trims where a block is full or it is time to, before row i is put in.
+// It returns where the row belongs then.
+func (l *entityLog) trimBefore(e *Engine, w []uint64, i int) int {
+	switch n := l.rows.Len(w[atRows:]); {
+	case l.rows.Full(w[atRows:]):
+		i = max(0, i-l.trim(e, w, n))
+	case n%trimEvery == 0 && len(l.plan.lasts) == 0:
+		i = max(0, i-l.trim(e, w, trimMost))
+	}
 	return i
 }
 

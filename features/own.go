@@ -44,8 +44,7 @@ func (e *Engine) readOwn(r *viewReading, f *frame) done {
 func (sp *sourcePlan) findEven() {
 	var outs []int
 	for _, r := range sp.readings {
-		r.even = r.own && r.entity >= 0 && r.view != nil && r.view.ttl > 0 && len(r.plain.flat) > 0 &&
-			len(r.plain.flat) == len(r.plain.moments) && len(r.plain.ratios)+len(r.rest)+len(r.bound) == 0
+		r.even = r.own && r.entity >= 0 && r.view != nil && r.view.ttl > 0 && r.view.log.following.is && len(r.rest)+len(r.bound) == 0 && r.plain.isEven()
 		if r.even {
 			outs = append(outs, r.outs...)
 		}
@@ -53,15 +52,24 @@ func (sp *sourcePlan) findEven() {
 	sp.evens = rangesOf(outs)
 }
 
-// readEven is readOwn for an event that came behind all rows of its entity, where
-// nothing but flat formulas is asked for. Their statuses are stamped.
+// readEven is readOwn where nothing but flat formulas is asked for, one of each window. Their statuses are
+// stamped. It reports false where more may be to say.
 func (e *Engine) readEven(r *viewReading, t int64, f *frame) bool {
 	p, l := &e.current.places[r.view.log.order], e.logs[r.view.log.index]
-	if !p.followed || t-r.plain.longest < e.knownSince(l, p.state) {
-		return false
+	w := p.state
+	switch {
+	case w == nil || p.lost || p.instead || t-r.plain.longest < e.knownSince(l, w):
+	case p.followed:
+		r.plain.settleEven(w[:l.plan.words], int64(p.index)+1, f)
+		return true
+	case !p.slot.isLarge():
+		rows := l.plan.upTo(l.rows.All(w[atRows:]), p.index+1)
+		if r.plain.evenFew(l.plan, rows, t, e.scratch[:l.plan.words]) {
+			r.plain.settleEven(e.scratch[:l.plan.words], int64(p.index)+1, f)
+			return true
+		}
 	}
-	r.plain.settle(r.plain.flat, p.state[:l.plan.words], int64(p.index)+1, f)
-	return true
+	return false
 }
 
 // readThere is readOwn for a moment at which the view's row exists.
