@@ -44,7 +44,7 @@ func (e *Engine) readOwn(r *viewReading, f *frame) done {
 func (sp *sourcePlan) findEven() {
 	var outs []int
 	for _, r := range sp.readings {
-		r.even = r.own && r.entity >= 0 && r.view != nil && r.view.ttl > 0 && r.view.log.following.is && len(r.rest)+len(r.bound) == 0 && r.plain.isEven()
+		r.even = r.own && r.entity >= 0 && r.view != nil && r.view.ttl > 0 && r.view.log.following.is && len(r.rest)+len(r.bound) == 0 && r.plain.even
 		if r.even {
 			outs = append(outs, r.outs...)
 		}

@@ -28,6 +28,7 @@ type plainReading struct {
 	rest    []figure // the same over what the columns come to
 	columns []plainColumn
 	outs    []outRange // where the values go
+	even    bool       // see even.go
 }
 
 // outRange is columns of a vector or row, one after the other: as many as
@@ -200,6 +201,7 @@ func (p *plainReading) finish() {
 	}
 	p.moments, p.ratios = moments, ratios
 	p.findOuts()
+	p.even = p.isEven()
 }
 
 // addFlat adds the formulas of moments of a number.
@@ -335,6 +337,10 @@ func (e *Engine) settleState(p *plainReading, l *entityLog, w []uint64, f *frame
 	}
 	stamp(p.outs, f)
 	rows := int64(l.rows.Len(w[atRows:]))
+	if p.even {
+		p.settleEven(w[:l.plan.words], rows, f)
+		return true
+	}
 	p.settle(p.flat, w[:l.plan.words], rows, f)
 	figures(p.figures, w[:l.plan.words], rows, 0, 0, f)
 	return true
@@ -347,6 +353,11 @@ func (e *Engine) settleState(p *plainReading, l *entityLog, w []uint64, f *frame
 func (e *Engine) settleFew(p *plainReading, l *entityLog, rows []uint64, t int64, f *frame) bool {
 	if len(e.few) < sumWords*len(p.columns) {
 		e.few = make([]uint64, sumWords*len(p.columns))
+	}
+	if words := e.scratch[:l.plan.words]; p.even && p.evenFew(l.plan, rows, t, words) {
+		stamp(p.outs, f)
+		p.settleEven(words, int64(l.plan.len(rows)), f)
+		return true
 	}
 	sums, end, width := e.few[:sumWords*len(p.columns)], len(rows), l.plan.width
 	clear(sums)
