@@ -71,28 +71,26 @@ func (e *Engine) clearSums(sets, size int) []uint64 {
 	return words
 }
 
-// sumRows puts rows into sums, sum by sum, the newest row first. A row has the bit of
-// a sum only if it entered the view.
+// sumRows puts rows into sums, the newest one first. A row has the bit of a sum only
+// if it entered the view.
 func (e *Engine) sumRows(l *logPlan, sums []directSum, words, rows []uint64, from, to int) {
-	rows = l.upTo(rows, to)
-	for i := range sums {
-		s := &sums[i]
-		w := words[s.at:]
-		for at := (to - 1) * l.width; at >= from*l.width; at -= l.width {
-			row := rows[at:]
+	for at := to - 1; at >= from; at-- {
+		row := l.row(rows, at)
+		for i := range sums {
+			s := &sums[i]
 			if !s.certain && row[s.flags]>>s.shift&1 == 0 {
 				continue
 			}
 			switch {
 			case s.part <= aggregate.Matches:
-				w[0]++
+				words[s.at]++
 			case s.part.Decays():
-				s.part.AddDecayed(w, l.time(row), row[s.lane], s.half)
+				s.part.AddDecayed(words[s.at:], l.time(row), row[s.lane], s.half)
 			case s.set >= 0:
 				e.sets[s.set].Add(row[s.lane])
-				w[0] = uint64(e.sets[s.set].Len()) // of Counts, until it is summed up
+				words[s.at] = uint64(e.sets[s.set].Len()) // of Counts, until it is summed up
 			default:
-				s.part.Add(w[:s.part.Words()], l.seen(&s.op, row), s.number)
+				s.part.Add(words[s.at:s.at+s.part.Words()], l.seen(&s.op, row), s.number)
 			}
 		}
 	}
