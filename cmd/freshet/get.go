@@ -49,7 +49,7 @@ With --input it reads files instead, as run does, and answers from the state the
 those that are not served, exactly as of --at (default: the newest event), later events left out; or with
 --event, one JSON object as its source declares it, as if it had just arrived: then what compares with an
 event has a value too, and an event that the files hold already gives the values of its own record. Several
-ENTITY=KEY may be given. --service puts the values in the order of its vector. Values are not masked: the
+entities may be given, each once. --service puts the values in the order of its vector. Values are not masked: the
 files are your own.`,
 		RunE: func(cmd *cobra.Command, given []string) error {
 			settings, err := a.settings(cmd)
@@ -138,6 +138,9 @@ func newGetting(s *spec.Spec, settings *config.Settings, given []string, service
 		return nil, err
 	}
 	for _, name := range given[1:] {
+		if strings.Contains(name, "=") {
+			return nil, usage("%s: the online store is read of one ENTITY=KEY at a time; ask again for the other", name)
+		}
 		if err := g.want(name); err != nil {
 			return nil, err
 		}

@@ -90,6 +90,11 @@ func (a *app) newQuestion(s *spec.Spec, given []string, f *getFlags, now time.Ti
 		if err != nil {
 			return nil, err
 		}
+		for _, other := range q.entities {
+			if other.entity == entity {
+				return nil, usage("%s: %s=%s is asked for already: one key of an entity at a time; ask again for the other", text, entity.Name, other.key)
+			}
+		}
 		q.entities = append(q.entities, askedEntity{entity, key})
 		if i == len(given)-1 {
 			given = nil
@@ -157,7 +162,15 @@ func serviceNamed(s *spec.Spec, name string) (*spec.Service, error) {
 	if near := config.Nearest(name, slices.Clone(names)); near != "" {
 		return nil, usage("no feature service %s (did you mean %s?)", name, near)
 	}
-	return nil, usage("no feature service %s: the spec has %s", name, strings.Join(names, ", "))
+	return nil, usage("no feature service %s: the spec has %s", name, namesOrNone(names))
+}
+
+// namesOrNone is what the spec has of something, for a message.
+func namesOrNone(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
 }
 
 // want limits the answer to features by name or pattern.

@@ -209,7 +209,7 @@ func newTailFilter(s *spec.Spec, sources []*spec.Source, f tailFlags) (*tailFilt
 		}
 	}
 	if f.model != "" && !has(models, f.model) {
-		return nil, usage("--model %s: the spec has %s", f.model, strings.Join(models, ", "))
+		return nil, usage("--model %s: the spec has %s", f.model, namesOrNone(models))
 	}
 	if filter.bands, err = choices("band", f.bands, bands); err != nil {
 		return nil, err
@@ -224,7 +224,7 @@ func choices(flag string, given, known []string) (map[string]bool, error) {
 	chosen := make(map[string]bool)
 	for _, name := range given {
 		if !has(known, name) {
-			return nil, usage("--%s %s: the spec has %s", flag, name, strings.Join(unique(known), ", "))
+			return nil, usage("--%s %s: the spec has %s", flag, name, namesOrNone(unique(known)))
 		}
 		chosen[name] = true
 	}

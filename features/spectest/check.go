@@ -33,7 +33,7 @@ func (c *check) run() *Mistake {
 	c.current = c.event()
 	c.failure = Failure{Expect: expect, Of: c.describe()}
 	if expect.Event != "" && c.current == nil {
-		return &Mistake{expect.Pos, fmt.Sprintf("no accepted event has the id %q", expect.Event)}
+		return &Mistake{expect.Pos, c.noEvent()}
 	}
 	for i := range expect.Features {
 		if mistake := c.feature(&expect.Features[i]); mistake != nil {
@@ -74,6 +74,22 @@ func (c *check) event() *record {
 		}
 	}
 	return last
+}
+
+// noEvent says why there is no event to be checked: none was accepted, or it is
+// of another key than the expectation.
+func (c *check) noEvent() string {
+	for _, rec := range c.play.records {
+		if rec.refused != event.Accepted || rec.id != c.expect.Event || c.has(rec) {
+			continue
+		}
+		entity := c.expect.Entity.Name
+		if key := c.play.keyOf(rec, c.expect.Entity); key != "" {
+			return fmt.Sprintf("event %q is of %s=%s, not of %s=%s", rec.id, entity, key, entity, features.JoinKey(c.expect.Key))
+		}
+		return fmt.Sprintf("event %q has no %s, so it is not of %s=%s", rec.id, entity, entity, features.JoinKey(c.expect.Key))
+	}
+	return fmt.Sprintf("no accepted event has the id %q", c.expect.Event)
 }
 
 // has reports whether an accepted record is of the expectation's entity.

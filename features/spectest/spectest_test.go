@@ -405,3 +405,24 @@ func TestWhatTheEngineLacksIsUnavailable(t *testing.T) {
 		t.Errorf("lacking %v, got %v", want, err)
 	}
 }
+
+// Of an event that is of another key, or that was refused, it says so.
+func TestS35AnExpectationOfAnEventAndAnotherKey(t *testing.T) {
+	for expect, want := range map[string]string{
+		"{event: b, entity: {user: u9}, features: {by_user.n_1m: 1}}":       `event "b" is of user=u1, not of user=u9`,
+		"{event: b, entity: {pair: [u9, s1]}, features: {by_user.n_1m: 1}}": `event "b" is of pair=u1,s1, not of pair=u9,s1`,
+		"{event: c, entity: {user: u9}, features: {by_user.n_1m: 1}}":       `event "c" has no user`,
+		"{event: d, entity: {user: u1}, features: {by_user.n_1m: 1}}":       `no accepted event has the id "d"`,
+	} {
+		r := one(t, `
+    given:
+      - {at: 0s, id: b}
+      - {at: 0s, id: c, user: ""}
+      - {at: 1s, id: d, kind: test}
+    expect:
+      - `+expect+"\n")
+		if r.Err == nil || !strings.Contains(r.Err.Error(), want) {
+			t.Errorf("%s: %v, want %q", expect, r.Err, want)
+		}
+	}
+}
