@@ -181,7 +181,7 @@ func (l *loader) parse(in File) (root node, ok bool) {
 		l.at(f, 0, 0, "split it: the files of one namespace form one spec", "the file is larger than %d bytes", MaxFileBytes)
 		return root, false
 	case !utf8.Valid(in.Data):
-		l.at(f, 0, 0, "", "the file is not UTF-8")
+		l.notUTF8(f, in.Data)
 		return root, false
 	}
 	f.lines = strings.Split(strings.ReplaceAll(string(in.Data), "\r\n", "\n"), "\n")
@@ -205,6 +205,24 @@ func (l *loader) parse(in File) (root node, ok bool) {
 		root.Node = root.Content[0]
 	}
 	return root, l.structure(root, 1)
+}
+
+// notUTF8 reports the first byte of data that begins no character.
+func (l *loader) notUTF8(f *file, data []byte) {
+	line, col, at := 1, 1, 0
+	for at < len(data) {
+		r, size := utf8.DecodeRune(data[at:])
+		if r == utf8.RuneError && size == 1 {
+			break
+		}
+		col++
+		if r == '\n' {
+			line, col = line+1, 1
+		}
+		at += size
+	}
+	f.lines = strings.Split(strings.ReplaceAll(strings.ToValidUTF8(string(data), "\uFFFD"), "\r\n", "\n"), "\n")
+	l.at(f, line, col, "save the file as UTF-8", "the file is not UTF-8: the byte 0x%02x begins no character", data[at])
 }
 
 // yamlError reports what the YAML parser refused, at its place.

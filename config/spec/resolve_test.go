@@ -413,6 +413,18 @@ func TestBoundsOfFiles(t *testing.T) {
 	deep := File{Name: "deep.yaml", Data: []byte("version: 1\nnamespace: a\nmeta: " + strings.Repeat("[", 100) + strings.Repeat("]", 100))}
 	mustRefuse(t, "depth", deep)
 	mustRefuse(t, "UTF-8", File{Name: "bad.yaml", Data: []byte{'a', 0xff}})
+	for text, want := range map[string]string{
+		"\xff":                      "1:1",
+		"version: 1\nx: \"\xff\"\n": "2:5",
+		"version: 1\r\nx: \"é€\xe2\x82\" # \xff\n": "2:7",
+		"x: \uFFFD \xc3": "1:6", // U+FFFD itself is a character like others
+		"x: 1\n\xc0\xaf": "2:1",
+	} {
+		_, diags, _ := LoadFiles([]File{{Name: "bad.yaml", Data: []byte(text)}})
+		if len(diags) != 1 || diags[0].Pos.String() != "bad.yaml:"+want || diags[0].Suggestion == "" || diags[0].Line == "" {
+			t.Errorf("%q: %+v, want it at %s with help and its line", text, diags, want)
+		}
+	}
 	mustRefuse(t, "empty", File{Name: "none.yaml", Data: []byte("# nothing\n")})
 }
 
