@@ -120,6 +120,25 @@ func TestS17PresentAsks(t *testing.T) {
 	}
 }
 
+// Ints that a double holds exactly are numbers however large; the others would
+// silently be the number beside them.
+func TestS31IntLiteralsAreExact(t *testing.T) {
+	names := []Name{{Text: "x", Type: Double}}
+	for _, text := range []string{"9007199254740991", "9007199254740992", "-9007199254740992", "9007199254740994", "9007199254740993.0",
+		"1000000000000000000", "-9223372036854775808", "9223372036854774784", "0x20000000000000", "9223372036854775808u"} {
+		if _, err := CompileExpr("x < "+text, names); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	for _, text := range []string{"9007199254740993", "-9007199254740993", "9223372036854775807", "0x20000000000001", "18446744073709551615u"} {
+		for _, expr := range []string{"x < " + text, "x in [1, " + text + "]"} {
+			if _, err := CompileExpr(expr, names); err == nil || !strings.Contains(err.Error(), "is no double") {
+				t.Errorf("%s: %v", expr, err)
+			}
+		}
+	}
+}
+
 func TestRefusedExpressions(t *testing.T) {
 	for _, c := range []struct{ text, message string }{
 		{"", "empty"}, {"amout > 1", "did you mean `amount`"}, {"amount >", "does not parse"}, {"amount = 1", "=="},

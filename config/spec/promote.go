@@ -5,6 +5,7 @@ import (
 	"math"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -80,9 +81,11 @@ func (p *promotion) visit(e ast.Expr) {
 func (p *promotion) literal(e ast.Expr) {
 	switch v := e.AsLiteral().(type) {
 	case types.Int:
-		p.setDouble(e, float64(v))
+		f := float64(v)
+		p.setDouble(e, f, f < 1<<63 && int64(f) == int64(v), strconv.FormatInt(int64(v), 10))
 	case types.Uint:
-		p.setDouble(e, float64(v))
+		f := float64(v)
+		p.setDouble(e, f, f < 1<<64 && uint64(f) == uint64(v), strconv.FormatUint(uint64(v), 10))
 	case types.Double:
 		if !finite(float64(v)) {
 			p.refuse(e, "", "the number is too large")
@@ -93,7 +96,14 @@ func (p *promotion) literal(e ast.Expr) {
 	}
 }
 
-func (p *promotion) setDouble(e ast.Expr, v float64) {
+// setDouble makes an int literal the double v, unless that is another number
+// than the one that is written.
+func (p *promotion) setDouble(e ast.Expr, v float64, exact bool, text string) {
+	if !exact {
+		p.refuse(e, fmt.Sprintf("write %.1f, the double next to it", v), "%s is no double: all numbers are doubles, which hold every int up to 2^53 and few beyond", text)
+		p.findings[len(p.findings)-1].Length = len(text)
+		return
+	}
 	e.SetKindCase(p.factory.NewLiteral(e.ID(), types.Double(v)))
 }
 
