@@ -46,7 +46,9 @@ func figureOf(x *cell) (kind figureKind, divisor float64) {
 		return figureWord, 1
 	case "time_since_first", "time_since_last":
 		return figureSince, x.unit
-	case "decayed_count", "decayed_sum":
+	case "decayed_count": // of a field it counts the events that have it
+		return figureFading, 1
+	case "decayed_sum":
 		return figureFading, float64(x.divisor)
 	}
 	return noFigure, 0

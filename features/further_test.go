@@ -39,6 +39,7 @@ const further = `
       gc:     {aggregation: interarrival_cv}
       gc_w:   {aggregation: interarrival_cv, windows: [10s], delay: 2s}
       dc:     {aggregation: decayed_count, half_lives: [5s]}
+      dcf:    {aggregation: decayed_count, field: amt, half_lives: [5s]}
       ds:     {aggregation: decayed_sum, field: amt, half_lives: [5s], delay: 3s}
       sl:     {aggregation: slope, field: qty, per: 1s}
       sl_w:   {aggregation: slope, field: x, per: 1s, windows: [10s]}
@@ -61,6 +62,7 @@ func TestS20FurtherFormulasByHand(t *testing.T) {
 	r.near("v.gs", math.Sqrt2)
 	r.near("v.gc", math.Sqrt2/3)
 	r.near("v.dc_hl5s", 1+math.Exp2(-0.8)+math.Exp2(-1.2))
+	r.near("v.dcf_hl5s", 1+math.Exp2(-0.8)+math.Exp2(-1.2))
 	r.near("v.ds_hl5s", 4*math.Exp2(-0.2)+1.5*math.Exp2(-0.6)) // as of 3 s: what was at 0 s and 2 s
 	r.near("v.sl", 12/(168.0/9))
 	r.pay("4s", `"card":"a","mcc":"p"`) // late, without numbers
