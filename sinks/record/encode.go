@@ -239,13 +239,19 @@ func (e *Encoder) appendEntities(dst []byte, keys []string) []byte {
 }
 
 func (e *Encoder) appendFeature(dst []byte, c *columnPart, v event.Value) []byte {
+	if v.Has() && v.Kind() == event.Map && (c.mask != nil || c.keys != nil) {
+		return e.appendMap(dst, c, v.Entries())
+	}
+	return e.appendSingle(dst, c, v)
+}
+
+// appendSingle appends a value, or that of one category.
+func (e *Encoder) appendSingle(dst []byte, c *columnPart, v event.Value) []byte {
 	switch {
-	case !v.Has() || (c.mask == nil && c.keys == nil):
+	case !v.Has() || c.mask == nil:
 		return appendValue(dst, c.guard.Hide(v), c.scale)
 	case v.Kind() == event.List:
 		return e.appendList(dst, c, v.Items())
-	case v.Kind() == event.Map:
-		return e.appendMap(dst, c, v.Entries())
 	}
 	return e.appendMasked(dst, c, v)
 }
@@ -279,12 +285,7 @@ func (e *Encoder) appendMap(dst []byte, c *columnPart, entries []event.Entry) []
 			}
 			key, _ = e.privacy.Mask(hashField, key)
 		}
-		dst = append(appendString(dst, key), ':')
-		if c.mask != nil && entry.Value.Has() {
-			dst = e.appendMasked(dst, c, entry.Value)
-		} else {
-			dst = appendValue(dst, entry.Value, c.scale)
-		}
+		dst = e.appendSingle(append(appendString(dst, key), ':'), c, entry.Value)
 	}
 	return append(dst, '}')
 }
