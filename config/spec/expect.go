@@ -190,7 +190,7 @@ func (r *resolver) wantFeature(given givenIndex, e *Expect, in entry) {
 	if w.Missing = r.missing(in); w.Missing {
 		e.Features = append(e.Features, w)
 	} else if result == List || result == Map {
-		if v, ok := r.collection(in.value, f, in.name); ok {
+		if v, ok := r.collection(in.value, f, result, in.name); ok {
 			w.Value = v
 			e.Features = append(e.Features, w)
 		}
@@ -246,20 +246,26 @@ func (g *Given) has(e *Entity, key []string) bool {
 	return true
 }
 
-// collection reads the expected value of a list or map: [1, 2], {5411: 3}, or
-// null.
-func (r *resolver) collection(n node, f *Feature, name string) (Literal, bool) {
-	v := Literal{Type: f.Type}
+// collection reads the expected value of a list or map: [1, 2], {5411: 3},
+// {5411: [1, 2]} where a category has a list, or null.
+func (r *resolver) collection(n node, f *Feature, t Type, name string) (Literal, bool) {
+	v := Literal{Type: t}
 	if coreOf(n) == coreNull {
 		return Literal{}, true
 	}
 	good := true
 	item := func(n node) {
-		x, ok := r.literal(n, f.Item(), "an item of "+name)
+		var x Literal
+		var ok bool
+		if t == Map && f.listed() {
+			x, ok = r.collection(n, f, List, "a category of "+name)
+		} else {
+			x, ok = r.literal(n, f.Item(), "an item of "+name)
+		}
 		v.Items = append(v.Items, x)
 		good = good && ok
 	}
-	if f.Type == List {
+	if t == List {
 		items, ok := r.list(n, "the value of "+name)
 		for _, n := range items {
 			item(n)

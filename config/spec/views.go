@@ -352,6 +352,12 @@ func (f *Feature) Item() Type {
 	return t
 }
 
+// listed reports whether the feature is of lists: one, or one for each category.
+func (f *Feature) listed() bool {
+	agg, _ := AggregationOf(f.Def.Aggregation)
+	return agg.Result == ListResult
+}
+
 func (r *resolver) addFeature(v *View, f *Feature, key node) {
 	f.Index = len(v.Features)
 	switch {

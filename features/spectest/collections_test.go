@@ -69,3 +69,23 @@ func TestS35ListsLagsAndStreaks(t *testing.T) {
 		}
 	}
 }
+
+// What a category has of list_last and list_distinct is a list, and is expected
+// as one; what --update writes reads as the same.
+func TestS25ACategorysListIsExpectedAsAList(t *testing.T) {
+	r := one(t, `
+    given:
+      - {at: 0s, id: a, kind: plain, shop: x}
+      - {at: 1s, id: b, kind: gift, shop: x}
+      - {at: 2s, id: c, kind: gift, shop: "y: 1"}
+    expect:
+      - {at: 2s, entity: {user: u1}, features: {by_user.of_1m: {x: [plain, gift], "y: 1": [gift]}}}
+      - {at: 2s, entity: {user: u1}, features: {by_user.of_1m: {"x": ["plain", "gift"], "y: 1": ["gift"]}}}
+      - {at: 2s, entity: {user: u1}, features: {by_user.of_1m: {x: [gift, plain], "y: 1": [gift]}}}
+      - {at: 2s, entity: {user: u1}, features: {by_user.of_1m: }}
+`)
+	want := `{"x": ["plain", "gift"], "y: 1": ["gift"]}`
+	if len(r.Failures) != 2 || len(r.Missing) != 1 || r.Missing[0].Text != want || r.Failures[0].Mismatches[0].Got != want {
+		t.Errorf("%s%v", summary(r), r.Missing)
+	}
+}

@@ -50,6 +50,7 @@ feature_views:
       kinds:  {aggregation: list_last, field: kind, limit: 2, windows: [1m]}
       prev:   {aggregation: lag, field: kind, windows: [1m]}
       run:    {aggregation: streak, filter: 'kind == "gift"', windows: [1m]}
+      of:     {aggregation: list_last, field: kind, limit: 2, by: shop, top: 2, windows: [1m]}
       unseen: {aggregation: count, windows: [1h], hidden: true}
     derived:
       mean: {expr: 'total_1m / n_1m', default: -1}
