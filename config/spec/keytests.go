@@ -44,9 +44,9 @@ var (
 // Ids of given events may be numbers.
 const minID, maxID = -1 << 62, 1 << 62
 
-// categories is an expected value per category, which is no way to compare.
+// categories is an expected value, or list, per category, which is no way to compare.
 func categories() value {
-	v := scalar()
+	v := either(scalar(), list(scalar()))
 	return value{kind: aMap, of: &v, except: wantBlock.names()}
 }
 
