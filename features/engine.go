@@ -57,6 +57,8 @@ type Engine struct {
 	unfinished unfinished // the group of a snapshot that is being written
 	replay     *replay    // while records are read again behind a snapshot; nil: they are not
 
+	again bool // rows that are read were asked for by TouchMore
+
 	counts  []viewCounts // by spec.View.Index
 	touched uint64       // keeps the loads of what is brought near
 }

@@ -13,6 +13,7 @@ type Every struct {
 // event that moved it. A row whose last life has ended by t is left out: no store
 // has it any more.
 func (e *Engine) TouchMore(from *Every, n int, t int64) (more bool) {
+	e.again = true
 	for ; from.log < len(e.logs); *from = (Every{log: from.log + 1}) {
 		l := e.logs[from.log]
 		for {

@@ -49,7 +49,11 @@ func (e *Engine) readStored(l *entityLog, p *rowPlan, n slot, out *Row) {
 		p.give(key, t, out)
 		return
 	}
-	m := l.lookAt(w, l.answerable(p.reading, w, l.asOf(p.reading.view, w)))
+	t := l.asOf(p.reading.view, w)
+	if e.again {
+		t = l.answerable(p.reading, w, t)
+	}
+	m := l.lookAt(w, t)
 	e.readRow(p, &m, key, out)
 }
 
@@ -90,6 +94,7 @@ func (e *Engine) Rows(f func(*Row)) {
 		l.touched = l.touched[:0]
 		l.freeLeaving(e)
 	}
+	e.again = false
 }
 
 // DropTouches forgets the touches without reading rows (after a silent replay).
@@ -101,4 +106,5 @@ func (e *Engine) DropTouches() {
 		l.touched = l.touched[:0]
 		l.freeLeaving(e)
 	}
+	e.again = false
 }
