@@ -100,4 +100,34 @@ var mendedTable = []faultMutant{
 		old:  "\tl.asItWas(e, w[atKey], slot)\n",
 		new:  "",
 	}, pkg: "./features", run: "^TestAGroupInPartsIsOfOneMoment$"},
+	{mutant: mutant{
+		name: "left window edge of an event behind all rows: the event exactly w old stays",
+		file: "features/follow.go",
+		old:  "first > from {",
+		new:  "first >= from {",
+	}, pkg: "./features", run: "^TestS01EventsThatFollowCountWhatIsInTheWindow$"},
+	{mutant: mutant{
+		name: "a span counts as empty behind a silence that is a second too short",
+		file: "features/follow.go",
+		old:  "if was > t-s.length {",
+		new:  "if was > t-s.length+1000 {",
+	}, pkg: "./features", run: "^TestS01EventsThatFollowCountWhatIsInTheWindow$"},
+	{mutant: mutant{
+		name: "a sum of squares outgrows its word behind all rows",
+		file: "features/follow.go",
+		old:  "x.keeps > 1 && w[x.squares]>>63 != 0",
+		new:  "x.keeps > 2",
+	}, pkg: "./features", run: "^TestS01EventsThatFollowCountWhatIsInTheWindow$"},
+	{mutant: mutant{
+		name: "left window edge of an even reading of few rows",
+		file: "features/even.go",
+		old:  "int64(rows[at]>>window.OwnBits) > from;",
+		new:  "int64(rows[at]>>window.OwnBits) >= from;",
+	}, pkg: "./features", run: "^TestS01EventsThatFollowCountWhatIsInTheWindow$"},
+	{mutant: mutant{
+		name: "an event follows one of its time that is behind it",
+		file: "features/follow.go",
+		old:  "ev.Time <= int64(w[atNow])",
+		new:  "ev.Time < int64(w[atNow])",
+	}, pkg: "./features", run: "^TestS03AnEventOfEqualTimeThatIsBeforeAnotherDoesNotFollowIt$"},
 }

@@ -19,30 +19,6 @@ var table = []mutant{
 		new:  "tail = x.leaveInts(rows, tail, l.plan.width, w, t-x.length-1)\n\t\t\t} else {\n\t\t\t\ttail = l.leaveSpan(x, rows, tail, w, t-x.length-1)\n",
 	},
 	{
-		name: "left window edge behind all rows: the event exactly w old stays",
-		file: "features/follow.go",
-		old:  "first > from {",
-		new:  "first >= from {",
-	},
-	{
-		name: "left window edge behind a silence of exactly w", more: true,
-		file: "features/follow.go",
-		old:  "if was > t-s.length {",
-		new:  "if was >= t-s.length {",
-	},
-	{
-		name: "a sum of squares outgrows its word behind all rows", more: true,
-		file: "features/follow.go",
-		old:  "x.keeps > 1 && w[x.squares]>>63 != 0",
-		new:  "x.keeps > 2",
-	},
-	{
-		name: "left window edge of an even reading of few events", more: true,
-		file: "features/even.go",
-		old:  "int64(rows[at]>>window.OwnBits) > from;",
-		new:  "int64(rows[at]>>window.OwnBits) >= from;",
-	},
-	{
 		name: "left window edge of an entity with few events", more: true,
 		file: "features/plain.go",
 		old:  "if from := t - x.length; next > from {",
