@@ -2,7 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strconv"
 	"strings"
 	"time"
@@ -53,7 +56,7 @@ func (c *cluster) committed(ctx context.Context, group string) (int64, error) {
 	case err == nil:
 	case strings.Contains(err.Error(), "GROUP_ID_NOT_FOUND"):
 		return 0, nil
-	case kerr.IsRetriable(err):
+	case passes(err):
 		return -1, nil
 	default:
 		return 0, fmt.Errorf("offsets of %s: %w", group, err)
@@ -70,6 +73,13 @@ func (c *cluster) committed(ctx context.Context, group string) (int64, error) {
 	return sum, nil
 }
 
+// passes reports whether a broker may answer when it is asked again: one that was
+// killed leaves connections that end at their next use.
+func passes(err error) bool {
+	var network net.Error
+	return kerr.IsRetriable(err) || errors.Is(err, io.EOF) || errors.As(err, &network)
+}
+
 // ends are the ends of topics. A broker that was starved for seconds has no
 // leaders for a while, which is not what is tried here: it is asked again.
 func (c *cluster) ends(ctx context.Context, topics ...string) (offsets kadm.ListedOffsets, err error) {
@@ -81,7 +91,7 @@ func (c *cluster) ends(ctx context.Context, topics ...string) (offsets kadm.List
 		if err == nil {
 			return true, nil
 		}
-		if kerr.IsRetriable(err) {
+		if passes(err) {
 			return false, nil
 		}
 		return false, err
