@@ -310,3 +310,23 @@ func TestS26AValueIsKnownFromTheTileOfTheTailOn(t *testing.T) {
 		r.want("v.new_10s", want)
 	}
 }
+
+// A row that has left every window may be in the tile that a window begins with
+// once the budget is passed.
+func TestS26TheTileOfTheTailHasWhatLeftTheWindowBefore(t *testing.T) {
+	r := newRunOf(t, strings.Replace(specOf(`
+  v:
+    version: 1
+    source: pay
+    entity: card
+    ttl: 1m
+    event_budget: 7
+    features:
+      n:   {aggregation: count, windows: [2s]}
+      sum: {aggregation: sum, field: qty, windows: [2s]}
+`), "allowed_lateness: 1m", "allowed_lateness: 1ms", 1), 1)
+	for _, p := range []paid{{at: 0, qty: 2}, {at: 2000, qty: -1}, {at: 1999}, {at: 1999}, {at: 1999, qty: 1}, {at: 2001, qty: 2}, {at: 2000}, {at: 2000, qty: 1}, {at: 2001, qty: 2}} {
+		r.pay(fmt.Sprintf("%dms", p.at), fmt.Sprintf(`"card":"a","qty":%d`, p.qty))
+	}
+	r.want("v.n_2s", "9 DEGRADED", "v.sum_2s", "7 DEGRADED")
+}

@@ -214,10 +214,9 @@ func (l *entityLog) trim(e *Engine, w []uint64, most int) int {
 	if r := e.replay; r != nil && !r.fromStart[l.plan.source.source.Index] { // partitions may come again one after the other, as they never came
 		newest = min(newest, e.sources[l.plan.source.source.Index].reference())
 	}
-	oldest := newest - l.plan.span - l.plan.lateness
-	if l.foldedAt(w) != 0 { // a window may begin with the tile of its tail
-		oldest -= l.plan.coarsest
-	}
+	// A window may begin with the tile of its tail, now or when events past the budget
+	// have come.
+	oldest := newest - l.plan.span - l.plan.lateness - l.plan.coarsest
 	l.unfold(e, w, oldest)
 	if l.plan.timeAt(rows, 0) > oldest {
 		return 0
