@@ -47,7 +47,7 @@ func TestEngineEqualsOracle(t *testing.T) {
 		cases = min(cases, 1_000)
 	}
 	start := time.Now()
-	c, failed := judge(t, seed, cases)
+	c, failed := judge(t, allOfIt, seed, cases)
 	if failed != nil {
 		t.Fatal(failed.explain(t.TempDir()))
 	}
@@ -64,7 +64,7 @@ func TestEngineEqualsOracle(t *testing.T) {
 
 // judge runs the seeds of so many cases on all cores, and returns what was
 // compared and the failure of the smallest seed that failed.
-func judge(t *testing.T, seed, cases int) (*counts, *failure) {
+func judge(t *testing.T, kind family, seed, cases int) (*counts, *failure) {
 	var (
 		next   atomic.Int64
 		mu     sync.Mutex
@@ -83,7 +83,7 @@ func judge(t *testing.T, seed, cases int) (*counts, *failure) {
 		group.Go(func() {
 			c := newCounts()
 			for i := int(next.Add(1)) - 1; i < specs && !stopped(i); i = int(next.Add(1)) - 1 {
-				f := runSpec(dir, seed+i, min(historiesPerSpec, cases-i*historiesPerSpec), c)
+				f := runSpec(dir, kind, seed+i, min(historiesPerSpec, cases-i*historiesPerSpec), c)
 				mu.Lock()
 				if f != nil && (failed == nil || f.seed < failed.seed) {
 					failed = f
@@ -118,12 +118,20 @@ type example struct {
 	what      features.What
 }
 
-func draw(seed, histories int) example {
-	return rapid.Custom(func(t *rapid.T) example { return drawn(t, histories) }).Example(seed)
+// family is what specs are drawn from, and the test that judges them.
+type family struct {
+	test string
+	draw func(*rapid.T) *genSpec
 }
 
-func drawn(t *rapid.T, histories int) example {
-	d := example{spec: drawSpec(t), what: features.Served}
+var allOfIt = family{"TestEngineEqualsOracle", drawSpec}
+
+func draw(kind family, seed, histories int) example {
+	return rapid.Custom(func(t *rapid.T) example { return drawn(t, kind, histories) }).Example(seed)
+}
+
+func drawn(t *rapid.T, kind family, histories int) example {
+	d := example{spec: kind.draw(t), what: features.Served}
 	if chance(t, "all", 2) || d.spec.all {
 		d.what = features.All
 	}
@@ -141,6 +149,7 @@ func drawn(t *rapid.T, histories int) example {
 
 // failure is the first disagreement of one seed.
 type failure struct {
+	kind            family
 	seed, histories int
 	spec            *genSpec
 	what            features.What
@@ -149,9 +158,9 @@ type failure struct {
 	loads           bool // the spec compiles
 }
 
-func runSpec(dir string, seed, histories int, c *counts) *failure {
-	d := draw(seed, histories)
-	f := &failure{seed: seed, histories: histories, spec: d.spec, what: d.what}
+func runSpec(dir string, kind family, seed, histories int, c *counts) *failure {
+	d := draw(kind, seed, histories)
+	f := &failure{kind: kind, seed: seed, histories: histories, spec: d.spec, what: d.what}
 	plan, err := compile(dir, d.spec, d.what)
 	if f.err = err; err != nil {
 		return f
@@ -173,8 +182,8 @@ func (f *failure) explain(dir string) string {
 	if f.loads && os.Getenv("FRESHET_VERIFY_SHRINK") != "no" {
 		f.spec, f.history, f.err = shrink(dir, f.spec, f.what, f.history, f.err)
 	}
-	return fmt.Sprintf("seed %d (FRESHET_VERIFY_SEED=%d FRESHET_VERIFY_CASES=%d go test -run TestEngineEqualsOracle ./verify): %v\n\n%s\n%s",
-		f.seed, f.seed, f.histories, f.err, f.spec.yaml(), f.spec.tableRows()+transcript(f.history))
+	return fmt.Sprintf("seed %d (FRESHET_VERIFY_SEED=%d FRESHET_VERIFY_CASES=%d go test -run %s ./verify): %v\n\n%s\n%s",
+		f.seed, f.seed, f.histories, f.kind.test, f.err, f.spec.yaml(), f.spec.tableRows()+transcript(f.history))
 }
 
 func compile(dir string, g *genSpec, what features.What) (*features.Plan, error) {

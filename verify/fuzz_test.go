@@ -11,7 +11,7 @@ import (
 func FuzzEngineEqualsOracle(f *testing.F) {
 	dir := f.TempDir()
 	f.Fuzz(rapid.MakeFuzz(func(t *rapid.T) {
-		d := drawn(t, 1)
+		d := drawn(t, allOfIt, 1)
 		plan, err := compile(dir, d.spec, d.what)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, d.spec.yaml())

@@ -15,7 +15,7 @@ import (
 func TestRandomSpecsAreFormattedAndFitTheSchema(t *testing.T) {
 	schema := specSchema(t)
 	for seed := range setting(t, "FRESHET_VERIFY_FORMATS", 60) {
-		text := []byte(draw(seed, 0).spec.yaml())
+		text := []byte(draw(allOfIt, seed, 0).spec.yaml())
 		var tree yaml.Node
 		if err := yaml.Load(text, &tree); err != nil {
 			t.Fatal(err)
