@@ -186,7 +186,7 @@ func (z *sizing) table(n int) float64 {
 
 // besideBytes is what stands beside the log of an entity with so many events.
 func (l *logPlan) besideBytes(z *sizing, events, values float64) float64 {
-	horizon := float64(l.span + l.lateness)
+	horizon := float64(l.span + l.lateness + l.coarsest)
 	bytes := 0.0
 	table := func(n float64) { bytes += z.table(int(math.Ceil(n))) }
 	seen := func(reach int64) float64 {

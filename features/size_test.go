@@ -69,7 +69,7 @@ func TestSizeOfWhatStandsBesideTheLog(t *testing.T) {
 		{name: "by many", more: by, keys: 150, events: 500, values: 200},
 		{name: "rare", more: rare, keys: 200, events: 400, rare: 20},
 		{name: "life", more: life, keys: 500, events: 80, values: 60, lives: 2},
-		{name: "often", more: often, keys: 300, events: 200, values: 100, lives: 2},
+		{name: "often", more: often, keys: 450, events: 200, values: 100, lives: 2},
 		{name: "spread", more: spread, keys: 60, events: 200, lives: 10},
 		{name: "by over lives", more: strings.Replace(by, ", windows: [1h]", "", 1), keys: 300, events: 100, values: 30, lives: 1},
 	} {
