@@ -186,7 +186,7 @@ func TestS09LaggingGapsAreIncomplete(t *testing.T) {
 
 func TestS06S27FurtherRowColumns(t *testing.T) {
 	r := newRun(t, specOf(further))
-	moving := map[string]bool{"age": true, "age_w_10s": true, "dc_hl5s": true, "ds_hl5s": true}
+	moving := map[string]bool{"age": true, "age_w_10s": true, "dc_hl5s": true, "dcf_hl5s": true, "ds_hl5s": true}
 	for _, c := range r.plan.Rows()[0].Columns {
 		if c.Feature.Def.Aggregation == "zscore" {
 			t.Errorf("%s needs an event and is in the row", c.Feature.Short)
