@@ -129,8 +129,8 @@ var table = []mutant{
 	{
 		name: "state is not kept for the allowed lateness", more: true,
 		file: "features/insert.go",
-		old:  "oldest := newest - l.plan.span - l.plan.lateness\n",
-		new:  "oldest := newest - l.plan.span\n",
+		old:  "oldest := newest - l.plan.span - l.plan.lateness - l.plan.coarsest\n",
+		new:  "oldest := newest - l.plan.span - l.plan.coarsest\n",
 	},
 	{
 		name: "an empty window ignores its default", more: true,
