@@ -17,16 +17,13 @@ import (
 // following is what follow needs of a log's plan.
 type following struct {
 	is      bool // it sees to events of this log
-	bit     int  // of the rows that have the input; -1: every row does
 	input   int  // in current.words
 	keeps   int  // words of a span behind its cursor: none, the sum, or that and the sum of squares
 	squares int  // the sum of squares of the longest span, which is the largest
-	// Where in a row, in bytes, the word with the bit and the input are, and how far
-	// it is to the next.
-	flags, lane, width uintptr
-	mask               uint64
-	newests            []int // where the newest events of the views are
-	spans              []followedSpan
+	// Where in a row, in bytes, the input is, and how far it is to the next.
+	lane, width uintptr
+	newests     []int // where the newest events of the views are
+	spans       []followedSpan
 }
 
 // followedSpan is a span, and where in a state, in bytes, its words are.
@@ -41,7 +38,7 @@ type spanWords struct{ cursor, sum, squares uint64 }
 // layFollowing finds out whether follow can see to the events of a log, once its
 // spans are laid.
 func (l *logPlan) layFollowing() {
-	x := following{bit: -1, input: -1, width: uintptr(l.width) * 8}
+	x := following{input: -1, width: uintptr(l.width) * 8}
 	x.is = l.summing && !l.retracts && len(l.chains)+len(l.choosy)+len(l.lists)+len(l.texts) == 0 && len(l.columns) <= 1 && len(l.spans) <= 64 // see slide
 	if x.is && len(l.columns) == 1 {
 		x.is = x.sumsUp(l, &l.columns[0])
@@ -67,7 +64,7 @@ func (x *following) sumsUp(l *logPlan, c *spanColumn) bool {
 	default:
 		return false
 	}
-	if len(c.places) != len(l.spans) {
+	if !c.certain || len(c.places) != len(l.spans) { // an input that may be missing has a column beside it, of how many there are
 		return false
 	}
 	for i := range c.places {
@@ -78,9 +75,6 @@ func (x *following) sumsUp(l *logPlan, c *spanColumn) bool {
 	}
 	x.lane, x.squares = uintptr(c.lane)*8, int(c.places[len(c.places)-1].squares)
 	x.input = l.lanes[int(c.lane)-l.lanesAt]
-	if !c.certain {
-		x.flags, x.mask, x.bit = uintptr(c.flags)*8, 1<<c.shift, c.op.of.unique
-	}
 	return true
 }
 
@@ -102,9 +96,7 @@ func (l *entityLog) follow(e *Engine, p *placed, ev *event.Event) bool {
 		if l.isWide(w) {
 			return false
 		}
-		if x.bit < 0 || l.plan.bits[x.bit].holds(c) {
-			word = c.words[x.input]
-		}
+		word = c.words[x.input]
 		if sizeOf(word) > l.plan.small || x.keeps > 1 && w[x.squares]>>63 != 0 {
 			return false
 		}
@@ -214,11 +206,9 @@ func (l *entityLog) shed(s *followedSpan, w, row unsafe.Pointer, n, t int64) uin
 			}
 			return due
 		}
-		if *(*uint64)(unsafe.Add(row, x.flags))&x.mask == x.mask {
-			v := *(*uint64)(unsafe.Add(row, x.lane))
-			sum += v
-			squares += v * v
-		}
+		v := *(*uint64)(unsafe.Add(row, x.lane))
+		sum += v
+		squares += v * v
 		row = unsafe.Add(row, x.width)
 	}
 	panic("features: a window ends behind its log")
