@@ -203,21 +203,8 @@ func TestDrain(t *testing.T) {
 func TestDrainEndsInTimeWithoutTheStore(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		c := w.broker.consumer()
-		w.broker.assign(c)
 		w.store.writeFault = func([]sinks.VersionedRow) error { return errors.New("connection refused") }
-		r := w.runner(c, func(c *Config) { c.Limits.StoreWait = time.Hour })
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { done <- r.Run(ctx) }()
-		w.broker.append(transactions, 0, clock0, txn("t0", "c1", 0, "1.00"))
-		pass(time.Minute)
-		cancel()
-		began := time.Now()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-		if took := time.Since(began); took > 10*time.Second {
+		if took := w.drainOfOne(t, func(c *Config) { c.Limits.StoreWait = time.Hour }); took > 10*time.Second {
 			t.Errorf("took %s", took)
 		}
 		if len(w.broker.commits) != 0 || !strings.Contains(w.logs.String(), "not committed") {
@@ -230,24 +217,31 @@ func TestDrainEndsInTimeWithoutTheStore(t *testing.T) {
 func TestATakeOverThatWaitsEndsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		c := w.broker.consumer()
-		w.broker.assign(c)
 		w.store.takeOverFault = func() error { return errors.New("connection refused") }
-		r := w.runner(c, nil)
-		ctx, cancel := context.WithCancel(t.Context())
-		done := make(chan error)
-		go func() { done <- r.Run(ctx) }()
-		w.broker.append(transactions, 0, clock0, txn("t0", "c1", 0, "1.00"))
-		pass(time.Minute)
-		cancel()
-		began := time.Now()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-		if took := time.Since(began); took > 0 || strings.Contains(w.logs.String(), "last batch") {
+		if took := w.drainOfOne(t, nil); took > 0 || strings.Contains(w.logs.String(), "last batch") {
 			t.Errorf("it took %s: %s", took, w.logs)
 		}
 	})
+}
+
+// drainOfOne tells an instance to stop that has had one record for a minute, and
+// returns how long it took to end, without an error.
+func (w *world) drainOfOne(t *testing.T, set func(*Config)) time.Duration {
+	t.Helper()
+	c := w.broker.consumer()
+	w.broker.assign(c)
+	r := w.runner(c, set)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- r.Run(ctx) }()
+	w.broker.append(transactions, 0, clock0, txn("t0", "c1", 0, "1.00"))
+	pass(time.Minute)
+	cancel()
+	began := time.Now()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	return time.Since(began)
 }
 
 // A zombie that wakes while its batch is leaving is told so by the output
