@@ -20,18 +20,18 @@ func TestThePageOfTimesIsRight(t *testing.T) {
 		t.Fatal(err)
 	}
 	for row, times := range map[string][]time.Duration{
-		"pause behind the end of a transaction": {sinkkafka.DefaultPause},
-		"`commit_interval`":                     {pipeline.DefaultCommitInterval, config.Defaults().CommitInterval},
-		"heartbeat of the group":                {kafka.DefaultHeartbeat},
-		"`online_store_wait`":                   {pipeline.DefaultStoreWait, config.Defaults().OnlineStoreWait},
-		"transaction":                           {sinkkafka.DefaultTransactionTimeout, config.TransactionTimeout},
-		"session of the group":                  {kafka.DefaultSessionTimeout, config.SessionTimeout},
-		"offsets held by a transaction":         {kafka.DefaultUnstableTold},
-		"topics deleted, made anew, grown":      {kafka.DefaultTopicCheck},
-		"loop":                                  {pipeline.DefaultStallAfter},
-		"commit that fails":                     {pipeline.DefaultCommitPatience},
-		"Kafka without any answer":              {kafka.DefaultUnreachableAfter},
-		"`watchdog_after`":                      {pipeline.DefaultWatchdogAfter, config.Defaults().WatchdogAfter},
+		"pause after a transaction":     {sinkkafka.DefaultPause},
+		"`commit_interval`":             {pipeline.DefaultCommitInterval, config.Defaults().CommitInterval},
+		"heartbeat of the group":        {kafka.DefaultHeartbeat},
+		"`online_store_wait`":           {pipeline.DefaultStoreWait, config.Defaults().OnlineStoreWait},
+		"transaction":                   {sinkkafka.DefaultTransactionTimeout, config.TransactionTimeout},
+		"session of the group":          {kafka.DefaultSessionTimeout, config.SessionTimeout},
+		"offsets held by a transaction": {kafka.DefaultUnstableTold},
+		"topic check":                   {kafka.DefaultTopicCheck},
+		"loop without progress":         {pipeline.DefaultStallAfter},
+		"failing commit":                {pipeline.DefaultCommitPatience},
+		"Kafka without any answer":      {kafka.DefaultUnreachableAfter},
+		"`watchdog_after`":              {pipeline.DefaultWatchdogAfter, config.Defaults().WatchdogAfter},
 	} {
 		_, cells, found := strings.Cut(string(page), "\n| "+row+" | ")
 		cell, _, _ := strings.Cut(cells, " |")
