@@ -281,9 +281,12 @@ func TestWhatDoesNotFitACheckpointIsRefused(t *testing.T) {
 			w, f := newWorld(t), newFolder()
 			w.fill(100, 3)
 			w.mustRunFrom(f.kept(time.Hour))
-			before := len(w.output.all())
+			before, owner := len(w.output.all()), w.store.owner
 			c.change(w)
 			got := w.refusal(f.kept(time.Hour))
+			if w.store.owner != owner {
+				t.Error("it has drawn a number in the online store: an owner that serves would be shut out")
+			}
 			for _, s := range c.says {
 				if !strings.Contains(got, s) {
 					t.Errorf("it does not say %q: %s", s, got)

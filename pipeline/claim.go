@@ -35,6 +35,8 @@ type claimed struct {
 // from, and at least once two owners of one number could not be told apart, who
 // have both left records.
 func (r *Runner) drawOwner(ctx context.Context, own *ownership, first bool) error {
+	began := time.Now()
+	defer func() { r.metrics.recovery.numbered(time.Since(began)) }()
 	if r.Store == nil {
 		own.owner++
 		if first {
@@ -42,7 +44,7 @@ func (r *Runner) drawOwner(ctx context.Context, own *ownership, first bool) erro
 		}
 		return nil
 	}
-	writer := sinks.Writer{SpecHash: r.spec.Hash, Views: r.Plan.Rows(), AtLeast: own.owner, Incarnation: own.incarnation, First: first, Proof: own.proof}
+	writer := sinks.Writer{Run: r.Group + "@" + own.cluster, SpecHash: r.spec.Hash, Views: r.Plan.Rows(), AtLeast: own.owner, Incarnation: own.incarnation, First: first, Proof: own.proof}
 	limited := ctx
 	if r.held() && !first {
 		var cancel context.CancelFunc

@@ -136,14 +136,6 @@ func (r *Runner) takeOver(ctx, work context.Context, assigned []sources.Assigned
 	warm := was != nil && r.inherit(own, was)
 	own.safeBatch, own.mark = own.batch, r.topicsOf(own)
 	r.marks(own, assigned)
-	if err := r.drawOwner(ctx, own, first); err != nil {
-		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
-			r.Log.Info("told to stop before the online store was taken over")
-			return nil
-		}
-		return err
-	}
-	r.metrics.recovery.numbered()
 	if !warm {
 		r.forget()
 		if err := r.restore(work, own, assigned); err != nil {
@@ -153,6 +145,14 @@ func (r *Runner) takeOver(ctx, work context.Context, assigned []sources.Assigned
 			return err
 		}
 		r.expect(assigned)
+	}
+	// Behind all that refuses a start: the number shuts out who has the store now.
+	if err := r.drawOwner(ctx, own, first); err != nil {
+		if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+			r.Log.Info("told to stop before the online store was taken over")
+			return nil
+		}
+		return err
 	}
 	fault.At(fault.Claimed)
 	if err := r.begin(own); err != nil {

@@ -17,7 +17,7 @@ type recovery struct {
 func newRecovery(m *metrics) recovery {
 	v := m.gaugeVec("freshet_takeover_duration_seconds",
 		"The newest take-over by phase: group, from the start or the loss of the partitions to their being ours (0 after a standby); store, until the online store has given a number; "+
-			"state, until the state is there; commit, from there to the first commit, records to come included.", "phase")
+			"state, until the state is there (without the store's phase, which is within); commit, from there to the first commit, records to come included.", "phase")
 	return recovery{group: v.WithLabelValues("group"), store: v.WithLabelValues("store"), state: v.WithLabelValues("state"), commit: v.WithLabelValues("commit")}
 }
 
@@ -36,8 +36,14 @@ func (r *recovery) given() {
 	r.ends(r.group)
 }
 
-// numbered says that we know which owner we are.
-func (r *recovery) numbered() { r.ends(r.store) }
+// numbered says how long the store has taken to say which owner we are, within
+// another phase.
+func (r *recovery) numbered(took time.Duration) {
+	r.store.Set(took.Seconds())
+	if !r.began.IsZero() {
+		r.began = r.began.Add(took)
+	}
+}
 
 // has says that the state is there.
 func (r *recovery) has() {

@@ -28,6 +28,9 @@ type VersionedRow struct {
 
 // Writer is who writes, as the store's meta key tells it.
 type Writer struct {
+	// Run is what all owners of one run have in common: consumer group and cluster.
+	// One that lives under another Run keeps its namespace; "" asks for none of it.
+	Run      string
 	SpecHash string
 	Views    []*features.RowLayout
 	AtLeast  uint32 // owner of the last commit: the new one is larger

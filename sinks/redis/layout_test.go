@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"math"
 	"reflect"
 	"strings"
@@ -96,13 +97,13 @@ func TestMetasBytes(t *testing.T) {
 	store := openStore(t, o)
 	ctx := context.Background()
 	shops := sinktest.Shops()
-	first := sinks.Writer{SpecHash: "41c9", Views: []*features.RowLayout{sinktest.Cards(), shops}, First: true}
+	first := sinks.Writer{Run: "g@c1", SpecHash: "41c9", Views: []*features.RowLayout{sinktest.Cards(), shops}, First: true}
 	if _, _, err := store.TakeOver(ctx, first); err != nil {
 		t.Fatal(err)
 	}
 	meta := "freshet:payments:meta"
 	for field, want := range map[string]string{
-		"layout": "1", "spec": "41c9", "incarnation": "1", "owner": "1", "views": "card_velocity@1,shop_volume@3",
+		"layout": "1", "run": "g@c1", "spec": "41c9", "incarnation": "1", "owner": "1", "views": "card_velocity@1,shop_volume@3",
 		"view:shop_volume@3": `{"version":3,"entity":"shop","pii":false,"ttl_s":2,"fields":[{"name":"n","type":"double"},{"name":"mean","type":"double"}]}`,
 	} {
 		if got := server.HGet(meta, field); got != want {
@@ -134,6 +135,39 @@ func TestMetasBytes(t *testing.T) {
 	}
 	if _, ok := read.Views["card_velocity@1"]; ok || len(read.Views) != 1 || read.Spec != "77aa" || read.Owner != "2" || read.Incarnation != "1" {
 		t.Errorf("meta after the second take-over: %+v", read)
+	}
+}
+
+// A start with a mistyped group must not shut out the owner that serves.
+func TestARunThatLivesKeepsItsNamespace(t *testing.T) {
+	server := miniredis.RunT(t)
+	o, ctx := options("redis://"+server.Addr()), context.Background()
+	ours, other := sinks.Writer{Run: "g@c1", First: true}, sinks.Writer{Run: "gg@c1", First: true}
+	owner := openStore(t, o)
+	if _, _, err := owner.TakeOver(ctx, ours); err != nil {
+		t.Fatal(err)
+	}
+	if err := owner.Alive(ctx, 1); err != nil {
+		t.Fatal(err)
+	}
+	before := server.Dump()
+	_, _, err := openStore(t, o).TakeOver(ctx, other)
+	var fatal *sinks.Fatal
+	if !errors.As(err, &fatal) || errors.Is(err, sinks.ErrLost) || !strings.Contains(err.Error(), "run g@c1 (group@cluster), which lives; this one is gg@c1") {
+		t.Errorf("another run while ours lives: %v", err)
+	}
+	if after := server.Dump(); after != before {
+		t.Errorf("what was refused has changed the server:\n%s\nbefore\n%s", after, before)
+	}
+	if err := owner.Write(ctx, cardRows(3, 1)); err != nil {
+		t.Errorf("the owner that serves was shut out: %v", err)
+	}
+	if _, _, err := openStore(t, o).TakeOver(ctx, ours); err != nil {
+		t.Errorf("the next owner of the same run: %v", err)
+	}
+	server.FastForward(aliveFor)
+	if _, _, err := openStore(t, o).TakeOver(ctx, other); err != nil {
+		t.Errorf("another run when ours has ended: %v", err)
 	}
 }
 

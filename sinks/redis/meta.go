@@ -17,6 +17,7 @@ import (
 // each view of metaViews: view:<name>@<version>, a ViewMeta as JSON.
 const (
 	metaLayout      = "layout"      // of the keys, rows and this hash
+	metaRun         = "run"         // whose owners write: GROUP@CLUSTER
 	metaSpec        = "spec"        // sha256 of the spec that the writer runs
 	metaIncarnation = "incarnation" // how often a run began without committed offsets
 	metaOwner       = "owner"       // the last owner number drawn
@@ -58,7 +59,7 @@ type Meta struct {
 // an earlier writer had and this one has not. What it has written is kept for a
 // server that loses it.
 func (s *Store) describe(ctx context.Context, w sinks.Writer, before string) error {
-	values := []any{metaLayout, layoutVersion, metaSpec, w.SpecHash}
+	values := []any{metaLayout, layoutVersion, metaRun, w.Run, metaSpec, w.SpecHash}
 	written := make(map[string]bool, len(w.Views))
 	names := make([]string, 0, len(w.Views))
 	for _, layout := range w.Views {

@@ -100,6 +100,9 @@ func (s *Store) TakeOver(ctx context.Context, w sinks.Writer) (owner, incarnatio
 		return 0, 0, &sinks.Fatal{Err: fmt.Errorf("%s in redis at %s has layout %s, this version writes %s: use another namespace or database",
 			meta, s.address, layout, layoutVersion)}
 	}
+	if err := s.checkRun(ctx, w.Run); err != nil {
+		return 0, 0, err
+	}
 	if err := s.checkSecret(ctx); err != nil { // it may have changed since the start: a standby waits long
 		return 0, 0, err
 	}
