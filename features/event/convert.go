@@ -39,10 +39,10 @@ func (d *Decoder) fromString(p *plan, s []byte, at int) {
 // accepted and counted, unless the field is strict (S14).
 func (d *Decoder) setString(p *plan, s string, at int) {
 	if p.enum != nil {
-		at, known := slices.BinarySearch(p.enum, s)
+		i, known := slices.BinarySearch(p.enum, s)
 		switch {
 		case known:
-			s = p.enum[at] // which outlives the record
+			s = p.enum[i] // which outlives the record
 		case p.Strict:
 			d.violate(p.Name, at, "a value outside the enum")
 			return

@@ -185,6 +185,9 @@ func TestRefused(t *testing.T) {
 			if rej == nil || rej.Reason != c.reason || rej.Field != c.field || rej.Detail == "" {
 				t.Fatalf("got %+v, want %s of %q", rej, c.reason, c.field)
 			}
+			if rej.Reason == Schema && rej.Field != "" && rej.Offset >= 0 && !strings.HasSuffix(c.raw[:rej.Offset], ":") {
+				t.Errorf("byte %d is not where the value begins: %+v", rej.Offset, rej)
+			}
 			if rej := d.Decode([]byte(`{`+required+`}`), ev); rej != nil {
 				t.Fatalf("the next good record was refused: %+v", rej)
 			}
