@@ -16,13 +16,13 @@ import (
 type Env struct {
 	cel   *cel.Env
 	names map[string]Name
-	what  string // "fields of transactions": for messages
+	what  string // "the fields of transactions": for messages; "" says nothing of them
 
 	several map[string]Type // features that are no single values, and so no names: for messages
 }
 
 // NewEnv builds the environment of the given names; what says in a few words
-// what they are, for messages ("the fields of transactions").
+// what they are, for messages ("the fields of transactions", or "").
 func NewEnv(what string, names []Name) (*Env, error) {
 	base, err := celBase()
 	if err != nil {
@@ -75,7 +75,7 @@ func (e *ExprError) Error() string {
 // for expressions that stand outside a spec file: filters of the command line,
 // and tests. The error joins *ExprError values.
 func CompileExpr(text string, names []Name) (*Expr, error) {
-	env, err := NewEnv("the names here", names)
+	env, err := NewEnv("", names)
 	if err != nil {
 		return nil, err
 	}

@@ -22,12 +22,12 @@ func syntaxErrors(text string, issues *cel.Issues) []*ExprError {
 	message = strings.ReplaceAll(message, "mismatched input", "unexpected")
 	message = strings.ReplaceAll(message, "extraneous input", "unexpected")
 	message = strings.ReplaceAll(message, "unexpected the end", "it ends too early")
-	suggestion := ""
-	if strings.HasPrefix(message, "token recognition error at: '=") {
-		message, suggestion = "a single = means nothing here", "equality is written =="
+	finding := habitIn(text)
+	if finding == nil {
+		finding = &ExprError{Offset: offsetOf(text, first.Location), Length: 1, Message: message}
 	}
-	return []*ExprError{{Offset: offsetOf(text, first.Location), Length: 1,
-		Message: "the expression does not parse: " + message, Suggestion: suggestion}}
+	finding.Message = "the expression does not parse: " + finding.Message
+	return []*ExprError{finding}
 }
 
 // offsetOf turns cel-go's line (from 1) and column (from 0) into characters
@@ -79,6 +79,8 @@ func overloadMessage(function, applied string) (message, suggestion string) {
 		suggestion = `a duration is written duration("24h"); days(d) makes a number of one`
 	} else if strings.Contains(applied, "string") && strings.Contains(applied, "double") {
 		suggestion = "text is written in quotes, numbers without"
+	} else if strings.Contains(applied, "bool") {
+		suggestion = "a bool stands for itself: write name, or !name"
 	}
 	return name + " does not take " + applied, suggestion
 }

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"regexp"
@@ -146,23 +147,15 @@ func (p *promotion) name(e ast.Expr, name, root string) bool {
 	} else if n, ok := p.env.names[root]; ok && root != name {
 		p.refuse(first, suggestion, "%s is %s and has no parts", root, n.Type.withArticle())
 	} else {
-		p.refuse(first, suggestion, "unknown name `%s`: it is not among %s", pinnedText(name), p.env.what)
+		known := ""
+		if p.env.what != "" {
+			known = ": known here are " + p.env.what
+		}
+		p.refuse(first, suggestion, "unknown name `%s`%s", pinnedText(name), known)
 	}
 	last := p.findings[len(p.findings)-1]
 	last.Length, last.Unknown = len([]rune(pinnedText(name))), name
 	return false
-}
-
-// suggest is what an unknown name should have been: a name of another scope
-// that lacks its first part, or one that is spelt nearly so.
-func (env *Env) suggest(name string) string {
-	known := env.known()
-	for _, k := range known {
-		if strings.HasSuffix(k, "."+name) {
-			return "write " + pinnedText(k)
-		}
-	}
-	return pinnedText(didYouMean(name, known))
 }
 
 // known is the declared names in order.
@@ -230,7 +223,7 @@ func (p *promotion) unknownFunction(e ast.Expr, name string) {
 			known = append(known, f)
 		}
 		slices.Sort(known)
-		p.refuse(e, didYouMean(name, known), "unknown function %s()", name)
+		p.refuse(e, cmp.Or(otherFunctions[name], didYouMean(name, known)), "unknown function %s()", name)
 	}
 }
 
