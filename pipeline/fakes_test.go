@@ -376,6 +376,16 @@ func (s *store) Write(ctx context.Context, rows []sinks.VersionedRow) error {
 	return nil
 }
 
+// NewestBatch is that of the newest row.
+func (s *store) NewestBatch(context.Context) (batch uint64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, row := range s.rows {
+		batch = max(batch, row.Version.Batch)
+	}
+	return batch, nil
+}
+
 func older(a, b sinks.Version) bool {
 	x := []uint64{uint64(a.Incarnation), a.Batch, uint64(a.Owner), uint64(a.Seq), uint64(a.AsOf)}
 	y := []uint64{uint64(b.Incarnation), b.Batch, uint64(b.Owner), uint64(b.Seq), uint64(b.AsOf)}

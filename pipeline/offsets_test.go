@@ -3,7 +3,9 @@ package pipeline
 import (
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/freshet-dev/freshet/sinks"
 	"github.com/freshet-dev/freshet/sources"
 )
 
@@ -60,6 +62,89 @@ func TestOffsetsThatSomeoneHasSetAreRefusedWithoutCheckpoints(t *testing.T) {
 			w.broker.append(transactions, 0, clock0, txn("later", "card-0001", 500, "1.00"))
 			w.mustRunFrom(func(c *Config) { c.Checkpoints.AcceptGap = true })
 			w.mustRunFrom(nil) // what it has committed is ours again
+		})
+	}
+}
+
+// The same with a checkpoint that is not the last that was done: what was
+// committed behind it would be emitted again, so it must not be guessed.
+func TestOffsetsSetBackBehindAKillAreRefused(t *testing.T) {
+	first := sources.PartitionID{Source: transactions}
+	for name, c := range map[string]struct {
+		store   bool // there is one
+		touched func(sources.PartitionID) bool
+		refused bool
+	}{
+		"all, the store knows":        {true, func(sources.PartitionID) bool { return true }, true},
+		"one, the others' words know": {false, func(id sources.PartitionID) bool { return id == first }, true},
+		"all, and nothing knows":      {false, func(sources.PartitionID) bool { return true }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w, f := newWorld(t), newFolder()
+			set := func(accept bool) func(*Config) {
+				return func(cfg *Config) {
+					f.kept(time.Hour)(cfg)
+					cfg.Limits.BatchRecords, cfg.Checkpoints.AcceptGap = 10, accept
+					if !c.store {
+						cfg.Store = nil
+					}
+				}
+			}
+			w.fill(100, 3)
+			w.mustRunFrom(set(false))
+			w.fill(100, 4)
+			left := 4
+			w.output.fault = func([]sinks.Record) error {
+				if left--; left < 0 {
+					return errCrash
+				}
+				return nil
+			}
+			if _, err := w.runFrom(set(false)); err == nil {
+				t.Fatal("it has not crashed")
+			}
+			w.output.fault = nil
+			before, done := len(w.output.all()), map[sources.PartitionID]int64{}
+			for id, p := range w.broker.partitions {
+				if done[id] = p.committed; c.touched(id) {
+					p.committed, p.meta = 1, ""
+				}
+			}
+			if !c.refused {
+				w.mustRunFrom(set(false))
+				return
+			}
+			got := w.refusal(set(false))
+			for _, s := range []string{"set the offset of group", "back to 1", "second output", "--to-offset", "provenance.place", "--accept-gap"} {
+				if !strings.Contains(got, s) {
+					t.Errorf("it does not say %q: %s", s, got)
+				}
+			}
+			if n := len(w.output.all()); n != before {
+				t.Errorf("%d records were written", n-before)
+			}
+			for id, n := range done { // the way out
+				if p := w.broker.partitions[id]; p.meta == "" {
+					p.committed = n
+				}
+			}
+			w.mustRunFrom(set(true))
+			places := map[string]int{}
+			for _, r := range w.decoded() {
+				places[r.Provenance.Place]++
+			}
+			for place, n := range places {
+				if n != 1 {
+					t.Errorf("%s has %d outputs", place, n)
+				}
+			}
+			calm := newWorld(t)
+			calm.fill(100, 3)
+			calm.fill(100, 4)
+			calm.runToEnd(nil)
+			if want := len(calm.output.all()); len(places) != want {
+				t.Errorf("%d records have an output, want %d", len(places), want)
+			}
 		})
 	}
 }

@@ -40,14 +40,14 @@ func (r *Runner) restore(work context.Context, own *ownership, assigned []source
 	if err != nil {
 		return err
 	}
-	if done, err := r.goOnFromNewest(append(fetched, names...), own, assigned); done || err != nil {
+	if done, err := r.goOnFromNewest(work, append(fetched, names...), own, assigned); done || err != nil {
 		return err
 	}
 	if len(names) > 0 && len(fetched) == 0 { // what is damaged here may be whole there
 		if fetched, err = r.fetch(work, nil, own, assigned); err != nil {
 			return err
 		}
-		if done, err := r.goOnFromNewest(fetched, own, assigned); done || err != nil {
+		if done, err := r.goOnFromNewest(work, fetched, own, assigned); done || err != nil {
 			return err
 		}
 	}
@@ -62,12 +62,15 @@ func (r *Runner) restore(work context.Context, own *ownership, assigned []source
 
 // goOnFromNewest goes on from the first of some checkpoints that is whole. It
 // reports false where none is.
-func (r *Runner) goOnFromNewest(names []string, own *ownership, assigned []sources.Assigned) (done bool, err error) {
+func (r *Runner) goOnFromNewest(work context.Context, names []string, own *ownership, assigned []sources.Assigned) (done bool, err error) {
 	for _, name := range names {
 		began := time.Now()
 		m, err := r.Checkpoints.Store.Manifest(name)
 		if err == nil {
-			if err = r.fits(m, own, assigned); err != nil {
+			if err = r.fits(m, own, assigned); err == nil {
+				err = r.repeats(work, m, own)
+			}
+			if err != nil {
 				return false, fmt.Errorf("checkpoint %s: %w", name, err)
 			}
 			var l *loaded
@@ -209,42 +212,6 @@ func (r *Runner) reaches(m *checkpoint.Manifest, own *ownership, a sources.Assig
 		return fmt.Errorf("%s: someone has set the offset of group %s to %d, and the state ends at %d: the %d records between would never have an output; "+
 			"set the offset back to %d (kafka-consumer-groups --reset-offsets --to-offset %d), or run with --accept-gap to go on without their outputs",
 			where, r.Group, a.Committed, was.End, a.Committed-was.End, was.End, was.End)
-	}
-	return nil
-}
-
-// unset looks, where no checkpoint says how far the run had come, whether someone
-// has set or deleted offsets of some of its partitions. A run commits all of them
-// at first, so one that lacks its words was touched, unless the topic has grown by
-// it. (Where all lack them this is a first run for all it knows.)
-func (r *Runner) unset(own *ownership, assigned []sources.Assigned) error {
-	if own.replaying || r.Checkpoints.AcceptGap {
-		return nil
-	}
-	if err := r.remade(own, assigned); err != nil {
-		return err
-	}
-	last := map[int]int32{} // by source: of its partitions that a run has committed
-	for _, a := range assigned {
-		if a.Committed >= 0 && Committed(a.Metadata) {
-			last[a.Source] = max(last[a.Source], a.Partition)
-		}
-	}
-	for _, a := range assigned {
-		src := r.spec.Sources[a.Source]
-		end, of := last[a.Source]
-		what := ""
-		switch {
-		case a.Committed >= 0 && !Committed(a.Metadata) && len(last) > 0:
-			what = fmt.Sprintf("someone has set the offset of group %s to %d", r.Group, a.Committed)
-		case a.Committed < 0 && of && a.Partition < end:
-			what = fmt.Sprintf("someone has deleted the offset of group %s", r.Group)
-		default:
-			continue
-		}
-		return fmt.Errorf("topic %s, partition %d: %s, and no checkpoint says how far the run had come: records would have no output, or a second one; "+
-			"set it to behind the last record of the partition that has one (kafka-consumer-groups --reset-offsets --to-offset; "+
-			"provenance.place in %s says which that is) and run with --accept-gap, which takes offsets as they are", src.Topic, a.Partition, what, src.Output.Topic)
 	}
 	return nil
 }

@@ -75,6 +75,14 @@ type LossDetector interface {
 	Proof() string
 }
 
+// Witness is an OnlineStore that tells how far its writers had come.
+type Witness interface {
+	OnlineStore
+	// NewestBatch is that of the newest rows, committed or not; 0 where nothing is
+	// known.
+	NewestBatch(ctx context.Context) (uint64, error)
+}
+
 // VersionCounter is an OnlineStore that looks at the versions that stand where it
 // writes. Versions may be called beside all other methods.
 type VersionCounter interface {

@@ -215,6 +215,9 @@ func TestATakeOverAsksEveryNodeForProof(t *testing.T) {
 	if err := before.Write(ctx, cardRows(300, 1)); err != nil {
 		t.Fatal(err)
 	}
+	if batch, err := openStore(t, o).NewestBatch(ctx); err != nil || batch != 1 {
+		t.Errorf("batch %d, want 1: %v", batch, err)
+	}
 	proof := before.Proof()
 	wantLosses(t, heir(t, o, proof), 0)
 	wantLosses(t, heir(t, o, ""), 1)

@@ -192,12 +192,12 @@ func (c *cluster) loadAll(ctx context.Context) error {
 	})
 }
 
-// heard is the largest owner and incarnation of any heartbeat.
-func (c *cluster) heard(ctx context.Context) (owner, incarnation uint32, err error) {
+// heartbeats are those of all masters.
+func (c *cluster) heartbeats(ctx context.Context) (texts []string, err error) {
 	c.forgetMasters()
 	masters, err := c.nodes(ctx)
 	if err != nil {
-		return 0, 0, err
+		return nil, err
 	}
 	for _, client := range masters {
 		tag, err := c.tag(ctx, client)
@@ -205,15 +205,15 @@ func (c *cluster) heard(ctx context.Context) (owner, incarnation uint32, err err
 			continue
 		}
 		if err != nil {
-			return 0, 0, err
+			return nil, err
 		}
 		text, err := textOf(c.store.client.Get(ctx, c.store.keys.heartbeatOf(tag)))
 		if err != nil {
-			return 0, 0, err
+			return nil, err
 		}
-		owner, incarnation = max(owner, ownerIn(text)), max(incarnation, incarnationIn(text))
+		texts = append(texts, text)
 	}
-	return owner, incarnation, nil
+	return texts, nil
 }
 
 // begin is a take-over: nothing was raised by this owner yet.

@@ -156,11 +156,16 @@ func ownerIn(beat string) uint32 {
 }
 
 // incarnationIn is the incarnation of a heartbeat, 0 where it names none.
-func incarnationIn(beat string) uint32 {
-	_, text, _ := strings.Cut(beat, " incarnation=")
+func incarnationIn(beat string) uint32 { return uint32(wordIn(beat, " incarnation=", 32)) }
+
+// batchIn is the batch of a heartbeat, 0 where it names none.
+func batchIn(beat string) uint64 { return wordIn(beat, " batch=", 64) }
+
+func wordIn(beat, name string, bits int) uint64 {
+	_, text, _ := strings.Cut(beat, name)
 	text, _, _ = strings.Cut(text, " ")
-	n, _ := strconv.ParseUint(text, 10, 32)
-	return uint32(n)
+	n, _ := strconv.ParseUint(text, 10, bits)
+	return n
 }
 
 // textOf is the answer to GET: "" where there is no key.

@@ -437,3 +437,19 @@ func TestOneNumberIsOneOwners(t *testing.T) {
 		t.Errorf("the owner: %v", err)
 	}
 }
+
+// A next owner hears from the store how far the one before had come.
+func TestTheStoreTellsItsNewestBatch(t *testing.T) {
+	o, ctx := realOptions(t), context.Background()
+	s := first(t, o)
+	for _, batch := range []uint64{0, 7, 88123} {
+		if batch > 0 {
+			if err := s.Write(ctx, cardRows(3, batch)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := openStore(t, o).NewestBatch(ctx); err != nil || got != batch {
+			t.Errorf("batch %d, want %d: %v", got, batch, err)
+		}
+	}
+}

@@ -49,6 +49,7 @@ type Store struct {
 var (
 	_ sinks.LossDetector   = (*Store)(nil)
 	_ sinks.VersionCounter = (*Store)(nil)
+	_ sinks.Witness        = (*Store)(nil)
 )
 
 // Open makes a store. It does not dial: the first call does, and Check says
@@ -169,15 +170,32 @@ func (s *Store) heard(ctx context.Context) (owner, incarnation uint32, err error
 	if err != nil {
 		return 0, 0, err
 	}
-	before := uint32(0)
-	if s.cluster != nil {
-		before, incarnation, err = s.cluster.heard(ctx)
-	} else {
-		var text string
-		text, err = textOf(s.client.Get(ctx, s.keys.heartbeat()))
-		before, incarnation = ownerIn(text), incarnationIn(text)
+	texts, err := s.heartbeats(ctx)
+	for _, text := range texts {
+		owner, incarnation = max(owner, ownerIn(text)), max(incarnation, incarnationIn(text))
 	}
-	return max(owner, before), incarnation, err
+	return owner, incarnation, err
+}
+
+// NewestBatch implements sinks.Witness by the heartbeats.
+func (s *Store) NewestBatch(ctx context.Context) (batch uint64, err error) {
+	texts, err := s.heartbeats(ctx)
+	if err != nil {
+		return 0, s.failed("read "+s.keys.heartbeat(), err)
+	}
+	for _, text := range texts {
+		batch = max(batch, batchIn(text))
+	}
+	return batch, nil
+}
+
+// heartbeats are those of all nodes.
+func (s *Store) heartbeats(ctx context.Context) ([]string, error) {
+	if s.cluster != nil {
+		return s.cluster.heartbeats(ctx)
+	}
+	text, err := textOf(s.client.Get(ctx, s.keys.heartbeat()))
+	return []string{text}, err
 }
 
 // draw adds to a counter of meta until it is above atLeast. Two writers that
