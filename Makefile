@@ -52,7 +52,7 @@ withservices:
 	else \
 	  echo "going on without the services: the tests that need them will be skipped"; \
 	fi; \
-	bin/testsum -count=1 -timeout=20m $(PACKAGES)
+	bin/testsum -count=1 -timeout=40m $(PACKAGES)
 
 check: ## format, vet, staticcheck and the house rules
 	@unformatted=$$(gofmt -l .); \
