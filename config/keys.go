@@ -51,43 +51,43 @@ func Keys() []Key {
 
 func runKeys() []Key {
 	return []Key{
-		{Name: "specs", Help: "Spec files and folders, where the command line names none",
+		{Name: "specs", Help: "Spec files and folders, if the command line names none",
 			into: func(s *Settings) any { return &s.Specs }},
-		{Name: "namespace", Flag: "namespace", Help: "The namespace to run, where the specs hold several",
+		{Name: "namespace", Flag: "namespace", Help: "The namespace to run, if the specs contain several",
 			into: func(s *Settings) any { return &s.Namespace }},
 		{Name: "delivery", Flag: "delivery", Default: ExactlyOnce, OneOf: []string{ExactlyOnce, AtLeastOnce},
-			Help: "What a crash may do to an output: exactly_once nothing, at_least_once repeats it",
+			Help: "exactly_once, or at_least_once: after a crash outputs may be repeated",
 			into: func(s *Settings) any { return &s.Delivery }},
 		{Name: "commit_interval", Flag: "commit-interval", Default: "20ms", Help: "Longest time that a batch stays open",
 			into: func(s *Settings) any { return &s.CommitInterval }},
-		{Name: "state_dir", Flag: "state-dir", Help: "Folder of checkpoints (default: none, each start reads the log)",
+		{Name: "state_dir", Flag: "state-dir", Help: "Folder for checkpoints (default: none, each start reads the log from its beginning)",
 			into: func(s *Settings) any { return &s.StateDir }},
 		{Name: "checkpoint.interval", Default: "1m", Help: "How often the whole state is written",
 			into: func(s *Settings) any { return &s.Checkpoint.Interval }},
-		{Name: "checkpoint.keep", Default: "3", Help: "How many checkpoints stay, at least 3",
+		{Name: "checkpoint.keep", Default: "3", Help: "How many checkpoints are kept, at least 3",
 			into: func(s *Settings) any { return &s.Checkpoint.Keep }},
 		{Name: "checkpoint.copy", Help: "Where checkpoints are copied to: file:///DIR or s3://BUCKET?prefix=...",
 			into: func(s *Settings) any { return &s.Checkpoint.Copy }},
-		{Name: "entity_key_secret", Help: "Keys the tokens that stand for pii entities in Redis and in records",
+		{Name: "entity_key_secret", Help: "Key of the tokens that replace the keys of pii entities in Redis and in records",
 			into: func(s *Settings) any { return &s.EntityKeySecret }},
 		{Name: "memory_limit", Default: "0", Help: "Memory that the process may take, like 4GiB; 0 is the container's limit",
 			into: func(s *Settings) any { return &s.MemoryLimit }},
-		{Name: "engine.max_keys", Default: "0", Help: "Entities known at once, of each entity over each source; 0 is no bound",
+		{Name: "engine.max_keys", Default: "0", Help: "How many entities may be known at once, of each entity type over each source; 0 is no bound",
 			into: func(s *Settings) any { return &s.Engine.MaxKeys }},
 	}
 }
 
 func kafkaKeys() []Key {
 	keys := []Key{
-		{Name: "kafka.brokers", Flag: "brokers", Default: "127.0.0.1:9092", Help: "Seed brokers, comma separated",
+		{Name: "kafka.brokers", Flag: "brokers", Default: "127.0.0.1:9092", Help: "Seed brokers, comma-separated",
 			into: func(s *Settings) any { return &s.Kafka.Brokers }},
 		{Name: "kafka.group", Flag: "group", Help: "Consumer group (default freshet-<namespace>)",
 			into: func(s *Settings) any { return &s.Kafka.Group }},
-		{Name: "kafka.instance_id", Help: "Static membership: only where the name is stable and unique",
+		{Name: "kafka.instance_id", Help: "Static group membership: only if the name is stable and unique",
 			into: func(s *Settings) any { return &s.Kafka.InstanceID }},
-		{Name: "kafka.accept_gap", Flag: "accept-gap", Default: "false", Help: "Go on where records were removed before they were read",
+		{Name: "kafka.accept_gap", Flag: "accept-gap", Default: "false", Help: "Continue where records were removed before they were read",
 			into: func(s *Settings) any { return &s.Kafka.AcceptGap }},
-		{Name: "kafka.allow_tv1", Default: "false", Help: "Exactly once on clusters below transaction.version 2 too",
+		{Name: "kafka.allow_tv1", Default: "false", Help: "Allow exactly once on clusters below transaction.version 2",
 			into: func(s *Settings) any { return &s.Kafka.AllowTV1 }},
 		{Name: "kafka.compression", Default: "none", OneOf: []string{"none", "lz4", "snappy", "zstd", "gzip"},
 			Help: "Compression of what run produces", into: func(s *Settings) any { return &s.Kafka.Compression }},
@@ -95,26 +95,26 @@ func kafkaKeys() []Key {
 	keys = append(keys, tlsKeys("kafka.tls", true, func(s *Settings) *TLS { return &s.Kafka.TLS })...)
 	return append(keys, []Key{
 		{Name: "kafka.sasl.mechanism", OneOf: []string{"", "plain", "scram-sha-256", "scram-sha-512", "oauthbearer", "aws_msk_iam"},
-			Help: "How to sign in", into: func(s *Settings) any { return &s.Kafka.SASL.Mechanism }},
-		{Name: "kafka.sasl.username", Help: "User of plain and scram",
+			Help: "How to authenticate", into: func(s *Settings) any { return &s.Kafka.SASL.Mechanism }},
+		{Name: "kafka.sasl.username", Help: "User for plain and scram",
 			into: func(s *Settings) any { return &s.Kafka.SASL.Username }},
-		{Name: "kafka.sasl.password", Help: "Password of plain and scram",
+		{Name: "kafka.sasl.password", Help: "Password for plain and scram",
 			into: func(s *Settings) any { return &s.Kafka.SASL.Password }},
-		{Name: "kafka.sasl.token", Help: "Token of oauthbearer; a file is read again at each connection",
+		{Name: "kafka.sasl.token", Help: "Token for oauthbearer; a file is read again at each connection",
 			into: func(s *Settings) any { return &s.Kafka.SASL.Token }},
-		{Name: "kafka.sasl.token_url", Help: "Where oauthbearer gets its tokens (client credentials), instead of a token",
+		{Name: "kafka.sasl.token_url", Help: "Where oauthbearer gets tokens (client credentials grant), instead of token",
 			into: func(s *Settings) any { return &s.Kafka.SASL.TokenURL }},
-		{Name: "kafka.sasl.client_id", Help: "Client of token_url",
+		{Name: "kafka.sasl.client_id", Help: "Client id for token_url",
 			into: func(s *Settings) any { return &s.Kafka.SASL.ClientID }},
-		{Name: "kafka.sasl.client_secret", Help: "Secret of the client of token_url",
+		{Name: "kafka.sasl.client_secret", Help: "Client secret for token_url",
 			into: func(s *Settings) any { return &s.Kafka.SASL.ClientSecret }},
-		{Name: "kafka.sasl.scope", Help: "Scope to ask token_url for",
+		{Name: "kafka.sasl.scope", Help: "Scope to request from token_url",
 			into: func(s *Settings) any { return &s.Kafka.SASL.Scope }},
-		{Name: "kafka.sasl.access_key_id", Help: "Access key of aws_msk_iam (default: the AWS_* variables)",
+		{Name: "kafka.sasl.access_key_id", Help: "Access key for aws_msk_iam (default: the AWS_* variables)",
 			into: func(s *Settings) any { return &s.Kafka.SASL.AccessKeyID }},
-		{Name: "kafka.sasl.secret_access_key", Help: "Secret key of aws_msk_iam",
+		{Name: "kafka.sasl.secret_access_key", Help: "Secret key for aws_msk_iam",
 			into: func(s *Settings) any { return &s.Kafka.SASL.SecretAccessKey }},
-		{Name: "kafka.sasl.session_token", Help: "Session token of aws_msk_iam",
+		{Name: "kafka.sasl.session_token", Help: "Session token for aws_msk_iam",
 			into: func(s *Settings) any { return &s.Kafka.SASL.SessionToken }},
 	}...)
 }
@@ -135,7 +135,7 @@ func tlsKeys(prefix string, enabled bool, tls func(*Settings) *TLS) []Key {
 	if !enabled {
 		return keys
 	}
-	on := Key{Name: prefix + ".enabled", Default: "false", Help: "Speak TLS to the brokers",
+	on := Key{Name: prefix + ".enabled", Default: "false", Help: "Use TLS for the brokers",
 		into: func(s *Settings) any { return &tls(s).Enabled }}
 	return append([]Key{on}, keys...)
 }
@@ -144,10 +144,10 @@ func storeKeys() []Key {
 	keys := []Key{
 		{Name: "online_store", Flag: "online-store", Default: "redis://127.0.0.1:6379", Help: "redis://HOST:PORT/DB, rediss://... or none",
 			into: func(s *Settings) any { return &s.OnlineStore }},
-		{Name: "online_store_wait", Default: "2s", Help: "How long the online store may take no rows before the stream goes on without it",
+		{Name: "online_store_wait", Default: "2s", Help: "How long the online store may accept no rows before the stream continues without it",
 			into: func(s *Settings) any { return &s.OnlineStoreWait }},
 		{Name: "redis.mode", Default: "single", OneOf: []string{"single", RedisCluster},
-			Help: "single: one server, or one address that leads to the master; cluster: Redis Cluster (more nodes to ask at first: ?addr=HOST:PORT in online_store)",
+			Help: "single: one server, or one address that leads to the master; cluster: Redis Cluster (add nodes to try first with ?addr=HOST:PORT in online_store)",
 			into: func(s *Settings) any { return &s.Redis.Mode }},
 		{Name: "redis.allow_eviction", Default: "false", Help: "Start although the server may evict rows (maxmemory-policy)",
 			into: func(s *Settings) any { return &s.Redis.AllowEviction }},
@@ -163,10 +163,10 @@ func processKeys() []Key {
 	return []Key{
 		{Name: "listen", Flag: "listen", Default: DefaultListen, Help: "Address of metrics and health, or none",
 			into: func(s *Settings) any { return &s.Listen }},
-		{Name: "watchdog_after", Default: "90s", Help: "How long nothing may be committed, while records wait and nothing says why, before the process ends",
+		{Name: "watchdog_after", Default: "90s", Help: "How long nothing may be committed, while records wait and no error explains it, before the process ends",
 			into: func(s *Settings) any { return &s.WatchdogAfter }},
 		{Name: "log.level", Flag: "log-level", Default: "info", OneOf: []string{"debug", "info", "warn", "error"},
-			Help: "Least level that is logged", into: func(s *Settings) any { return &s.Log.Level }},
+			Help: "Lowest level that is logged", into: func(s *Settings) any { return &s.Log.Level }},
 		{Name: "log.format", Flag: "log-format", Default: "auto", OneOf: []string{"auto", "text", "json"},
 			Help: "auto is text on a terminal and json elsewhere", into: func(s *Settings) any { return &s.Log.Format }},
 	}
