@@ -18,13 +18,13 @@ func (a *app) configCommand() *cobra.Command {
 	var format string
 	view := &cobra.Command{
 		Use:   "view",
-		Short: "Effective settings with the origin of each value",
+		Short: "Show the effective settings and where each comes from",
 		Long: `  freshet config view
   freshet config view --origin --config freshet-prod.yaml
   FRESHET_LISTEN=none freshet config view -o json
 
-Settings come from the file of --config, over it FRESHET_* variables, over them flags.
-Secrets show where they lie, never what they are. config/reference.yaml explains each one.`,
+Settings come from the file of --config, overridden by FRESHET_* variables, overridden by flags. Of a secret
+only the reference is shown, never the value. config/reference.yaml explains every setting.`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings, err := a.settings(cmd)

@@ -43,22 +43,22 @@ func (a *app) demoCommand() *cobra.Command {
 	var flags demoFlags
 	cmd := &cobra.Command{
 		Use:   "demo",
-		Short: "Run everything in this process: fake Kafka, fake Redis, generator, engine",
+		Short: "See it work: Kafka, Redis, traffic and engine in one process",
 		Long: `  freshet demo
   freshet demo --duration 2m --rate 500
   freshet demo --duration 0 --listen 127.0.0.1:9464     until Ctrl-C, with metrics to look at
 
 Starts an embedded Kafka (kfake), an embedded Redis (miniredis), a generator of payments and user
-activity, and the pipeline between them with examples/quickstart. Shows the scored stream and features
-that change; a card-testing burst begins after 10 s. Nothing is installed, and nothing stays.`,
+activity, and a pipeline with the spec of examples/quickstart. Shows the scored events and the features
+that change; a card-testing burst begins after 10 s. Installs nothing and leaves nothing behind.`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.demo(cmd.Context(), flags) },
 	}
 	f := cmd.Flags()
-	f.DurationVar(&flags.duration, "duration", 30*time.Second, "how long; 0 is until Ctrl-C")
-	f.Float64Var(&flags.rate, "rate", 150, "events a second")
-	f.Uint64Var(&flags.seed, "seed", 1, "of the traffic")
-	f.StringVar(&flags.listen, "listen", "none", "serve metrics and health at HOST:PORT")
+	f.DurationVar(&flags.duration, "duration", 30*time.Second, "how long to run; 0: until Ctrl-C")
+	f.Float64Var(&flags.rate, "rate", 150, "events per second")
+	f.Uint64Var(&flags.seed, "seed", 1, "seed of the generated traffic")
+	f.StringVar(&flags.listen, "listen", "none", "HOST:PORT for metrics and health")
 	return cmd
 }
 

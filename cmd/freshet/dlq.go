@@ -22,13 +22,14 @@ import (
 )
 
 func (a *app) dlqCommand() *cobra.Command {
-	parent := &cobra.Command{Use: "dlq", Short: "Dead letters, grouped by reason", Args: args(cobra.NoArgs),
+	parent := &cobra.Command{Use: "dlq", Short: "List and show dead letters", Args: args(cobra.NoArgs),
 		Long: `  freshet dlq ls
   freshet dlq ls --since 1h --source payments -o json
   freshet dlq show 3:118273
 
-Dead letters are records that were refused: undecodable, against the schema, late, from the future, too
-large. They carry why and where in headers, and their payload masked.`,
+A dead letter is a record that was refused because it cannot be decoded, violates the schema, is late, is
+from the future, is too large, or made the engine panic twice. Its headers say why and where it came from;
+its payload is masked.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	parent.AddCommand(a.dlqListCommand(), a.dlqShowCommand())
 	return parent
@@ -46,10 +47,10 @@ type dlqFlags struct {
 
 func (f *dlqFlags) add(cmd *cobra.Command) {
 	flags := cmd.Flags()
-	flags.StringArrayVar(&f.specs, "specs", nil, "spec file or folder; may repeat  [FRESHET_SPECS]")
-	flags.StringSliceVar(&f.sources, "source", nil, "dead letters of these sources (default: all)")
-	flags.StringVar(&f.reason, "reason", "", "of this reason: "+strings.Join(deadReasons(), ", "))
-	flags.StringVar(&f.since, "since", "", "refused since: 15m, 12:04, RFC 3339, today, yesterday")
+	flags.StringArrayVar(&f.specs, "specs", nil, "spec file or folder; may be repeated  [FRESHET_SPECS]")
+	flags.StringSliceVar(&f.sources, "source", nil, "only of these sources (default: all)")
+	flags.StringVar(&f.reason, "reason", "", "only with this reason: "+strings.Join(deadReasons(), ", "))
+	flags.StringVar(&f.since, "since", "", "only refused since: 15m, 12:04, RFC 3339, today, yesterday")
 	config.AddFlags(flags, "kafka.brokers")
 }
 
@@ -57,12 +58,13 @@ func (a *app) dlqListCommand() *cobra.Command {
 	var f dlqFlags
 	cmd := &cobra.Command{
 		Use:   "ls",
-		Short: "Group dead letters by source and reason",
+		Short: "Count dead letters by source and reason",
 		Long: `  freshet dlq ls
   freshet dlq ls --since today
   freshet dlq ls -o json | jq '.[] | select(.count > 100)'
 
-Reads the dead-letter topics of the specs' sources, without a group, and groups what lies there.`,
+Reads the dead-letter topics of the specs' sources, without a consumer group, and counts them by source
+and reason.`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			groups := make(map[[2]string]*deadGroup)
@@ -93,7 +95,7 @@ func deadReasons() []string {
 			reasons = append(reasons, reason.String())
 		}
 	}
-	return append(reasons, record.ReasonTooLarge)
+	return append(reasons, record.ReasonTooLarge, record.ReasonPanic)
 }
 
 // deadGroup is the dead letters of one source and reason.
@@ -149,12 +151,12 @@ func (a *app) dlqShowCommand() *cobra.Command {
 	var f dlqFlags
 	cmd := &cobra.Command{
 		Use:   "show [PARTITION:OFFSET]",
-		Short: "Show dead letters, masked, with what was wrong",
+		Short: "Show dead letters, masked, and what was wrong",
 		Long: `  freshet dlq show 3:118273
   freshet dlq show --reason schema --since 1h
   freshet dlq show --limit 100 -o ndjson | jq -r .error | sort | uniq -c
 
-The place is that of the refused record on its source's topic, as dlq ls names it.`,
+PARTITION:OFFSET is the place of the refused record in the topic of its source, as dlq ls prints it.`,
 		Args: args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			partition, offset, byPlace := 0, int64(0), len(given) == 1
@@ -179,7 +181,7 @@ The place is that of the refused record on its source's topic, as dlq ls names i
 		},
 	}
 	f.add(cmd)
-	cmd.Flags().IntVar(&f.limit, "limit", 10, "show at most so many")
+	cmd.Flags().IntVar(&f.limit, "limit", 10, "show at most this many")
 	offerOutput(cmd, &f.format, "table", "ndjson")
 	return cmd
 }

@@ -18,15 +18,15 @@ func (a *app) featuresCommand() *cobra.Command {
 	var aggregations bool
 	cmd := &cobra.Command{
 		Use:   "features [pattern]",
-		Short: "List generated features with type, windows, owner, consumers",
+		Short: "List the features that the specs define",
 		Long: `  freshet features --specs examples/quickstart
   freshet features 'card_velocity.*' --specs examples/payments
   freshet features txn_count -o json | jq -r '.[] | select(.served) | .name'
   freshet features --aggregations interarrival
 
-Lists every feature that the specs generate. The pattern is a part of the name, or with * and ? all of it.
-With --aggregations: every aggregation of the language instead, with formula, value when empty, bound of the
-error, memory, cost, and whether a retraction takes an event back.`,
+Lists every feature that the specs define. The pattern matches a part of the name, or, if it contains
+* or ?, the whole name. With --aggregations it lists the aggregations of the spec language instead: formula,
+value of an empty window, error bound, memory, cost, and whether a retraction can take an event back.`,
 		Args: args(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, given []string) error {
 			pattern := ""
@@ -65,8 +65,8 @@ error, memory, cost, and whether a retraction takes an event back.`,
 			return a.writeFeatures(list, format)
 		},
 	}
-	cmd.Flags().StringArrayVar(&paths, "specs", nil, "spec file or folder; may repeat  [FRESHET_SPECS]")
-	cmd.Flags().BoolVar(&aggregations, "aggregations", false, "list the aggregations of the language instead")
+	cmd.Flags().StringArrayVar(&paths, "specs", nil, "spec file or folder; may be repeated  [FRESHET_SPECS]")
+	cmd.Flags().BoolVar(&aggregations, "aggregations", false, "list the aggregations of the spec language instead")
 	offerOutput(cmd, &format, "table", "wide", "json", "name", "markdown")
 	return cmd
 }

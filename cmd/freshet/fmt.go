@@ -21,10 +21,10 @@ func (a *app) fmtCommand() *cobra.Command {
   freshet fmt --check features/ models.yaml
   freshet fmt - < draft.yaml
 
-Rewrites spec files and folders: two spaces a level, keys in the order of the reference, one-line mappings
-kept where they fit 120 columns. Comments and quotes stay; names keep their order; no value changes its
-meaning. Prints the files that it changed. A file that is no YAML is refused, with its place.
---check changes nothing and exits 1 if a file would change; - is from stdin to stdout.`,
+Rewrites spec files and folders: two spaces per level, keys in the order of the reference, one-line mappings
+kept if they fit in 120 columns. Comments, quotes and the order of names stay, and no value changes its
+meaning. Prints the files that it changed. A file that is not valid YAML is refused, with the position.
+--check changes nothing and exits with 1 if a file would change; - reads stdin and writes stdout.`,
 		RunE: func(cmd *cobra.Command, given []string) error {
 			if len(given) == 1 && given[0] == "-" {
 				return a.formatStdin(check)

@@ -38,41 +38,42 @@ func (a *app) generateCommand() *cobra.Command {
 	flags := generateFlags{topics: map[string]string{}}
 	cmd := &cobra.Command{
 		Use:   "generate",
-		Short: "Produce synthetic traffic with injected fraud patterns",
-		Long: `  freshet generate --brokers localhost:9092 --rate 200 --count 0     200 records a second until Ctrl-C
+		Short: "Generate synthetic traffic with injected fraud",
+		Long: `  freshet generate --brokers localhost:9092 --rate 200 --count 0     200 records per second until Ctrl-C
   freshet generate --output-dir /tmp/traffic --count 100000 --seed 7  payments.jsonl and activity.jsonl
   freshet generate --stdout --count 5 | jq .
 
-Makes the two streams of examples/quickstart: payments, and the activity of the same users. Few cards and users
-make most of the traffic. --fraud injects episodes: ` + kindNames() + `.
-The same seed, start and flags give the same records. Unpaced records to Kafka end at the present time,
-so that none of them lies in the future; files begin at ` + generate.DefaultStart.Format(time.RFC3339) + `. Scripted fraud and duplicates
-come on top of the rate.`,
+Generates the two streams of examples/quickstart: payments, and the activity of the same users. A few cards
+and users cause most of the traffic. --fraud injects episodes of ` + kindNames() + `.
+
+The same seed, start and flags give the same records. Without --rate, event times of records to Kafka end at
+the present, so that none is in the future; files begin at ` + generate.DefaultStart.Format(time.RFC3339) + `. Fraud and duplicates come
+on top of the rate.`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.generate(cmd, flags) },
 	}
 	f := cmd.Flags()
-	f.Int64Var(&flags.count, "count", 10_000, "records, of both streams together; 0: until interrupted")
+	f.Int64Var(&flags.count, "count", 10_000, "number of records, of both streams together; 0: until interrupted")
 	f.Float64Var(&flags.rate, "rate", 0, "records per second; 0: as fast as possible")
 	f.Float64Var(&flags.eventRate, "event-rate", 0, "records per second of event time (default: the rate, or 100)")
-	f.Uint64Var(&flags.options.Seed, "seed", 1, "another seed makes other records")
+	f.Uint64Var(&flags.options.Seed, "seed", 1, "seed; the same seed gives the same records")
 	f.StringVar(&flags.start, "start", "", "event time of the first record, RFC 3339")
-	f.BoolVar(&flags.realtime, "realtime", false, "event time is the present time: starts now, at the event rate")
-	f.IntVar(&flags.options.Cards, "cards", generate.DefaultCards, "cards that pay")
-	f.IntVar(&flags.options.Users, "users", generate.DefaultUsers, "users that own them")
-	f.Float64Var(&flags.options.OutOfOrder, "out-of-order", 0.05, "share that arrives up to 20s after younger records")
-	f.Float64Var(&flags.options.Duplicates, "duplicates", 0.01, "share that arrives twice")
-	f.Float64Var(&flags.options.Late, "late", 0, "share that is over an hour late")
-	f.Float64Var(&flags.options.Bad, "bad", 0, "share that is broken")
+	f.BoolVar(&flags.realtime, "realtime", false, "event time is the present time: starts now and follows the event rate")
+	f.IntVar(&flags.options.Cards, "cards", generate.DefaultCards, "number of cards")
+	f.IntVar(&flags.options.Users, "users", generate.DefaultUsers, "number of users that own them")
+	f.Float64Var(&flags.options.OutOfOrder, "out-of-order", 0.05, "share of records that arrive up to 20s after younger ones")
+	f.Float64Var(&flags.options.Duplicates, "duplicates", 0.01, "share of records that arrive twice")
+	f.Float64Var(&flags.options.Late, "late", 0, "share of records that are more than an hour late")
+	f.Float64Var(&flags.options.Bad, "bad", 0, "share of records that are broken")
 	f.StringSliceVar(&flags.fraud, "fraud", []string{"all"}, "kinds of injected fraud: all, none, or a list of "+kindNames())
-	f.Float64Var(&flags.options.Fraud, "fraud-share", defaultFraud, "episodes of fraud per record")
-	f.BoolVar(&flags.options.Labels, "labels", false, "put the kind of fraud into the undeclared field _label")
-	f.IntVar(&flags.writers, "writers", 4, "Kafka writers side by side; the records of a key stay with one")
-	f.IntVar(&flags.partitions, "partitions", 4, "of the topics, where they have to be created")
+	f.Float64Var(&flags.options.Fraud, "fraud-share", defaultFraud, "fraud episodes per record")
+	f.BoolVar(&flags.options.Labels, "labels", false, "put the kind of fraud into the field _label, which the spec does not declare")
+	f.IntVar(&flags.writers, "writers", 4, "parallel Kafka writers; the records of a key stay with one")
+	f.IntVar(&flags.partitions, "partitions", 4, "partitions of topics that have to be created")
 	f.StringToStringVar(&flags.topics, "topics", nil, "SOURCE=TOPIC (default payments="+defaultTopics[generate.Payments]+
 		",activity="+defaultTopics[generate.Activity]+")")
-	f.StringVar(&flags.outputDir, "output-dir", "", "write payments.jsonl and activity.jsonl there instead of to Kafka")
-	f.BoolVar(&flags.stdout, "stdout", false, "write JSON lines of both streams to stdout instead of to Kafka")
+	f.StringVar(&flags.outputDir, "output-dir", "", "folder to write payments.jsonl and activity.jsonl to, instead of Kafka")
+	f.BoolVar(&flags.stdout, "stdout", false, "write JSON lines of both streams to stdout instead of Kafka")
 	config.AddFlags(f, "kafka.brokers")
 	return cmd
 }

@@ -40,17 +40,17 @@ func (a *app) getCommand() *cobra.Command {
   freshet get --input payments=day.jsonl --event attempt.json --service payment_risk -o json
   freshet get pair=u1,d%2C7            a composite key; "," and "%" inside a part as %2C and %25
 
-Reads the last row of each view of the entity from Redis, with the status of each value and how old it is.
-A row is as of the entity's last event: where a window has passed since then, the note says so. Without a
-living writer every value is STALE. Keys of personal entities are looked up by their token, for which
-entity_key_secret is needed.
+Reads the row of each view of the entity from Redis, with the status and the age of each value. A row holds
+the values as of the entity's last event; a note says where a window has ended since. Without a running
+writer every value is STALE. Keys of personal entities are looked up by their token, which needs
+entity_key_secret.
 
-With --input it reads files instead, as run does, and answers from the state they lead to: every feature, also
-those that are not served, exactly as of --at (default: the newest event), later events left out; or with
---event, one JSON object as its source declares it, as if it had just arrived: then what compares with an
-event has a value too, and an event that the files hold already gives the values of its own record. Several
-entities may be given, each once. --service puts the values in the order of its vector. Values are not masked: the
-files are your own.`,
+With --input it reads files instead, as run does, and computes every feature, even those that are not served,
+exactly as of --at (default: the newest event), ignoring later events. --event takes one JSON object in the
+format of its source and computes the values as if it had just arrived, including those that need an event;
+an event that the files already contain gives the values of its own record. Several entities may be named,
+each once. --service prints the values in the order of that service's vector. Values are not masked: the
+files are yours.`,
 		RunE: func(cmd *cobra.Command, given []string) error {
 			settings, err := a.settings(cmd)
 			if err != nil {
@@ -73,10 +73,10 @@ files are your own.`,
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringArrayVar(&f.paths, "specs", nil, "spec file or folder; may repeat  [FRESHET_SPECS]")
-	flags.StringArrayVar(&f.inputs, "input", nil, "SOURCE=PATH: answer from the state that this file leads to; may repeat")
-	flags.StringVar(&f.at, "at", "", "with --input: as of this time (default: the newest event's)")
-	flags.StringVar(&f.event, "event", "", "with --input: [SOURCE=]FILE of one JSON object, - is stdin: the values with this event")
+	flags.StringArrayVar(&f.paths, "specs", nil, "spec file or folder; may be repeated  [FRESHET_SPECS]")
+	flags.StringArrayVar(&f.inputs, "input", nil, "SOURCE=PATH: answer from the events of this file instead of Redis; may be repeated")
+	flags.StringVar(&f.at, "at", "", "with --input: as of this time (default: that of the newest event)")
+	flags.StringVar(&f.event, "event", "", "with --input: [SOURCE=]FILE with one JSON object, - is stdin: the values as if this event had just arrived")
 	flags.StringVar(&f.service, "service", "", "only the features of this feature service, in the order of its vector")
 	offerOutput(cmd, &f.format, "table", "json")
 	config.AddFlags(flags, "online_store")

@@ -21,13 +21,13 @@ type app struct {
 func (a *app) rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "freshet",
-		Short: "Windowed features from streams of payments and user activity, right when read",
+		Short: "A streaming feature engine: exact windows over payments and user activity",
 		Long: `  freshet demo                                   see it work, without any service
-  freshet test examples/quickstart               run the tests that stand in specs
+  freshet test examples/quickstart               run the tests written in the specs
   freshet run examples/quickstart --brokers localhost:9092 --online-store redis://localhost:6379
 
-Freshet consumes event streams, computes windowed features from YAML specs in the process,
-keeps them in Redis, and emits every event again, enriched and scored.`,
+Freshet reads event streams from Kafka, computes the windowed features that YAML specs define, keeps
+them in Redis, and writes every event to an output topic with its features and scores.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		// A flag given twice to no use, or completion of file names, is not
@@ -37,7 +37,7 @@ keeps them in Redis, and emits every event again, enriched and scored.`,
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.configFile, "config", os.Getenv("FRESHET_CONFIG"), "settings file  [FRESHET_CONFIG]")
 	flags.StringVar(&a.color, "color", "auto", "colour on stdout and stderr: auto, always or never")
-	flags.StringP("namespace", "n", "", "the namespace, where the specs hold several  [FRESHET_NAMESPACE]")
+	flags.StringP("namespace", "n", "", "the namespace to use, if the specs contain several  [FRESHET_NAMESPACE]")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &problem{code: exitUsage, err: err, next: cmd.CommandPath() + " --help"}
 	})
@@ -68,21 +68,23 @@ func (a *app) settings(cmd *cobra.Command) (*config.Settings, error) {
 // helpTopics are pages of help that are no verbs.
 func helpTopics() []*cobra.Command {
 	return []*cobra.Command{
-		{Use: "exit-codes", Short: "What the exit codes mean", Long: `  0    done
-  1    failed, or tests or checks found something
-  2    wrong usage: flags, arguments, settings
-  4    not authorised: Kafka or the online store refused the credentials, or the right to do it
+		{Use: "exit-codes", Short: "What the exit codes mean", Long: `  0    success
+  1    failed; or tests or checks found errors
+  2    wrong usage: flags, arguments or settings
+  4    not authorised: Kafka or the online store refused the credentials or a needed right
   5    a server is unreachable or did not answer in time
-  70   internal fault, with a dump
+  70   internal error, with a dump
   130  interrupted
+  143  ended by a second SIGTERM
 
-A closed pipe (freshet tail | head) is 0. run and demo end with 0 after SIGTERM or Ctrl-C: that is how they are ended.`},
+A closed pipe (freshet tail | head) is 0. What runs until it is stopped (run, demo, tail, generate
+--count 0, validate --watch) ends with 0 after Ctrl-C.`},
 		{Use: "filters", Short: "The expressions of tail --filter", Long: filterHelp},
 		{Use: "time", Short: "How times and durations are written", Long: `  90s 15m 24h 7d       durations: a whole number and ms, s, m, h or d
   2026-01-05T12:00:00Z RFC 3339, with a zone
   12:04, 12:04:31      that time today (local), for --since and --until
-  today, yesterday     their midnight (local)
+  today, yesterday     midnight of that day (local)
 
-Windows are (t - w, t] in event time: the event at t counts, the one exactly w old does not.`},
+Windows are (t - w, t] in event time: an event at t counts, one exactly w old does not.`},
 	}
 }

@@ -27,11 +27,14 @@ func (a *app) runCommand() *cobra.Command {
       --output scored.jsonl --dead-letters refused.jsonl --online-store none
   zcat day.jsonl.gz | freshet run spec.yaml --input payments=- --output - --online-store none | jq .features
 
-Reads the sources of one namespace, keeps their features in the online store, and writes every event
-again, enriched and scored, to the topic that its source names. With --input, files take the place of the
-topics: JSON lines or CSV, .gz understood, - is stdin; the run ends when all have ended, and writes where
---output says. SIGTERM finishes the batch in hand, commits, and exits with 0 within 10 s; a second one ends
-at once. Exit 1 on a fatal error, 4 where Kafka or Redis refuse us, 5 where they cannot be reached, 70 on a bug.`,
+Reads the sources of one namespace, keeps their features in the online store, and writes every event,
+enriched and scored, to the output topic of its source.
+
+With --input it reads files instead of topics (JSON lines or CSV, also .gz; - is stdin), writes to the
+file of --output, and ends when all inputs have ended.
+
+SIGTERM finishes and commits the open batch and exits with 0 within 10 s; a second SIGTERM ends at once.
+Exit codes: 1 fatal error, 4 refused by Kafka or Redis, 5 Kafka or Redis unreachable, 70 internal error.`,
 		RunE: func(cmd *cobra.Command, given []string) error {
 			settings, err := a.settings(cmd)
 			if err != nil {
@@ -49,9 +52,9 @@ at once. Exit 1 on a fatal error, 4 where Kafka or Redis refuse us, 5 where they
 		},
 	}
 	f := cmd.Flags()
-	f.StringArrayVar(&flags.inputs, "input", nil, "SOURCE=PATH: read a file in place of the source's topic; may repeat, also for one source")
-	f.StringVar(&flags.output, "output", "", "write the enriched records there as JSON lines, - is stdout (default: the sources' topics; with --input: nowhere)")
-	f.StringVar(&flags.deadLetters, "dead-letters", "", "write the refused records there as JSON lines (default: the dead-letter topics; with --input: nowhere)")
+	f.StringArrayVar(&flags.inputs, "input", nil, "SOURCE=PATH: read a file instead of the source's topic; may be repeated, also for one source")
+	f.StringVar(&flags.output, "output", "", "file for the enriched records as JSON lines, - is stdout (default: the output topics; with --input: none)")
+	f.StringVar(&flags.deadLetters, "dead-letters", "", "file for the refused records as JSON lines (default: the dead-letter topics; with --input: none)")
 	config.AddFlags(f, allSettingFlags...)
 	return cmd
 }

@@ -13,14 +13,15 @@ func (a *app) schemaCommand() *cobra.Command {
   freshet schema config > config.schema.json
   # yaml-language-server: $schema=spec.schema.json     (first line of a spec: VS Code and others complete its keys)
 
-Expressions and names that must exist are outside of a JSON Schema: freshet validate --watch checks them.`,
+A JSON Schema covers keys and types. Expressions and references to names are checked by
+freshet validate --watch.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	for _, of := range []struct {
 		name, what string
 		schema     func() ([]byte, error)
 	}{
-		{"spec", "Of spec files", spec.Schema},
-		{"config", "Of the settings file (--config)", config.Schema},
+		{"spec", "Print the JSON Schema of spec files", spec.Schema},
+		{"config", "Print the JSON Schema of the settings file (--config)", config.Schema},
 	} {
 		parent.AddCommand(&cobra.Command{Use: of.name, Short: of.what, Args: args(cobra.NoArgs),
 			Long: "  freshet schema " + of.name + " > " + of.name + ".schema.json",

@@ -25,13 +25,13 @@ func (a *app) statusCommand() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
 		Use:   "status",
-		Short: "One screen: health, lag, watermark, freshness, DLQ, versions",
+		Short: "Show one screen of health, lag, freshness and dead letters",
 		Long: `  freshet status
   freshet status --listen 10.0.0.7:9464
   freshet status -o json | jq '.sources[] | select(.lag_records > 1000)'
 
-Asks a running instance at its address for metrics and health (--listen, FRESHET_LISTEN) what it does, how far
-behind it is, and what it dropped. Exit 0 when it is ready, 1 when it is not, 5 when it does not answer.`,
+Asks a running instance, at its address for metrics and health (--listen, FRESHET_LISTEN), for its state, its
+lag and what it dropped. Exits with 0 if it is ready, 1 if it is not, and 5 if it does not answer.`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings, err := a.settings(cmd)

@@ -37,14 +37,14 @@ func (a *app) tailCommand() *cobra.Command {
 	var f tailFlags
 	cmd := &cobra.Command{
 		Use:   "tail",
-		Short: "Follow the enriched, scored stream",
+		Short: "Follow the enriched, scored events",
 		Long: `  freshet tail --band block,review
   freshet tail -f 'score > 0.7 && event.amount > 500' --since 15m
   freshet tail --source payments --offset start --no-follow -o ndjson | jq -c '{event_id, scores}'
 
-Reads the output topics of the specs' sources as committed records, from now on. It joins no consumer
-group and commits nothing, so watching cannot disturb the pipeline. Personal fields stay masked. On a
-terminal at most 50 lines/s are shown; what is skipped is counted on the rate line (stderr).`,
+Prints the committed records of the output topics of the specs' sources, starting now. It joins no consumer
+group and commits nothing, so it cannot disturb the pipeline. Personal fields stay masked. A terminal gets at
+most 50 lines per second; the rate line (stderr) counts what was skipped.`,
 		Args: args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			f.minScoreSet = cmd.Flags().Changed("min-score")
@@ -57,23 +57,23 @@ terminal at most 50 lines/s are shown; what is skipped is counted on the rate li
 		},
 	}
 	flags := cmd.Flags()
-	flags.StringArrayVar(&f.specs, "specs", nil, "spec file or folder; may repeat  [FRESHET_SPECS]")
-	flags.StringVarP(&f.filter, "filter", "f", "", "show records for which this holds (freshet help filters)")
-	flags.StringSliceVar(&f.bands, "band", nil, "show these bands")
-	flags.Float64Var(&f.minScore, "min-score", 0, "show scores from this on")
-	flags.StringSliceVar(&f.reasons, "reason", nil, "show records with one of these reason codes")
-	flags.StringVar(&f.model, "model", "", "score, band and reasons are this model's (default: the first)")
-	flags.StringSliceVar(&f.sources, "source", nil, "follow the outputs of these sources (default: all)")
-	flags.StringSliceVar(&f.fields, "fields", nil, "show these fields: amount, event.amount, features.card_velocity.txn_count_1m")
-	flags.StringSliceVar(&f.hide, "hide", nil, "hide these: "+strings.Join(tailColumnNames, ", ")+", or a field")
+	flags.StringArrayVar(&f.specs, "specs", nil, "spec file or folder; may be repeated  [FRESHET_SPECS]")
+	flags.StringVarP(&f.filter, "filter", "f", "", "only records for which this expression is true (freshet help filters)")
+	flags.StringSliceVar(&f.bands, "band", nil, "only these bands")
+	flags.Float64Var(&f.minScore, "min-score", 0, "only scores of at least this")
+	flags.StringSliceVar(&f.reasons, "reason", nil, "only records with one of these reason codes")
+	flags.StringVar(&f.model, "model", "", "show score, band and reasons of this model (default: the first)")
+	flags.StringSliceVar(&f.sources, "source", nil, "only of these sources (default: all)")
+	flags.StringSliceVar(&f.fields, "fields", nil, "fields to show: amount, event.amount, features.card_velocity.txn_count_1m")
+	flags.StringSliceVar(&f.hide, "hide", nil, "columns to hide: "+strings.Join(tailColumnNames, ", ")+", or a field")
 	flags.BoolVar(&f.wide, "wide", false, "show every field and feature")
-	flags.StringVar(&f.since, "since", "", "begin at this time of the topic: 15m, 12:04, RFC 3339, today, yesterday")
-	flags.StringVar(&f.until, "until", "", "end with events of this time")
+	flags.StringVar(&f.since, "since", "", "begin at this time: 15m, 12:04, RFC 3339, today, yesterday")
+	flags.StringVar(&f.until, "until", "", "end at this time")
 	flags.StringVar(&f.from, "from", "", "begin at PARTITION:OFFSET, and read that partition only")
 	flags.StringVar(&f.offset, "offset", "", "begin at start, end, or -N: N records before the end of each partition")
-	flags.IntVar(&f.limit, "limit", 0, "end after so many lines")
-	flags.BoolVar(&f.noFollow, "no-follow", false, "end where the topic ends now; begins at its start where no place is given")
-	flags.IntVar(&f.maxRate, "max-rate", 0, "lines a second; 0 is no limit (default 50 on a terminal)")
+	flags.IntVar(&f.limit, "limit", 0, "end after this many lines")
+	flags.BoolVar(&f.noFollow, "no-follow", false, "end at the present end of the topic; begins at its start unless told otherwise")
+	flags.IntVar(&f.maxRate, "max-rate", 0, "lines per second; 0: no limit (default 50 on a terminal)")
 	flags.StringVar(&f.isolation, "isolation", "read_committed", "read_committed or read_uncommitted")
 	offerOutput(cmd, &f.format, "table", "ndjson")
 	config.AddFlags(flags, "kafka.brokers")
@@ -288,12 +288,15 @@ func unique(items []string) []string {
 	return out
 }
 
-// run follows until the limit, the end or the first signal. Ctrl-C is how a
-// tail ends, and no failure.
+// run follows until the limit, the end or the first signal. Ctrl-C is how a tail
+// without an end of its own ends; one that has an end was cut short.
 func (t *tail) run(ctx context.Context) error {
 	err := t.follow(ctx)
 	t.rate.end()
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		if f := t.flags; !f.noFollow && f.limit == 0 && f.until == "" {
+			return nil
+		}
 		return &problem{code: exitInterrupted, err: errors.New("interrupted"), done: true}
 	}
 	if err != nil {

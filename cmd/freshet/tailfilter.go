@@ -13,17 +13,17 @@ const filterHelp = `  freshet tail -f 'score >= 0.7 && event.amount > 100'
   freshet tail -f 'reasons.contains("CARD_TESTING") && event.country in ["DE", "FR"]'
   freshet tail -f 'features.card_velocity.txn_count_1m >= 3 || delay_ms > 1000'
 
-The language of the specs (CEL, all numbers are doubles). Names:
+Filters are expressions in the language of the specs (CEL; all numbers are doubles). Names:
   event.FIELD               a field of the event, masked as in the record
   features.VIEW.FEATURE     a feature of the record
   entities.ENTITY           the token of an entity
-  score, band, model        of the model that --model names, else of the first one
-  reasons                   its reason codes, separated by spaces
+  score, band, model        those of the model given by --model, by default the first
+  reasons                   the model's reason codes, separated by spaces
   source, event_id          where the event came from, and its id
-  delay_ms                  from event time to the scored record
-  partition, offset         the record's place on its topic
+  delay_ms                  time from the event to its scored record
+  partition, offset         the place of the record in its topic
 
-A name without a value makes the whole expression no match; present(x) asks. A misspelt name or a wrong
+If a name has no value, the filter does not match; present(x) tests for a value. A misspelt name or a wrong
 type is refused before the first record is read.`
 
 // tailFilter decides which records are shown: the expression, and the short

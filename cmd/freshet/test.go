@@ -25,13 +25,13 @@ func (a *app) testCommand() *cobra.Command {
   freshet test features/ --run 'duplicate|late' --fail-fast
   freshet test features/ --coverage -o json | jq -r '.coverage[].none[]'
 
-Runs the tests: of specs on the engine alone: in memory, in event time, without broker or store.
-A failure names the events that made the value what it is. Exit 0 if all pass, 1 otherwise.
-Scores and bands of a model that this build cannot score are skipped, by name and counted.
+Runs the tests in the tests section of specs, in memory and in event time, without a broker or a store. A
+failure lists the events that led to the value. Exits with 0 if all tests pass, otherwise with 1. Scores and
+bands of a model that this build cannot score are skipped, named and counted.
 
---update writes what comes out behind the names of an expectation that have nothing behind them
-(features: {card_velocity.txn_count_1h: }), marks each line "# review", and changes nothing else.
---coverage lists the features that no test looks at. -o junit is JUnit XML, for CI.`,
+--update fills in expectations without a value (features: {card_velocity.txn_count_1h: }), marks each line
+with "# review", and changes nothing else. --coverage lists the features that no test checks. -o junit prints
+JUnit XML for CI.`,
 		RunE: func(cmd *cobra.Command, given []string) error {
 			settings, err := a.settings(cmd)
 			if err != nil {
@@ -62,8 +62,8 @@ Scores and bands of a model that this build cannot score are skipped, by name an
 	}
 	cmd.Flags().StringVar(&pattern, "run", "", "run only tests whose name matches this regular expression")
 	cmd.Flags().BoolVar(&t.failFast, "fail-fast", false, "stop at the first failure")
-	cmd.Flags().BoolVar(&update, "update", false, "write what comes out where an expectation has no value yet")
-	cmd.Flags().BoolVar(&t.coverage, "coverage", false, "list the features that no test looks at")
+	cmd.Flags().BoolVar(&update, "update", false, "fill in expectations that have no value yet")
+	cmd.Flags().BoolVar(&t.coverage, "coverage", false, "list the features that no test checks")
 	offerOutput(cmd, &format, "table", "json", "junit")
 	return cmd
 }

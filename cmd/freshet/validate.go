@@ -20,7 +20,7 @@ func (a *app) validateCommand() *cobra.Command {
 	var budget string
 	cmd := &cobra.Command{
 		Use:   "validate [path...]",
-		Short: "Check specs: exit 1 on any error",
+		Short: "Check specs for errors",
 		Long: `  freshet validate examples/payments
   freshet validate features/ models.yaml --strict
   freshet validate features/ --watch
@@ -28,13 +28,13 @@ func (a *app) validateCommand() *cobra.Command {
   freshet validate examples/payments --rate 1000 --keys card=2000000,user=500000
   freshet validate examples/* -o json | jq '.diagnostics[]'
 
-Checks spec files and folders; those of one namespace form one spec. On stderr: errors and warnings,
-what this build cannot run yet (run refuses such a spec, test where the engine lacks it), and which
-features are not served. Exit 0 without errors, 1 with one; with --strict warnings count too.
-With --retention (how long the topics keep their records) it warns of what looks further back.
-With --rate it prints how much memory run needs (docs/sizing.md says how that is found), and with
---memory-budget 8GiB warns where that is more.
---watch goes on: it checks again whenever a file changes and prints what is new or fixed. Ctrl-C ends it (exit 0).`,
+Checks spec files and folders; files of one namespace form one spec. Prints to stderr errors, warnings, what
+this build cannot run yet, and which features are not served. Exits with 1 on any error, with --strict on
+any warning, otherwise with 0.
+
+--retention says how long the topics keep their records; features that look further back are warned about.
+--rate prints the memory that run needs (docs/sizing.md), and --memory-budget 8GiB warns if that is more.
+--watch checks again whenever a file changes and prints what is new or fixed, until Ctrl-C.`,
 		RunE: func(cmd *cobra.Command, given []string) error {
 			settings, err := a.settings(cmd)
 			if err != nil {
@@ -60,11 +60,11 @@ With --rate it prints how much memory run needs (docs/sizing.md says how that is
 			return c.validate(strict, format)
 		},
 	}
-	cmd.Flags().BoolVar(&strict, "strict", false, "exit 1 on warnings too")
+	cmd.Flags().BoolVar(&strict, "strict", false, "exit with 1 on warnings, too")
 	cmd.Flags().StringArrayVar(&retention, "retention", nil, "how long the topics keep their records, or SOURCE=DURATION for one")
-	cmd.Flags().Float64Var(&rate, "rate", 0, "say how much memory the specs need at so many events per second of each source")
-	cmd.Flags().StringSliceVar(&keys, "keys", nil, "with --rate: how many entities are known at once, card=1000000,... or one number for all (default 1000000)")
-	cmd.Flags().StringVar(&budget, "memory-budget", "", "with --rate: warn of a spec that needs more, 8GiB")
+	cmd.Flags().Float64Var(&rate, "rate", 0, "print the memory that the specs need at this many events per second of each source")
+	cmd.Flags().StringSliceVar(&keys, "keys", nil, "with --rate: how many entities are known at once: card=1000000,... or one number for all (default 1000000)")
+	cmd.Flags().StringVar(&budget, "memory-budget", "", "with --rate: warn if the specs need more than this, such as 8GiB")
 	cmd.Flags().BoolVar(&watching, "watch", false, "check again whenever a file changes")
 	offerOutput(cmd, &format, "table", "json")
 	return cmd
