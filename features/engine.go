@@ -233,6 +233,9 @@ func (e *Engine) Apply(ev *event.Event, out *Vector) {
 	e.ask(ev)
 	e.ofVector.reset()
 	e.lists = &e.ofVector
+	if out != nil {
+		stamp(out.Statuses)
+	}
 	first := true
 	c.places = slices.Grow(c.places[:0], len(s.logs))[:len(s.logs)]
 	clear(c.places)

@@ -42,14 +42,9 @@ func (e *Engine) readOwn(r *viewReading, f *frame) done {
 
 // findEven finds the readings that readEven sees to.
 func (sp *sourcePlan) findEven() {
-	var outs []int
 	for _, r := range sp.readings {
 		r.even = r.own && r.entity >= 0 && r.view != nil && r.view.ttl > 0 && r.view.log.following.is && len(r.rest)+len(r.bound) == 0 && r.plain.even
-		if r.even {
-			outs = append(outs, r.outs...)
-		}
 	}
-	sp.evens = rangesOf(outs)
 }
 
 // readEven is readOwn where nothing but flat formulas is asked for, one of each window. Their statuses are

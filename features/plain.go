@@ -27,13 +27,8 @@ type plainReading struct {
 	figures []figure // what is not flat, over a running state
 	rest    []figure // the same over what the columns come to
 	columns []plainColumn
-	outs    []outRange // where the values go
-	even    bool       // see even.go
+	even    bool // see even.go
 }
-
-// outRange is columns of a vector or row, one after the other: as many as
-// presents at most.
-type outRange struct{ from, to int }
 
 // plainWindow is which of the plain cells are of one window.
 type plainWindow struct {
@@ -200,7 +195,6 @@ func (p *plainReading) finish() {
 		p.longest = w.length
 	}
 	p.moments, p.ratios = moments, ratios
-	p.findOuts()
 	p.even = p.isEven()
 }
 
@@ -226,14 +220,14 @@ func (p *plainReading) addFigures(x *plainMoments) {
 		if out < 0 {
 			continue
 		}
-		y := figure{kind: figureKind(kind-int(plainCount)) + figureCount, out: out, least: x.least[kind], divisor: x.divisor, cell: x.cells[kind]}
+		y := newFigure(figureKind(kind-int(plainCount))+figureCount, x.cells[kind], int(out), x.least[kind], x.divisor)
 		p.addFigure(y, &x.of, uint32(max(0, x.of.sum)), sumWords*uint32(x.of.column)+1)
 	}
 }
 
 // addShare adds a ratio.
 func (p *plainReading) addShare(x *plainShare) {
-	p.addFigure(figure{kind: figureShare, out: x.out, least: x.least, cell: x.cell}, &x.of, uint32(x.hits.count), sumWords*uint32(x.hits.column))
+	p.addFigure(newFigure(figureShare, x.cell, int(x.out), x.least, 0), &x.of, uint32(x.hits.count), sumWords*uint32(x.hits.column))
 }
 
 // addFigure adds a figure of an input, whose part is at a place of the state and at
@@ -253,41 +247,11 @@ func (p *plainReading) addFigure(x figure, of *plainInput, state, few uint32) {
 // of squares.
 const sumWords = 3
 
-// findOuts finds where the values go.
-func (p *plainReading) findOuts() {
-	var outs []int
-	for i := range p.moments {
-		for _, out := range p.moments[i].outs {
-			if out >= 0 {
-				outs = append(outs, int(out))
-			}
-		}
-	}
-	for i := range p.ratios {
-		outs = append(outs, int(p.ratios[i].out))
-	}
-	p.outs = rangesOf(outs)
-}
-
-// rangesOf are the ranges that columns make up.
-func rangesOf(outs []int) (ranges []outRange) {
-	slices.Sort(outs)
-	for _, out := range outs {
-		if n := len(ranges); n > 0 && ranges[n-1].to == out && out < ranges[n-1].from+len(presents) {
-			ranges[n-1].to++
-		} else {
-			ranges = append(ranges, outRange{out, out + 1})
-		}
-	}
-	return ranges
-}
-
-// stamp says of all values of some columns that nothing special is to be said of
-// them. Where it is, that is said behind it. The frame has room for all of them.
-func stamp(outs []outRange, f *frame) {
-	for _, r := range outs {
-		_ = f.values[r.from:r.to]
-		copy(f.statuses[r.from:r.to], presents[:])
+// stamp says of all values that nothing special is to be said of them. Where it is,
+// that is said behind it.
+func stamp(statuses []Status) {
+	for len(statuses) > 0 {
+		statuses = statuses[copy(statuses, presents[:]):]
 	}
 }
 
@@ -335,7 +299,6 @@ func (e *Engine) settleState(p *plainReading, l *entityLog, w []uint64, f *frame
 	if l.plan.fulls > 0 && l.isWide(w) {
 		return false
 	}
-	stamp(p.outs, f)
 	rows := int64(l.rows.Len(w[atRows:]))
 	if p.even {
 		p.settleEven(w[:l.plan.words], rows, f)
@@ -355,13 +318,11 @@ func (e *Engine) settleFew(p *plainReading, l *entityLog, rows []uint64, t int64
 		e.few = make([]uint64, sumWords*len(p.columns))
 	}
 	if words := e.scratch[:l.plan.words]; p.even && p.evenFew(l.plan, rows, t, words) {
-		stamp(p.outs, f)
 		p.settleEven(words, int64(l.plan.len(rows)), f)
 		return true
 	}
 	sums, end, width := e.few[:sumWords*len(p.columns)], len(rows), l.plan.width
 	clear(sums)
-	stamp(p.outs, f)
 	next, settled, said := l.plan.lastTime(rows), 0, 0
 	for k := range p.windows {
 		x := &p.windows[k]
@@ -447,10 +408,13 @@ func (x *plainMoments) settleEach(s plainSums, f *frame) {
 	}
 }
 
+// zeroOfNone reports whether a cell of no event at all is 0 (S18).
+func (x *cell) zeroOfNone() bool { return x.minCount <= 0 && !x.hasDef && x.agg.ZeroWhenEmpty }
+
 // lacking is the value of a plain cell with fewer events than its formula asks
 // for (S18), where the status says yet that nothing special is to be said.
 func (x *cell) lacking(n int64, out int32, f *frame) {
-	if n == 0 && x.minCount <= 0 && !x.hasDef && x.agg.ZeroWhenEmpty {
+	if n == 0 && x.zeroOfNone() {
 		event.SetDouble(&f.values[out], 0)
 		return
 	}

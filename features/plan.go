@@ -64,7 +64,6 @@ type sourcePlan struct {
 	limits   []limitPlan // doubles that are summed (S20)
 
 	readings []*viewReading // what to read, in the order of first need
-	evens    []outRange     // where the values of the even ones go
 	derived  []derivedOut   // of services
 	models   []modelPlan
 }

@@ -34,12 +34,11 @@ type moment struct {
 	newest    int64 // when the view's newest event was; 0: never
 }
 
-// enrich fills a vector for the event at hand.
+// enrich fills a vector for the event at hand, whose statuses are stamped.
 func (e *Engine) enrich(sp *sourcePlan, ev *event.Event, out *Vector) {
 	c := &e.current
 	f := frame{out.Values, out.Statuses}
 	copy(out.Keys, c.keys)
-	stamp(sp.evens, &f)
 	for _, r := range sp.readings {
 		if r.even && e.readEven(r, ev.Time, &f) {
 			e.derive(r, f, ev, Present)

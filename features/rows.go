@@ -28,7 +28,9 @@ func (e *Engine) Read(view *spec.View, key string, t int64, out *Row) {
 func (e *Engine) readRow(p *rowPlan, m *moment, key string, out *Row) {
 	e.ofRow.reset()
 	e.lists = &e.ofRow
-	e.read(p.reading, m, frame{out.Values[:p.width], out.Statuses[:p.width]}, nil, nothingDone)
+	f := frame{out.Values[:p.width], out.Statuses[:p.width]}
+	stamp(f.statuses)
+	e.read(p.reading, m, f, nil, nothingDone)
 	p.give(key, m.t, out)
 }
 
@@ -44,6 +46,7 @@ func (e *Engine) readStored(l *entityLog, p *rowPlan, n slot, out *Row) {
 	e.ofRow.reset()
 	e.lists = &e.ofRow
 	f := frame{out.Values[:p.width], out.Statuses[:p.width]}
+	stamp(f.statuses)
 	if t, is := e.readNewest(p.reading, l, w, &f); is == allDone {
 		e.derive(p.reading, f, nil, Present)
 		p.give(key, t, out)

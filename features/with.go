@@ -33,6 +33,7 @@ func (e *Engine) ReadWith(ev *event.Event, out *Vector) {
 		}
 		c.places = append(c.places, p)
 	}
+	stamp(out.Statuses)
 	e.enrich(sp, ev, out)
 	for i, plan := range sp.logs {
 		if l, p := e.logs[plan.index], &c.places[i]; p.made {
