@@ -269,7 +269,11 @@ func (r *resolver) windowList(d *Definition, key string, n node) {
 		if key == "last" {
 			count, err := strconv.Atoi(e.Value)
 			if coreOf(e) != coreInt || err != nil || count < 1 || count > MaxLast {
-				r.errorf(e, "write last: [5]", "an element of `last` must be a whole number of events, from 1 to %d", int(MaxLast))
+				hint := "write last: [5]"
+				if _, err := parseDuration(e.Value); err == nil {
+					hint = "write windows: [" + e.Value + "]"
+				}
+				r.errorf(e, hint, "an element of `last` must be a whole number of events, from 1 to %d", int(MaxLast))
 				continue
 			}
 			w.Kind, w.N, w.Text = Last, count, strconv.Itoa(count)

@@ -2,7 +2,10 @@ package spec
 
 import (
 	"fmt"
+	"math"
+	"regexp"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -33,6 +36,56 @@ func parseDuration(text string) (time.Duration, error) {
 		return 0, fmt.Errorf("%q is longer than a hundred years", text)
 	}
 	return time.Duration(n) * unit, nil
+}
+
+// meantUnits are other spellings of units, in lower case. A month or a year is
+// what people mean by 30 or 365 days.
+var meantUnits = map[string]time.Duration{
+	"msec": time.Millisecond, "millis": time.Millisecond, "millisecond": time.Millisecond, "sec": time.Second, "second": time.Second,
+	"min": time.Minute, "minute": time.Minute, "hr": time.Hour, "hour": time.Hour, "day": 24 * time.Hour, "w": 7 * 24 * time.Hour, "wk": 7 * 24 * time.Hour,
+	"week": 7 * 24 * time.Hour, "mo": 30 * 24 * time.Hour, "mon": 30 * 24 * time.Hour, "month": 30 * 24 * time.Hour, "y": 365 * 24 * time.Hour,
+	"yr": 365 * 24 * time.Hour, "year": 365 * 24 * time.Hour,
+}
+
+var durationPart = regexp.MustCompile(`^([0-9]+(?:\.[0-9]+)?) ?([a-z]+) ?`)
+
+// meantDuration says how a text that is no duration is written as one: 1w,
+// 1.5h, 1h30m, "2 hours", 3600. It is "" where that cannot be told.
+func meantDuration(text string) string {
+	if strings.Contains(text, "${") {
+		return "write it out: ${VAR} is for the connection values of sources and outputs, never for logic"
+	}
+	if _, err := strconv.ParseUint(text, 10, 64); err == nil && strings.Trim(text, "0") != "" {
+		return "write its unit: " + text + "s"
+	}
+	total, rest := time.Duration(0), strings.ToLower(strings.TrimSpace(text))
+	if bare := strings.ReplaceAll(rest, " ", ""); bare != "" {
+		if _, err := parseDuration(bare); err == nil {
+			return "write " + bare // 24H stays 24h
+		}
+	}
+	for rest != "" {
+		part := durationPart.FindStringSubmatch(rest)
+		if part == nil {
+			return ""
+		}
+		unit, known := durationUnits[part[2]]
+		if !known {
+			if unit, known = meantUnits[part[2]]; !known {
+				unit, known = meantUnits[strings.TrimSuffix(part[2], "s")]
+			}
+		}
+		n, err := strconv.ParseFloat(part[1], 64)
+		if !known || err != nil || n > float64((maxDuration-total)/unit) {
+			return ""
+		}
+		total += time.Duration(math.Round(n * float64(unit)))
+		rest = rest[len(part[0]):]
+	}
+	if total < time.Millisecond || total%time.Millisecond != 0 {
+		return ""
+	}
+	return "write " + FormatDuration(total)
 }
 
 // parseOffset reads a place in a test: a duration, or 0s.

@@ -19,3 +19,17 @@ func TestS32Durations(t *testing.T) {
 		}
 	}
 }
+
+// What is nearly a duration is told how it is written.
+func TestMeantDurations(t *testing.T) {
+	for text, want := range map[string]string{
+		"1w": "write 7d", "2 weeks": "write 14d", "1.5h": "write 90m", "1h30m": "write 90m", "1 hour 30 minutes": "write 90m", "24H": "write 24h",
+		"1 h": "write 1h", "90 sec": "write 90s", "500 millis": "write 500ms", "1mo": "write 30d", "1y": "write 365d", "3600": "write its unit: 3600s",
+		"0.5s": "write 500ms", "1us": "", "0h": "", "0": "", "-1h": "", "h": "", "": "", "forever": "", "1h-": "", "1e3h": "", "200y": "", "99999999999999d": "",
+		"0.0001ms": "", "${W:1h}": "write it out: ${VAR} is for the connection values of sources and outputs, never for logic",
+	} {
+		if got := meantDuration(text); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}

@@ -344,11 +344,19 @@ func (p *promotion) duration(e ast.Expr, call ast.CallExpr) {
 	d, err := parseDuration(text)
 	if err != nil {
 		if d, err = time.ParseDuration(text); err != nil {
-			p.refuse(arg, `write duration("24h")`, "%q is not a duration", text)
+			p.refuse(arg, cmp.Or(meantLiteral(text), `write duration("24h")`), "%q is not a duration", text)
 			return
 		}
 	}
 	arg.SetKindCase(p.factory.NewLiteral(arg.ID(), types.String(d.String())))
+}
+
+// meantLiteral is meantDuration as a literal of an expression.
+func meantLiteral(text string) string {
+	if meant, ok := strings.CutPrefix(meantDuration(text), "write "); ok && !strings.Contains(meant, " ") {
+		return "write duration(" + strconv.Quote(meant) + ")"
+	}
+	return ""
 }
 
 func (p *promotion) timestamp(e ast.Expr, call ast.CallExpr) {

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -154,7 +155,7 @@ func (r *resolver) offset(m *mapping, key string) time.Duration {
 	}
 	d, err := parseOffset(n.Value)
 	if err != nil || coreOf(n) == coreOther {
-		r.errorf(n, "write "+key+": 20s, counted from `start`", "`%s` is not an offset: a whole number and one of ms s m h d", key)
+		r.errorf(n, cmp.Or(meantDuration(n.Value), "write "+key+": 20s, counted from `start`"), "`%s` is not an offset: a whole number and one of ms s m h d", key)
 	}
 	return d
 }

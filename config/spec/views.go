@@ -155,9 +155,12 @@ func (r *resolver) viewSettings(v *View, t *viewText) {
 	}
 	v.Online = t.m.word("online", "served")
 	if n, ok := t.m.get("refresh"); ok {
-		if n.Value == "off" {
+		switch n.Value {
+		case "off":
 			v.RefreshOff = true
-		} else {
+		case "never", "none", "false", "no", "0", "0s":
+			r.errorf(n, "write refresh: off", "`refresh` of %s must be a duration, or off", t.m.what)
+		default:
 			v.Refresh = t.m.duration("refresh", 0)
 		}
 	}

@@ -243,10 +243,26 @@ func (m *mapping) whole(key string, otherwise int) int {
 	least, most := m.key(key).value.least, m.key(key).value.most
 	v, err := strconv.Atoi(n.Value)
 	if n.Kind != yaml.ScalarNode || coreOf(n) != coreInt || err != nil || v < least || v > most {
-		m.l.errorf(n, fmt.Sprintf("write a whole number from %d to %d", least, most), "`%s` of %s must be a whole number from %d to %d", key, m.what, least, most)
+		m.l.errorf(n, wholeHint(n, least, most), "`%s` of %s must be a whole number from %d to %d", key, m.what, least, most)
 		return otherwise
 	}
 	return v
+}
+
+// wholeHint is the whole number that 1e6, 10.0, "8", 64k or 10_000 means, if
+// it is one that may stand there.
+func wholeHint(n node, least, most int) string {
+	text, factor := strings.ToLower(strings.ReplaceAll(n.Value, "_", "")), 1.0
+	if i := strings.IndexAny(text, "km"); i > 0 && i == len(text)-1 {
+		factor = map[byte]float64{'k': 1e3, 'm': 1e6}[text[i]]
+		text = text[:i]
+	}
+	v, err := strconv.ParseFloat(text, 64)
+	v *= factor
+	if err != nil || n.Kind != yaml.ScalarNode || v != math.Trunc(v) || v < float64(least) || v > float64(most) {
+		return ""
+	}
+	return "write " + strconv.FormatFloat(v, 'f', -1, 64)
 }
 
 func (m *mapping) number(key string) (v float64, at node, ok bool) {
@@ -277,7 +293,7 @@ func (l *loader) duration(n node, what string) (time.Duration, bool) {
 	}
 	d, err := parseDuration(n.Value)
 	if err != nil {
-		l.errorf(n, "", "%s: %s", what, err)
+		l.errorf(n, meantDuration(n.Value), "%s: %s", what, err)
 		return 0, false
 	}
 	return d, true
