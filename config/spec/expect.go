@@ -104,9 +104,9 @@ func (g *Given) id() string {
 }
 
 func (r *resolver) expectEntity(e *Expect, n node) {
-	m := r.mapping(n, "`entity`")
+	m := r.mappingOr(n, "`entity`", "write entity: {card: c1}")
 	if len(m.entries) != 1 {
-		if n.Kind == m.at.Kind {
+		if e.Key = []string{}; n.Kind == yaml.MappingNode {
 			r.errorf(n, "write entity: {card: c1}", "`entity` names one entity and its key")
 		}
 		return

@@ -79,17 +79,48 @@ type mapping struct {
 
 // object is n as a mapping of the keys of b.
 func (l *loader) object(n node, b *block, what string) *mapping {
-	m := l.mapping(n, what)
+	m := l.mappingOr(n, what, lone(n, b))
 	m.block = b
 	return m
 }
 
+// lone is how a value that stands where a mapping of the keys of b should is
+// written: behind the one key that must be there.
+func lone(n node, b *block) string {
+	var needed []string
+	for _, k := range b.keys {
+		if k.required {
+			needed = append(needed, k.name)
+		}
+	}
+	if n.Kind != yaml.ScalarNode || coreOf(n) == coreNull || len(needed) != 1 || strings.Contains(n.Value, "\n") {
+		return ""
+	}
+	text := n.Value
+	switch _, _, isType := typeOf(text); {
+	case b == computedBlock && !isType:
+		return "write {type: double, expr: " + quotedScalar(text) + "}"
+	case b.key(needed[0]).value.kind == anExpr:
+		text = quotedScalar(text)
+	}
+	return "write {" + needed[0] + ": " + text + "}"
+}
+
+// quotedScalar is an expression as specs quote them.
+func quotedScalar(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
+
 // mapping is n as a mapping, which what names in messages ("source payments").
 // Where n is something else that is reported, and the mapping is empty.
-func (l *loader) mapping(n node, what string) *mapping {
+func (l *loader) mapping(n node, what string) *mapping { return l.mappingOr(n, what, "") }
+
+// mappingOr is mapping, with what to write where n is no mapping, or "".
+func (l *loader) mappingOr(n node, what, hint string) *mapping {
 	m := &mapping{l: l, at: n, what: what}
 	if n.Kind != yaml.MappingNode {
-		l.errorf(n, "write: key: value", "%s must be a mapping of keys, not %s", what, shape(n))
+		if hint == "" && n.Kind == yaml.SequenceNode && len(n.Content) > 0 && n.Content[0].Kind == yaml.MappingNode {
+			hint = "leave the - before each name out: names are keys"
+		}
+		l.errorf(n, cmp.Or(hint, "write: key: value"), "%s must be a mapping of keys, not %s", what, shape(n))
 		return m
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -316,7 +347,7 @@ func (l *loader) text(n node, what string) (string, bool) {
 // list is the elements of a sequence.
 func (l *loader) list(n node, what string) ([]node, bool) {
 	if n.Kind != yaml.SequenceNode {
-		suggestion := "write a list: [...]"
+		suggestion := "write a list: - before each element, or [...]"
 		if n.Kind == yaml.ScalarNode && n.Value != "" {
 			suggestion = "write a list: [" + n.Value + "]"
 		}
