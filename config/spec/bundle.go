@@ -68,11 +68,13 @@ func (l *loader) top(root node) (whole bool) {
 	b.tags = append(b.tags, inherited.tags...)
 	m.text("description")
 	m.nullable("meta")
+	known := true
 	for kind, key := range kindKeys {
 		n, ok := m.get(key)
 		if !ok {
 			continue
 		}
+		known = known && n.Kind == yaml.MappingNode
 		for _, e := range l.bounded(l.mapping(n, "`"+key+"`").entries, MaxEntries, n, "`"+key+"`") {
 			l.add(b, kind, raw{e, inherited})
 		}
@@ -88,7 +90,7 @@ func (l *loader) top(root node) (whole bool) {
 		}
 	}
 	m.finish()
-	return !slices.ContainsFunc(m.entries, func(e entry) bool {
+	return known && !slices.ContainsFunc(m.entries, func(e entry) bool {
 		return fileBlock.key(e.name) == nil && slices.Contains(kindKeys[:], nearest(e.name, fileBlock.names()))
 	})
 }
@@ -108,7 +110,7 @@ func (l *loader) bundleOf(namespace string) *bundle {
 func (l *loader) add(b *bundle, kind int, r raw) {
 	for _, other := range b.kinds[kind] {
 		if other.name == r.name {
-			l.errorf(r.key, "rename one of them", "%s %s is declared twice: first at %s", kindNames[kind], r.name, other.key.pos())
+			l.errorf(r.key, "remove or rename one of them", "%s %s is declared twice: first at %s", kindNames[kind], r.name, other.key.pos())
 			return
 		}
 	}

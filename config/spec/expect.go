@@ -149,7 +149,7 @@ func (r *resolver) keyField(name string) *Field {
 func (r *resolver) featureAt(n node) (f *Feature, d *ServiceDerived, s *Service) {
 	owner, short, ok := strings.Cut(n.Value, ".")
 	if !ok {
-		r.errorf(n, "write view.feature", "`%s` is not the full name of a feature", n.Value)
+		r.errorf(n, "write "+r.fullName(n.Value), "`%s` is not the full name of a feature", n.Value)
 		return nil, nil, nil
 	}
 	if r.broken[owner] {
@@ -160,6 +160,12 @@ func (r *resolver) featureAt(n node) (f *Feature, d *ServiceDerived, s *Service)
 			return f, nil, nil
 		}
 		if _, isService := r.spec.Service(owner); !isService {
+			if m := categoryForm.FindStringSubmatch(short); m != nil {
+				if _, ok = v.Feature(m[1]); ok {
+					r.errorf(n, "write "+owner+"."+m[1]+": {"+m[2]+": ...}", "an expectation is about all categories of %s", m[1])
+					return nil, nil, nil
+				}
+			}
 			r.unknown(n, "feature of view "+owner, short, namesOf(v.Features, shortName))
 			return nil, nil, nil
 		}
@@ -173,6 +179,19 @@ func (r *resolver) featureAt(n node) (f *Feature, d *ServiceDerived, s *Service)
 		return nil, nil, nil
 	}
 	return nil, d, s
+}
+
+// fullName is the full name that a text without a point means.
+func (r *resolver) fullName(text string) string {
+	for _, v := range r.spec.Views {
+		if _, ok := v.Feature(text); ok {
+			return v.Ref() + "." + text
+		}
+		if v.Ref() == text && len(v.Features) > 0 {
+			return v.Features[0].Full() + ": VALUE"
+		}
+	}
+	return "view.feature"
 }
 
 func (r *resolver) wantFeature(given givenIndex, e *Expect, in entry) {
@@ -287,7 +306,12 @@ func (r *resolver) want(w *Want, n node, t Type, name string) bool {
 		w.Value = v
 		return ok
 	}
+	before := len(r.diags)
 	m := r.object(n, wantBlock, "the value of "+name)
+	m.finish()
+	if len(r.diags) > before {
+		return false // what it should say is not known
+	}
 	ops := 0
 	for _, op := range []string{"approx", "above", "below"} {
 		if v, _, ok := m.number(op); ok {
@@ -298,7 +322,6 @@ func (r *resolver) want(w *Want, n node, t Type, name string) bool {
 	abs, _, hasAbs := m.number("abs")
 	rel, _, hasRel := m.number("rel")
 	w.Abs, w.Rel = abs, rel
-	m.finish()
 	number := t == Double || t == Int || t == Decimal
 	switch {
 	case !number:

@@ -111,7 +111,9 @@ func (r *resolver) path(f *Field, n node) {
 		return
 	}
 	f.Path = strings.Split(text, ".")
-	if slices.Contains(f.Path, "") || strings.ContainsAny(text, "[]") {
+	if rest, isJSONPath := strings.CutPrefix(text, "$."); isJSONPath {
+		r.errorf(n, "write path: "+rest, "`%s`: a path begins at the record itself, without $", text)
+	} else if slices.Contains(f.Path, "") || strings.ContainsAny(text, "[]") {
 		r.errorf(n, "write path: card.id", "`%s` is not a path: names with dots between them (arrays cannot be addressed)", text)
 	}
 }

@@ -59,7 +59,7 @@ func (r *resolver) model(x *Model, in raw) {
 		m.need("on_error", "on_error: {band: review}")
 	}
 	if n, ok := m.get("on_error"); ok {
-		r.onError(x, n)
+		r.onError(x, n, m.has("bands") && len(x.Bands) == 0)
 	}
 	m.finish()
 }
@@ -118,6 +118,7 @@ func (r *resolver) rule(x *Model, e entry, env *Env) *Rule {
 			r.errorf(at, "leave it out", "the weights of rules are the score of runtime: expr only")
 		}
 	}
+	rule.HasWeight = m.has("weight") // one that is no number was reported: it is no lack of weights
 	m.finish()
 	return rule
 }
@@ -180,10 +181,12 @@ func (x *Model) bandNames() []string {
 	return names
 }
 
-func (r *resolver) onError(x *Model, n node) {
+// onError reads the band of what has no score; bandsUnknown: what the bands are
+// could not be read, which was reported.
+func (r *resolver) onError(x *Model, n node, bandsUnknown bool) {
 	m := r.object(n, onErrorBlock, "`on_error` of model "+x.Name)
 	if at, ok := m.need("band", "band: review"); ok {
-		if x.OnError, ok = r.text(at, "`band`"); ok && !x.band(x.OnError) {
+		if x.OnError, ok = r.text(at, "`band`"); ok && !bandsUnknown && !x.band(x.OnError) {
 			r.unknown(at, "band", x.OnError, x.bandNames())
 		}
 	}

@@ -232,11 +232,11 @@ func (l *loader) yamlError(f *file, err error) {
 		if line > len(f.lines) {
 			line, col = len(f.lines), 1
 		}
-		suggestion := ""
-		if strings.Contains(e.Message, "tab") || strings.Contains(e.Message, "cannot start any token") && line > 0 && strings.Contains(f.lines[line-1], "\t") {
-			suggestion = "YAML is indented with spaces, not tabs"
+		text := ""
+		if line > 0 {
+			text = f.lines[line-1]
 		}
-		l.at(f, line, max(col, 1), suggestion, "this is not YAML: %s", e.Message)
+		l.at(f, line, max(col, 1), yamlHint(e.Message, text), "this is not YAML: %s", e.Message)
 	}
 	var one *yaml.LoadError
 	var many *yaml.LoadErrors
@@ -250,6 +250,29 @@ func (l *loader) yamlError(f *file, err error) {
 	default:
 		l.at(f, 0, 0, "", "this is not YAML: %s", err)
 	}
+}
+
+// yamlHint is what to write for what the YAML parser refuses, or "".
+func yamlHint(message, line string) string {
+	switch {
+	case strings.Contains(message, "tab") || strings.Contains(message, "cannot start any token") && strings.Contains(line, "\t"):
+		return "YAML is indented with spaces, not tabs"
+	case strings.Contains(message, "cannot start any token"):
+		return "write the text in quotes"
+	case strings.Contains(message, "unknown anchor"):
+		return "anchors and aliases are not part of the language: write the value out"
+	case strings.Contains(message, "mapping values are not allowed"):
+		return "a text with a colon and a space in it is written in quotes; or the line is indented deeper than its neighbours"
+	case strings.Contains(message, "unexpected end of stream"), strings.Contains(message, "found unexpected document indicator"):
+		return "a quote is not closed: look above for the last ' or \""
+	case strings.Contains(message, "'-' indicator"):
+		return "the lines above are a list: begin this one with - too, or take theirs away"
+	case strings.Contains(message, "did not find expected ',' or"):
+		return "a [ or { above is not closed, or a comma is missing"
+	case strings.Contains(message, "did not find expected key"):
+		return "indent it as its neighbours are; a text that begins with a quote ends with it"
+	}
+	return ""
 }
 
 // structure refuses what YAML has and specs do not: anchors, aliases, merge
@@ -298,7 +321,11 @@ func (l *loader) keys(n node) bool {
 		}
 		if key.Kind != yaml.ScalarNode {
 			if key.Kind != yaml.AliasNode {
-				l.errorf(key, "", "a key must be a word")
+				hint := ""
+				if key.Kind == yaml.MappingNode && key.Line == n.Line {
+					hint = "there are no templates: {{ }} means nothing here; a list of windows makes several features"
+				}
+				l.errorf(key, hint, "a key must be a word")
 			}
 			ok = false
 			continue

@@ -79,6 +79,10 @@ func (r *resolver) serviceItem(s *Service, item node) {
 	}
 	for _, e := range r.mapping(item, "an element of `features`").entries {
 		v := r.viewAt(s, e.key)
+		if v != nil && e.value.Kind == yaml.ScalarNode && (e.value.Value == "*" || e.value.Value == "all") {
+			r.errorf(e.value, "write `- "+e.name+"` for all of its features", "the features of %s must be a list", e.name)
+			continue
+		}
 		names, _ := r.list(e.value, "the features of "+e.name)
 		if v == nil {
 			continue
@@ -98,6 +102,10 @@ func (r *resolver) viewAt(s *Service, n node) *View {
 	case !ok && r.broken[n.Value]:
 		return nil
 	case !ok:
+		if f, isFeature := r.spec.Feature(n.Value); isFeature {
+			r.errorf(n, "write "+f.View.Ref()+": ["+f.Short+"]", "`%s` is a feature, and this names a view", n.Value)
+			return nil
+		}
 		r.unknown(n, "feature view", n.Value, namesOf(r.spec.Views, viewRef))
 		return nil
 	case s.On != nil && !s.On.HasKey(v.Entity):

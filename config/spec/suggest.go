@@ -1,6 +1,9 @@
 package spec
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // maxEdits is how far a word may be from a known one to be taken for it.
 const maxEdits = 3
@@ -22,6 +25,9 @@ func nearest(word string, known []string) string {
 	}
 	best, bestEdits := "", min(maxEdits, (len(word)+2)/3)+1
 	for _, k := range known[:min(len(known), maxCandidates)] {
+		if strings.EqualFold(word, k) {
+			return k
+		}
 		if d := edits(word, k, bestEdits); d < bestEdits {
 			best, bestEdits = k, d
 		}

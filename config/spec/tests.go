@@ -181,7 +181,7 @@ func (r *resolver) itemFields(m *mapping, s *Source, shared []fieldText) []field
 	texts = slices.DeleteFunc(texts, func(x fieldText) bool { return !r.givenField(x, s) })
 	for _, f := range s.Fields {
 		given := slices.ContainsFunc(named, func(x fieldText) bool { return x.name == f.Name })
-		if !given && !f.Optional && f != s.TimestampField {
+		if !given && !f.Optional && f != s.TimestampField && s.TimestampField != nil {
 			r.errorf(m.at, "write it here or under event_defaults", "the event has no %s, which source %s requires", f.Name, s.Name)
 		}
 	}

@@ -183,7 +183,7 @@ func (r *resolver) viewFeatures(t *viewText, v *View) {
 	for _, e := range r.bounded(r.mapping(n, "`features` of "+t.m.what).entries, MaxViewFeatures, n, "features of "+t.m.what) {
 		r.name(e.key, e.name, "feature")
 		if suffixForm.MatchString(e.name) {
-			r.errorf(e.key, "write `"+suffixForm.ReplaceAllString(e.name, "")+"`; windows make the suffix",
+			r.errorf(e.key, "write `"+suffixForm.ReplaceAllString(e.name, "")+"`: `windows`, `half_lives` and `last` make the suffix",
 				"feature name `%s` ends like a generated suffix", e.name)
 		}
 		d := r.definition(e, t.source)

@@ -211,17 +211,6 @@ func (m *mapping) finish() {
 	}
 }
 
-// elsewhere says where a key stands that is not of this block, or "".
-func elsewhere(b *block, name string) string {
-	switch {
-	case (b == featureBlock || b == derivedBlock) && viewBlock.key(name) != nil:
-		return "it belongs to the view: write it beside `features`"
-	case b == viewBlock && featureBlock.key(name) != nil:
-		return "it belongs to a feature: write it inside each that it is meant for"
-	}
-	return ""
-}
-
 func (m *mapping) text(key string) string {
 	if n, ok := m.get(key); ok {
 		s, _ := m.l.text(n, "`"+key+"`")
