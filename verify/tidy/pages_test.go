@@ -1,0 +1,81 @@
+package tidy
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+var link = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+
+// pages are the tracked Markdown files, from the repository's root.
+func pages(t *testing.T) []string {
+	t.Helper()
+	out, err := exec.Command("git", "-C", root(), "ls-files", "-z", "*.md").Output()
+	if err != nil {
+		t.Skipf("not a clone: %v", err)
+	}
+	return strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
+}
+
+// A page that was renamed leaves no link to its old name.
+func TestLinksLeadSomewhere(t *testing.T) {
+	links := 0
+	for _, page := range pages(t) {
+		text, err := os.ReadFile(filepath.Join(root(), page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
+			target, _, _ := strings.Cut(m[1], "#")
+			if target == "" || strings.Contains(target, "://") {
+				continue
+			}
+			links++
+			if _, err := os.Stat(filepath.Join(root(), filepath.Dir(page), target)); err != nil {
+				t.Errorf("%s links to %s: %v", page, m[1], err)
+			}
+		}
+	}
+	if links < 50 {
+		t.Errorf("only %d links found: looked in the wrong place", links)
+	}
+}
+
+// The index of decisions has each page, in order, under its title, and no two pages
+// have one number.
+func TestTheIndexOfDecisionsIsComplete(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(root(), "docs", "decisions", "0*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var want strings.Builder
+	last := 0
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, _, _ := strings.Cut(string(text), "\n")
+		name := filepath.Base(file)
+		number, _ := strconv.Atoi(name[:4])
+		title, ok := strings.CutPrefix(first, fmt.Sprintf("# %d. ", number))
+		if !ok || number <= last {
+			t.Errorf("%s begins with %q, behind number %d: want its own number in both", name, first, last)
+		}
+		last = number
+		fmt.Fprintf(&want, "| [%d](%s) | %s |\n", number, name, title)
+	}
+	index, err := os.ReadFile(filepath.Join(root(), "docs", "decisions", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasSuffix(string(index), want.String()) {
+		t.Errorf("docs/decisions/README.md does not end with these rows:\n%s", want.String())
+	}
+}
