@@ -116,6 +116,28 @@ func TestS26CategoriesOfALifePastTheBudget(t *testing.T) {
 	r.wantMap("v.big", "d:70 e:60")
 }
 
+// Of values that are counted by category, what has left the window has left their
+// buckets too: those that remain are one number, and the quantile is that one.
+func TestS25AQuantileByCategoryForgets(t *testing.T) {
+	r := newRun(t, specOf(`
+  v:
+    version: 1
+    source: pay
+    entity: card
+    ttl: 1h
+    features:
+      half:  {aggregation: quantile, field: qty, q: 0.5, by: mcc, top: 1, windows: [10s]}
+      kinds: {aggregation: count_distinct, field: qty, by: mcc, top: 1, windows: [10s]}
+`))
+	for at, fields := range []string{`1004,"mcc":"x"`, `1001,"mcc":"x"`, `1001,"mcc":"y"`, `1003,"mcc":"z"`, `1001,"mcc":"x"`} {
+		r.pay(seconds(2*at), `"card":"a","qty":`+fields)
+	}
+	r.wantMap("v.kinds_10s", "x:2 other:2")
+	r.pay("11s", `"card":"a","qty":1001,"mcc":"x"`)
+	r.wantMap("v.half_10s", "x:1001 other:1001")
+	r.wantMap("v.kinds_10s", "x:1 other:2")
+}
+
 // What a service lists of a map can be read without an event too; the store
 // keeps the map alone.
 func TestS25ACategoryIsReadBesideItsMap(t *testing.T) {
@@ -160,5 +182,9 @@ func TestWarmCategoriesAllocateNothing(t *testing.T) {
       then:  {aggregation: count, by: device, top: 3, windows: [7d], delay: 1d}
       life:  {aggregation: sum, field: amount, by: merchant, top: 3}
       most:  {aggregation: max, field: amount, by: merchant, top: 3}
+      kinds: {aggregation: count_distinct, field: device, by: merchant, top: 3, windows: [7d]}
+      usual: {aggregation: mode, field: device, by: merchant, top: 3, windows: [24h]}
+      half:  {aggregation: quantile, field: amount, q: 0.5, by: merchant, top: 3, windows: [24h]}
+      run:   {aggregation: streak, filter: 'amount > 5', by: merchant, top: 3, windows: [24h]}
 `))
 }

@@ -173,7 +173,7 @@ func (l *logPlan) part(k *cursorPlan, p partPlan) *partPlan {
 	case aggregate.Distinct:
 		p.set = k.sets
 		k.sets++
-		if k.life != nil || !k.scanned {
+		if k.life != nil || k.keeps() {
 			p.table = l.table(k, &p)
 		}
 	case aggregate.Buckets:
@@ -184,7 +184,7 @@ func (l *logPlan) part(k *cursorPlan, p partPlan) *partPlan {
 		if k.life != nil {
 			p.census = l.census()
 		}
-		if !k.scanned {
+		if k.keeps() {
 			p.counts[0] = l.census()
 		}
 		if p.ranks || p.part == aggregate.Mode {
@@ -216,7 +216,7 @@ func (l *logPlan) part(k *cursorPlan, p partPlan) *partPlan {
 
 // rank gives a part that counts values what finds the most frequent one.
 func (l *logPlan) rank(k *cursorPlan, p *partPlan) {
-	if !k.scanned && p.counts[1] == nil {
+	if k.keeps() && p.counts[1] == nil {
 		p.counts[1] = l.census()
 	}
 }
@@ -235,7 +235,7 @@ func (l *logPlan) buckets(k *cursorPlan, p *partPlan) {
 	if k.life != nil {
 		p.census = l.histogram()
 	}
-	if !k.scanned {
+	if k.keeps() {
 		p.counts[0] = l.histogram()
 	}
 }

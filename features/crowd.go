@@ -105,7 +105,7 @@ func newestOf(times []int64, n int) int64 {
 
 // crowded reports whether a window holds more values than are kept.
 func (x *cellOut) crowded(m *moment, values uint64) bool {
-	return values > uint64(m.log.plan.distinct) && !m.scans(x.cursor) && m.state[x.parts[0].table.sketch] != 0
+	return values > uint64(m.log.plan.distinct) && x.by == nil && !m.scans(x.cursor) && m.state[x.parts[0].table.sketch] != 0
 }
 
 // partial reports whether not all values of a life that was scanned are known: it

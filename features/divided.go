@@ -13,29 +13,40 @@ import (
 // and follow it from then on; a snapshot does without them. So it is over a life,
 // which events only join: there the parts need not be taken back, but to answer
 // for a moment behind the state.
+//
+// Where values are counted there is a record for each value of a category: the
+// others are of no fixed number of words together. Where a part is found by a walk
+// the records say how many events there are, which is what categories are ranked by.
 
 // dividedPlan is the records of a cell: a block of them, each a word of the
 // category, how many events reach it, and the parts; and a table of where they
 // are.
 type dividedPlan struct {
 	bit, lane int
-	parts     []*partPlan
+	values    *partPlan // what the values are counted for; nil: a category has one record
+	walks     bool
+	parts     []*partPlan // those in a record
 	width     int
 	undone    bool // all parts can be taken back
 	at, index int  // handles
 }
 
-// recordParts is where the parts of a record begin.
-const recordParts = 2
+// recordParts is where the parts of a record begin, or what is known of a value: its
+// key, and of Buckets the sums of its bin.
+const (
+	recordParts  = 2
+	recordKey    = 2
+	recordSum    = 3
+	recordCheck  = 4
+	valueWords   = 1
+	bucketsWords = 3
+)
 
-// divisible reports whether an aggregation's parts can be kept by category.
+// divisible reports whether what an aggregation keeps by category can be taken back.
 func divisible(agg *aggregate.Aggregation, n aggregate.Number) bool {
-	for _, p := range agg.Parts(n) {
-		if !p.Retractable() || p.Beside() || p == aggregate.Distinct {
-			return false
-		}
-	}
-	return true
+	return !slices.ContainsFunc(agg.Parts(n), func(p aggregate.Part) bool {
+		return !p.Retractable() && !p.Counted() && !p.Walks() || p == aggregate.Gaps
+	})
 }
 
 // divides reports whether a window keeps an aggregation's parts by category.
@@ -43,18 +54,26 @@ func (k *cursorPlan) divides(agg *aggregate.Aggregation, n aggregate.Number) boo
 	if k.within == nil {
 		return !k.scanned
 	}
-	return k.delay == 0 && !slices.ContainsFunc(agg.Parts(n), func(p aggregate.Part) bool {
-		return p.Beside() || p.Walks() || p == aggregate.Distinct
-	})
+	return k.delay == 0 && !slices.Contains(agg.Parts(n), aggregate.Gaps)
 }
 
 // divided are the records of a cell of a window, shared by those that keep the
 // same.
 func (l *logPlan) divided(k *cursorPlan, x *cell) *dividedPlan {
-	want := &dividedPlan{bit: x.count.bit, lane: x.by.lane, parts: x.parts, width: recordParts, undone: true}
+	want := &dividedPlan{bit: x.count.bit, lane: x.by.lane, width: recordParts, undone: true}
 	for _, p := range x.parts {
-		want.width += p.size()
-		want.undone = want.undone && p.part.Retractable()
+		switch {
+		case p.part == aggregate.Buckets:
+			want.values, want.width = p, recordParts+bucketsWords
+		case p.part == aggregate.Distinct || p.part.Counted():
+			want.values, want.width = p, recordParts+valueWords
+		case p.part.Walks():
+			want.walks = true
+		default:
+			want.parts = append(want.parts, p)
+			want.width += p.size()
+			want.undone = want.undone && p.part.Retractable()
+		}
 	}
 	k.divided = append(k.divided, want)
 	if k.within != nil {
@@ -131,9 +150,18 @@ func (e *Engine) joinRecords(d *division, m *moment, of *pick) {
 	for _, p := range x.parts {
 		clear(e.scratch[p.at : p.at+p.size()])
 	}
+	if x.values != nil {
+		e.joinValues(d, l, of)
+		return
+	}
+	if x.walks {
+		e.stretch = stretchOf(d.rows, d.cut)
+		e.picked = *of
+		e.pick = &e.picked
+	}
 	if !of.others {
 		for _, c := range of.words {
-			e.joinRecord(d, l.record(x, m.state, c.word))
+			e.joinRecord(d, l.record(x, m.state, c.word, value{}))
 		}
 		return
 	}
@@ -168,11 +196,15 @@ func (l *entityLog) divide(x *dividedPlan, w, row []uint64, gone bool) {
 	if w[x.at] == 0 || !l.plan.has(row, x.bit) {
 		return
 	}
-	r := l.record(x, w, l.plan.word(row, x.lane))
+	value := l.valueOf(x, row)
+	r := l.record(x, w, l.plan.word(row, x.lane), value)
 	if gone {
 		r[1]--
 	} else {
 		r[1]++
+	}
+	if x.values != nil {
+		x.count(r, value, gone)
 	}
 	at := recordParts
 	for _, p := range x.parts {
@@ -189,9 +221,10 @@ func (l *entityLog) divide(x *dividedPlan, w, row []uint64, gone bool) {
 	}
 }
 
-// record is the record of a category, which is made if there is none.
-func (l *entityLog) record(x *dividedPlan, w []uint64, word uint64) []uint64 {
-	key := l.counting.hash.spread(word)
+// record is the record of a category, or of a value of it, which is made if there is
+// none.
+func (l *entityLog) record(x *dividedPlan, w []uint64, word uint64, v value) []uint64 {
+	key := l.placeOf(x, word, v.key)
 	if n := int(l.tables.Get(w[x.index:], key)); n > 0 {
 		return l.recordsOf(x, w)[(n-1)*x.width : n*x.width]
 	}
@@ -206,20 +239,39 @@ func (l *entityLog) record(x *dividedPlan, w []uint64, word uint64) []uint64 {
 	r := l.recordsOf(x, w)[used:]
 	clear(r)
 	r[0] = word
+	if x.values != nil {
+		r[recordKey] = v.key
+	}
 	l.tables.Put(w[x.index:], key, window.Note(used/x.width+1))
 	return r
+}
+
+// placeOf is what a record is found by.
+func (l *entityLog) placeOf(x *dividedPlan, category, key uint64) uint64 {
+	if x.values == nil {
+		return l.counting.hash.spread(category)
+	}
+	return l.counting.hash.spreadPair(category, key)
+}
+
+// placeOfRecord is what a record that there is is found by.
+func (l *entityLog) placeOfRecord(x *dividedPlan, r []uint64) uint64 {
+	if x.values == nil {
+		return l.placeOf(x, r[0], 0)
+	}
+	return l.placeOf(x, r[0], r[recordKey])
 }
 
 // dropRecord forgets a record: the last one takes its place.
 func (l *entityLog) dropRecord(x *dividedPlan, w, r []uint64) {
 	all := l.recordsOf(x, w)
 	last := all[len(all)-x.width:]
-	key := l.counting.hash.spread(r[0])
+	key := l.placeOfRecord(x, r)
 	place := l.tables.Get(w[x.index:], key)
 	l.tables.Delete(w[x.index:], key)
-	if last[0] != r[0] {
+	if &last[0] != &r[0] {
 		copy(r, last)
-		l.tables.Put(w[x.index:], l.counting.hash.spread(r[0]), place)
+		l.tables.Put(w[x.index:], l.placeOfRecord(x, r), place)
 	}
 	w[x.at+1] -= uint64(x.width)
 }

@@ -72,10 +72,7 @@ func definitionOf(name string, data aggregate.Data) []string {
 	case a.Filter:
 		filter = "ok"
 	}
-	field := map[bool]string{true: "amt", false: "mcc"}[a.Types != spec.AnyType]
-	if data == aggregate.Unlike {
-		field = map[bool]string{true: "x", false: "user"}[a.Types != spec.AnyType]
-	}
+	field := map[bool]string{true: "amt", false: "user"}[a.Types != spec.AnyType]
 	keys := []string{"aggregation: " + name}
 	for _, need := range []struct {
 		is  bool
@@ -92,7 +89,7 @@ func definitionOf(name string, data aggregate.Data) []string {
 // growthSteps is what an event looks at when n events come in a thousand
 // seconds, five of them rare: on average over the newest, and over those a few
 // places late.
-func growthSteps(t *testing.T, text string, n int) map[aggregate.When]float64 {
+func growthSteps(t *testing.T, text string, data aggregate.Data, n int) map[aggregate.When]float64 {
 	t.Helper()
 	r, rng := newRunOf(t, text, 1), rand.New(rand.NewPCG(1, 2))
 	sums, events := map[aggregate.When]float64{}, map[aggregate.When]float64{}
@@ -105,9 +102,13 @@ func growthSteps(t *testing.T, text string, n int) map[aggregate.When]float64 {
 		if i%(n/5) == n/10 {
 			qty = -qty
 		}
+		amt, user := rng.IntN(8), rng.IntN(8)
+		if data == aggregate.Unlike {
+			amt, user = i, i
+		}
 		before := r.engine.Steps()
-		r.pay(fmt.Sprintf("%dms", at*1000/n), fmt.Sprintf(`"card":"a","qty":%d,"amt":%d,"x":%d,"ok":%t,"mcc":"m%d","user":"u%d"`,
-			qty, rng.IntN(1000), i, rng.IntN(8) > 0, rng.IntN(8), i))
+		r.pay(fmt.Sprintf("%dms", at*1000/n), fmt.Sprintf(`"card":"a","qty":%d,"amt":%d,"ok":%t,"mcc":"m%d","user":"u%d"`,
+			qty, amt, rng.IntN(8) > 0, rng.IntN(8), user))
 		if i >= 2*n { // the windows are full
 			sums[when] += float64(r.engine.Steps() - before)
 			events[when]++
@@ -152,7 +153,7 @@ func grows(t *testing.T, text string, c aggregate.Case, grown map[string]bool) {
 	if c.Data == aggregate.Rare {
 		few, many = 100, 500 // they are far apart
 	}
-	narrow, wide := growthSteps(t, text, few), growthSteps(t, text, many)
+	narrow, wide := growthSteps(t, text, c.Data, few), growthSteps(t, text, c.Data, many)
 	for _, c.When = range []aggregate.When{aggregate.InOrder, aggregate.Late} {
 		if !grew(narrow, wide, c.When) {
 			continue
@@ -161,7 +162,7 @@ func grows(t *testing.T, text string, c aggregate.Case, grown map[string]bool) {
 			grown[what] = true
 			continue
 		}
-		if more := growthSteps(t, text, 4*many); grew(wide, more, c.When) {
+		if more := growthSteps(t, text, c.Data, 4*many); grew(wide, more, c.When) {
 			t.Errorf("%s over %s, %s, %s: %.1f steps with %d events, %.1f with %d", c.Name, c.Over, c.Data, c.When, wide[c.When], many, more[c.When], 4*many)
 		}
 	}

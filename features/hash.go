@@ -106,6 +106,12 @@ func (h *hasher) spread(word uint64) uint64 {
 	return x ^ x>>32
 }
 
+// spreadPair is a word for two: other pairs have the same one as seldom as hashes are
+// equal.
+func (h *hasher) spreadPair(a, b uint64) uint64 {
+	return h.spread(h.spread(a) ^ bits.RotateLeft64(h.spread(b), 31))
+}
+
 // mixer and unmixer are each other's inverse.
 const (
 	mixer   = 0xd6e8feb86659fd93

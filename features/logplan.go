@@ -215,6 +215,10 @@ type partPlan struct {
 	nth     int // which of the table's counts it is
 }
 
+// keeps reports whether the state has what the window's parts are made of, but by
+// category.
+func (k *cursorPlan) keeps() bool { return !k.scanned && !k.by }
+
 func (p *partPlan) size() int {
 	if p.part == 0 {
 		return 1

@@ -86,7 +86,7 @@ func (e *Engine) seen(x *cellOut, m *moment, words []uint64) bool {
 	if m.shifted {
 		return e.seenBehind(x, m, word)
 	}
-	if m.scans(x.cursor) {
+	if x.by != nil || m.scans(x.cursor) {
 		return e.sets[p.set].Has(word)
 	}
 	n := m.log.tables.Get(m.state[p.table.at:], word)

@@ -30,24 +30,24 @@ func (c *counting) keyOf(l *logPlan, p *partPlan, row []uint64) uint64 {
 // tally makes the counting parts of a scan from what it has collected.
 func (e *Engine) tally(l *logPlan, k *cursorPlan) {
 	for _, p := range k.parts {
-		if !p.part.Counted() {
-			continue
+		if p.part.Counted() {
+			e.tallyPart(l, p, e.scratch[p.at:p.at+p.size()])
 		}
-		words := e.scratch[p.at : p.at+p.size()]
-		if p.part == aggregate.Buckets {
-			words[0], words[1] = math.Float64bits(e.counting.choose(e.binned[p.set], p)), 1
-			continue
-		}
-		set := e.sets[p.set]
-		switch p.part {
-		case aggregate.Counts:
-			set.Tally(words)
-		case aggregate.Mode:
-			clear(words)
-			set.Each(func(key uint64, n uint32) { e.counting.vote(l, p, words, key, uint64(n)) })
-			words[aggregate.ModeWord] = e.hash.unspread(words[aggregate.ModeWord])
-			words[aggregate.ModeState] = aggregate.ModeFound
-		}
+	}
+}
+
+// tallyPart makes a counting part from what was collected for it.
+func (e *Engine) tallyPart(l *logPlan, p *partPlan, words []uint64) {
+	switch p.part {
+	case aggregate.Buckets:
+		words[0], words[1] = math.Float64bits(e.counting.choose(e.binned[p.set], p)), 1
+	case aggregate.Counts:
+		e.sets[p.set].Tally(words)
+	case aggregate.Mode:
+		clear(words)
+		e.sets[p.set].Each(func(key uint64, n uint32) { e.counting.vote(l, p, words, key, uint64(n)) })
+		words[aggregate.ModeWord] = e.hash.unspread(words[aggregate.ModeWord])
+		words[aggregate.ModeState] = aggregate.ModeFound
 	}
 }
 

@@ -30,7 +30,7 @@ func (k *cursorPlan) slides() bool { return k.life == nil && k.last == 0 }
 
 // folds reports whether a part over folded events is kept in tiles.
 func (p *partPlan) folds(k *cursorPlan) bool {
-	return p.part == 0 || (p.part.Tiles() && (p.part != aggregate.Distinct || !k.scanned && !k.stripped && k.delay == 0))
+	return p.part == 0 || (p.part.Tiles() && (p.part != aggregate.Distinct || k.keeps() && !k.stripped && k.delay == 0))
 }
 
 // layTiles lays out the tiles of a log's sliding windows.

@@ -104,13 +104,17 @@ var Growths = [...]Growth{
 		What: "all events of the life",
 	}, {
 		Over: []Over{By, ByDelayed},
-		Of: []string{"min", "max", "count_distinct", "approx_count_distinct", "is_new", "novelty", "top_share", "entropy", "mode", "quantile", "first", "last",
-			"time_since_first", "time_since_last", "interarrival_mean", "interarrival_stddev", "interarrival_cv", "lag", "list_last", "list_distinct", "streak", "argmax"},
+		Of: []string{"min", "max", "first", "last",
+			"time_since_first", "time_since_last", "interarrival_mean", "interarrival_stddev", "interarrival_cv", "argmax"},
 		What: "all events of the window, once to rank and once for each value shown",
 	}, {
+		Over: []Over{By, ByDelayed, BySession, ByLifetime},
+		Of:   []string{"count_distinct", "approx_count_distinct", "is_new", "novelty", "top_share", "entropy", "mode", "quantile"},
+		Data: []Data{Unlike},
+		What: "all different values of each category (of quantile: their buckets), once to rank and once for each value shown",
+	}, {
 		Over: []Over{BySession, ByLifetime},
-		Of: []string{"count_distinct", "approx_count_distinct", "is_new", "novelty", "top_share", "entropy", "mode", "quantile",
-			"interarrival_stddev", "interarrival_cv", "lag", "list_last", "list_distinct", "streak"},
+		Of:   []string{"interarrival_stddev", "interarrival_cv"},
 		What: "all events of the life, once to rank and once for each value shown",
 	}, {
 		Over: []Over{BySession, ByLifetime, ByHalfLives},

@@ -332,6 +332,18 @@ var table = []mutant{
 		more: true,
 	},
 	{
+		name: "by category: a value counts once however often it occurs there",
+		file: "features/dividedvalues.go",
+		old:  "set.AddTimes(r[recordKey], uint32(r[1]))",
+		new:  "set.Add(r[recordKey])",
+	},
+	{
+		name: "by category: two categories share the record of a value",
+		file: "features/divided.go",
+		old:  "spreadPair(category, key)",
+		new:  "spreadPair(0, key)",
+	},
+	{
 		name: "last n: a moment before the state's life is taken for one of it",
 		file: "features/lastn.go",
 		old:  "life != 0 && life < m.t && m.t",
