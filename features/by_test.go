@@ -129,8 +129,11 @@ func TestS25AQuantileByCategoryForgets(t *testing.T) {
       half:  {aggregation: quantile, field: qty, q: 0.5, by: mcc, top: 1, windows: [10s]}
       kinds: {aggregation: count_distinct, field: qty, by: mcc, top: 1, windows: [10s]}
 `))
-	for at, fields := range []string{`1004,"mcc":"x"`, `1001,"mcc":"x"`, `1001,"mcc":"y"`, `1003,"mcc":"z"`, `1001,"mcc":"x"`} {
-		r.pay(seconds(2*at), `"card":"a","qty":`+fields)
+	for i := range 30 { // so many that it has a running state
+		r.pay(seconds(i%2), `"card":"a","qty":999,"mcc":"x"`)
+	}
+	for at, fields := range []string{`1001,"mcc":"x"`, `1001,"mcc":"y"`, `1005,"mcc":"z"`, `1001,"mcc":"x"`} {
+		r.pay(seconds(2+2*at), `"card":"a","qty":`+fields)
 	}
 	r.wantMap("v.kinds_10s", "x:2 other:2")
 	r.pay("11s", `"card":"a","qty":1001,"mcc":"x"`)
