@@ -129,44 +129,49 @@ func tokensFor(s *spec.Spec, secret config.Secret) (*mask.Tokens, error) {
 	if err == nil {
 		return mask.NewTokens([]byte(text)), nil
 	}
-	if personal := personalData(s); len(personal) > 0 {
+	if personal := personalData(s); personal != "" {
 		if !errors.Is(err, config.ErrNoSecret) {
 			return nil, &problem{code: exitUsage, err: fmt.Errorf("setting entity_key_secret: %w", err)}
 		}
 		return nil, &problem{code: exitUsage,
-			err: fmt.Errorf("entity_key_secret is not set, and %s personal (pii: true): their keys leave as tokens under that secret",
-				areIs(personal)),
+			err: fmt.Errorf("entity_key_secret is not set, but %s personal (pii: true): it makes the tokens that are written in place of their keys",
+				personal),
 			next: makeSecret}
 	}
 	return mask.NewTokens(nil), nil
 }
 
-const makeSecret = `export FRESHET_ENTITY_KEY_SECRET="$(openssl rand -hex 32)"   (make it once, and keep it: another secret makes every stored row unreachable)`
+const makeSecret = `export FRESHET_ENTITY_KEY_SECRET="$(openssl rand -hex 32)"   (create it once and keep it: with another secret every stored row is unreachable)`
 
-// personalData names what a secret is needed for.
-func personalData(s *spec.Spec) []string {
+// personalData says what a secret is needed for, as "entities card and user are";
+// "" is nothing.
+func personalData(s *spec.Spec) string {
 	var names []string
 	for _, e := range s.Entities {
 		if e.PII {
-			names = append(names, "entity "+e.Name)
+			names = append(names, e.Name)
 		}
 	}
 	if len(names) > 0 {
-		return names
+		return areIs("entity", "entities", names)
 	}
 	for _, source := range s.Sources {
 		for _, f := range source.Fields {
 			if f.PII {
-				names = append(names, "field "+source.Name+"."+f.Name)
+				names = append(names, source.Name+"."+f.Name)
 			}
 		}
 	}
-	return names
+	if len(names) > 0 {
+		return areIs("field", "fields", names)
+	}
+	return ""
 }
 
-func areIs(names []string) string {
-	if len(names) == 1 {
-		return names[0] + " is"
+func areIs(one, many string, names []string) string {
+	last := len(names) - 1
+	if last == 0 {
+		return one + " " + names[0] + " is"
 	}
-	return strings.Join(names, ", ") + " are"
+	return many + " " + strings.Join(names[:last], ", ") + " and " + names[last] + " are"
 }

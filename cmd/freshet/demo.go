@@ -100,6 +100,7 @@ func (a *app) newDemo(ctx context.Context, flags demoFlags) (d *demo, err error)
 		return nil, errors.Join(err, diags) // a bug: the quickstart is tested
 	}
 	d = &demo{registry: prometheus.NewRegistry()}
+	d.registry.MustRegister(buildMetric())
 	defer func() {
 		if err != nil {
 			d.close()

@@ -75,11 +75,11 @@ func (s *demoScreen) header(d *demo, flags demoFlags) {
 	if d.listener != nil {
 		metrics = "   metrics http://" + d.listener.address + "/metrics"
 	}
-	fmt.Fprintf(s.out, "%s  everything runs in this process; nothing is installed, nothing stays\n", s.ink.bold("freshet demo"))
+	fmt.Fprintf(s.out, "%s  everything runs in this process; nothing is installed or left behind\n", s.ink.bold("freshet demo"))
 	fmt.Fprintf(s.out, "  %s %s   %s %s%s\n", s.ink.dim("Kafka"), strings.Join(d.cluster.ListenAddrs(), ","), s.ink.dim("Redis"), d.redis.Addr(), metrics)
 	fmt.Fprintf(s.out, "  %s %s %s %s (%d served) %s %s\n", strings.Join(sourceNames(s.spec), " + "), s.ink.dim("→"),
 		plural(served.Views, "view"), plural(served.Features, "feature"), served.Served, s.ink.dim("→"), strings.Join(models, ", "))
-	fmt.Fprintf(s.out, "  %.0f events/s %s; after %s somebody tests stolen cards\n\n", flags.rate, end, spec.FormatDuration(demoBurstAfter))
+	fmt.Fprintf(s.out, "  %.0f events/s %s; after %s an attack begins that tests stolen cards\n\n", flags.rate, end, spec.FormatDuration(demoBurstAfter))
 }
 
 func sourceNames(s *spec.Spec) []string {

@@ -12,9 +12,10 @@ import (
 // type next.
 func (s *demoScreen) summary(d *demo) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n%s\n", s.ink.bold("What was seen"))
+	fmt.Fprintf(&b, "\n%s\n", s.ink.bold("Summary"))
 	refused := d.refused()
-	fmt.Fprintf(&b, "  %s events in, %s scored, %s\n", grouped(int(d.traffic.sent.Load())), grouped(s.seen()), refused)
+	fmt.Fprintf(&b, "  %s  %s in, %s scored\n", pad("events", 18), grouped(int(d.traffic.sent.Load())), grouped(s.seen()))
+	fmt.Fprintf(&b, "  %s  %s\n", pad("refused", 18), refused)
 	for _, m := range s.spec.Models {
 		counts := s.bands[m.Name]
 		if counts == nil {
@@ -51,11 +52,11 @@ func (s *demoScreen) next(b *strings.Builder, program string) {
 		between = "\n    "
 	}
 	for _, step := range []struct{ what, args string }{
-		{"the tests of the spec", "test examples/quickstart"},
-		{"what it computes", "features --specs examples/quickstart"},
-		{"the real thing", "run examples/quickstart --brokers HOST:9092 --online-store redis://HOST"},
+		{"run the tests", "test examples/quickstart"},
+		{"list the features", "features --specs examples/quickstart"},
+		{"run on Kafka", "run examples/quickstart --brokers HOST:9092 --online-store redis://HOST"},
 	} {
-		fmt.Fprintf(b, "  %s%s%s %s\n", s.ink.dim(pad(step.what, 21)), between, program, step.args)
+		fmt.Fprintf(b, "  %s%s%s %s\n", s.ink.dim(pad(step.what, 17)), between, program, step.args)
 	}
 }
 
@@ -93,9 +94,9 @@ func (s *demoScreen) topReasons() string {
 func (d *demo) refused() string {
 	gathered, err := d.registry.Gather()
 	if err != nil {
-		return "drops unknown: " + err.Error()
+		return "unknown: " + err.Error()
 	}
-	return "refused: " + counted(countsOf(gathered).refused)
+	return counted(countsOf(gathered).refused)
 }
 
 // row shows the busiest card's row, as it lies in Redis.
@@ -113,7 +114,7 @@ func (s *demoScreen) row(b *strings.Builder, d *demo) {
 		return
 	}
 	sort.Strings(fields)
-	fmt.Fprintf(b, "\n%s  %s\n", s.ink.bold("Its row in Redis"), s.ink.dim(s.hotKey+", the busiest one"))
+	fmt.Fprintf(b, "\n%s  %s\n", s.ink.bold("One row in Redis"), s.ink.dim(s.hotKey+", the busiest card"))
 	fmt.Fprintf(b, "  $ redis-cli HGETALL '%s'\n", key)
 	for _, field := range fields {
 		fmt.Fprintf(b, "    %s  %s\n", s.ink.key(pad(field, 18)), d.redis.HGet(key, field))

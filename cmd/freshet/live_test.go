@@ -148,13 +148,13 @@ func TestDemo(t *testing.T) {
 	}
 	t.Logf("%s in all", time.Since(began))
 	text := string(out)
-	for _, want := range []string{"freshet demo  everything runs in this process", "ALLOW", "What was seen", "$ redis-cli HGETALL 'freshet:quickstart:{card:h_",
+	for _, want := range []string{"freshet demo  everything runs in this process", "ALLOW", "Summary", "$ redis-cli HGETALL 'freshet:quickstart:{card:h_",
 		"txn_count_1m", "freshet test examples/quickstart"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the demo shows no %q", want)
 		}
 	}
-	counts := regexp.MustCompile(`(\d[\d,]*) events in, (\d[\d,]*) scored, refused: (.*)`).FindStringSubmatch(text)
+	counts := regexp.MustCompile(`events +(\d[\d,]*) in, (\d[\d,]*) scored\n +refused +(.*)`).FindStringSubmatch(text)
 	if counts == nil {
 		t.Fatalf("no counts in\n%s", text)
 	}

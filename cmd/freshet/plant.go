@@ -92,11 +92,11 @@ func (a *app) newPlant(s *spec.Spec, settings *config.Settings, flags runFlags) 
 // personal keys must not leave under a secret that everybody knows.
 func (p *plant) lendSecret() {
 	personal := personalData(p.spec)
-	if !p.fromFiles() || p.settings.OnlineStore != "none" || p.settings.EntityKeySecret.IsSet() || len(personal) == 0 {
+	if !p.fromFiles() || p.settings.OnlineStore != "none" || p.settings.EntityKeySecret.IsSet() || personal == "" {
 		return
 	}
 	p.settings.EntityKeySecret = config.FixedSecret(rand.Text())
-	fmt.Fprintf(p.app.errs, "entity_key_secret is not set, and %s personal: this run uses a random one, so its tokens equal no other run's\n", areIs(personal))
+	fmt.Fprintf(p.app.errs, "entity_key_secret is not set, but %s personal: this run uses a random secret, so its tokens differ from those of every other run\n", personal)
 }
 
 func (p *plant) fromFiles() bool { return len(p.inputs) > 0 }

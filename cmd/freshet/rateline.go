@@ -63,7 +63,7 @@ func (r *rateLine) show(now time.Time) {
 	}
 	if len(r.delays) > 0 {
 		sort.Slice(r.delays, func(i, j int) bool { return r.delays[i] < r.delays[j] })
-		words = append(words, "p99 "+shortAge(r.delays[(len(r.delays)*99)/100]))
+		words = append(words, "delay p99 "+shortAge(r.delays[(len(r.delays)*99)/100]))
 	}
 	if r.lag != nil {
 		if lag := r.lag(); lag != "" {
@@ -108,6 +108,10 @@ func (r *rateLine) end() {
 	}
 	r.clear()
 	if !r.quiet && (r.skipped > 0 || r.unreadable > 0) {
-		fmt.Fprintf(r.w, "─ skipped %d, unreadable %d of the last interval\n", r.skipped, r.unreadable)
+		text := fmt.Sprintf("─ skipped %d in the last interval", r.skipped)
+		if r.unreadable > 0 {
+			text += fmt.Sprintf(", unreadable %d", r.unreadable)
+		}
+		fmt.Fprintln(r.w, text)
 	}
 }

@@ -293,11 +293,13 @@ func (s *instance) write(w io.Writer, ink ink) error {
 	role := "standby"
 	if s.Active {
 		role = "active"
-	} else if s.StandbyLag > 0 {
-		role = fmt.Sprintf("standby, %s records behind the owner's commits", thousands(fmt.Sprintf("%.0f", s.StandbyLag)))
+	}
+	role += ": " + strings.TrimPrefix(s.State, role+": ")
+	if !s.Active && s.StandbyLag > 0 {
+		role += fmt.Sprintf(", %s records behind the owner's commits", thousands(fmt.Sprintf("%.0f", s.StandbyLag)))
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %s  %s  %s  (%s)\n", ink.bold(s.Namespace), state, role, s.State, s.Address)
+	fmt.Fprintf(&b, "%s  %s  %s  (%s)\n", ink.bold(s.Namespace), state, role, s.Address)
 	fmt.Fprintf(&b, "%s\n\n", ink.dim(strings.Join([]string{"freshet " + s.Version, "commit " + s.Commit, "spec " + clip(s.Spec, 13),
 		fmt.Sprintf("%.0f batches", s.Batches), fmt.Sprintf("store errors %.0f", s.StoreErrors)}, "  ")))
 	t := table{right: map[int]bool{1: true, 2: true, 3: true, 5: true}}
@@ -332,7 +334,7 @@ func (s *instance) write(w io.Writer, ink ink) error {
 		return err
 	}
 	held := table{right: map[int]bool{1: true}}
-	held.add("HELD FOR", "STATE")
+	held.add("STATE", "SIZE")
 	for _, log := range s.Held {
 		held.add(ink.key(log.Entity)+" of "+log.Source, size(log.Bytes))
 	}

@@ -114,7 +114,9 @@ func (c *check) excluded(f *spec.Feature, w window, rec *record) string {
 		return "filtered: " + f.View.Filter.Text
 	case rec.time > w.until:
 		return "later than the window's end"
-	case w.bounded && rec.time <= w.after:
+	case w.bounded && rec.time == w.after:
+		return "outside window (at its open edge)"
+	case w.bounded && rec.time < w.after:
 		return "outside window (by " + span(w.after-rec.time) + ")"
 	case c.current != nil && rec.time == c.current.time && rec.offset > c.current.offset:
 		return "behind this event in order"
