@@ -1,0 +1,45 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/freshet-dev/freshet/config/spec"
+	"github.com/freshet-dev/freshet/features"
+)
+
+// The store holds the map of a feature with `by`, a service lists one category.
+func TestS25ACategoryOfAStoredMap(t *testing.T) {
+	of := func(aggregation string, defaults ...float64) *spec.Feature {
+		f := &spec.Feature{View: &spec.View{Name: "v", Latest: true}, Short: "x_1h", Type: spec.Map, Def: &spec.Definition{Aggregation: aggregation}}
+		for _, d := range defaults {
+			f.HasDefault, f.Default = true, spec.Literal{Type: spec.Double, Num: d}
+		}
+		return f
+	}
+	for _, c := range []struct {
+		name   string
+		of     *spec.Feature
+		value  string
+		status features.Status
+		want   string
+		is     features.Status
+	}{
+		{"of the top", of("sum"), `{"a":5,"b":2,"other":9}`, features.Present, "5", features.Present},
+		{"degraded", of("sum"), `{"a":5}`, features.Degraded, "5", features.Degraded},
+		{"behind the top", of("sum"), `{"b":2,"other":9}`, features.Present, "null", features.Default},
+		{"behind the top, with a default", of("sum", -1), `{"b":2,"other":9}`, features.Present, "-1", features.Default},
+		{"nowhere, of a sum", of("sum"), `{"b":2}`, features.Present, "0", features.Present},
+		{"nowhere, of a mean", of("mean"), `{"b":2}`, features.Present, "null", features.Default},
+		{"null in the map", of("stddev"), `{"a":null}`, features.Present, "null", features.Default},
+		{"no map that can be read", of("sum"), `[`, features.Present, "null", features.Error},
+	} {
+		got := cell{name: c.of.Full(), of: c.of, value: c.value, has: true, status: c.status}.inCategory("a")
+		if string(got.json()) != c.want || got.status != c.is || got.name != `v.x_1h["a"]` {
+			t.Errorf("%s: %s %s = %s, want %s %s", c.name, got.name, got.json(), got.status, c.want, c.is)
+		}
+	}
+	none := cell{of: of("sum"), status: features.NotFound}.inCategory("a")
+	if string(none.json()) != "null" || none.status != features.NotFound {
+		t.Errorf("of no row: %s %s", none.json(), none.status)
+	}
+}
