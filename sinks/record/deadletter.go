@@ -51,7 +51,7 @@ type Refused struct {
 	Reason   string
 	Field    string // "" when it is not one field's fault
 	Detail   string // holds no value of the record
-	Position int    // byte in the payload, -1 unknown
+	Position int    // byte in the payload, or with Names the place of the text; -1 unknown
 	Attempts int
 }
 
@@ -94,14 +94,19 @@ func (d *DeadLetters) Encode(r *Refused) sinks.Record {
 	return rec
 }
 
-// errorText says what was wrong, where: "amount: is not a number, byte 17".
+// errorText says what was wrong, where: "amount: is not a number, byte 17", or
+// in a CSV row "amount: is not a number, column 3".
 func errorText(r *Refused) string {
 	var b strings.Builder
 	if r.Field != "" {
 		b.WriteString(r.Field + ": ")
 	}
 	b.WriteString(r.Detail)
-	if r.Position >= 0 {
+	switch {
+	case r.Position < 0:
+	case r.Names != nil:
+		b.WriteString(", column " + strconv.Itoa(r.Position+1))
+	default:
 		b.WriteString(", byte " + strconv.Itoa(r.Position))
 	}
 	return b.String()

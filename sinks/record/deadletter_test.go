@@ -46,6 +46,12 @@ func TestDeadLetterSaysWhyAndWhere(t *testing.T) {
 	if rec.Topic != "payments.transactions.dlq.v1" {
 		t.Errorf("topic %s", rec.Topic)
 	}
+	_, dl = deadLetter(t, "t1,x12\n", func(r *Refused) {
+		r.Names, r.Texts, r.Position = []string{"txn_id", "amount"}, []string{"t1", "x12"}, 1
+	})
+	if dl.Error != "amount: is not a decimal(2), column 2" {
+		t.Errorf("of a CSV row: %s", dl.Error)
+	}
 	if k := string(rec.Key); !strings.HasPrefix(k, "h_") || strings.Contains(k, "4242") {
 		t.Errorf("key %s", k)
 	}

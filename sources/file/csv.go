@@ -85,7 +85,7 @@ func (r *rows) record() (sources.Record, error) {
 	var wrong *csv.ParseError
 	switch {
 	case errors.As(err, &wrong):
-		record.Damaged = fmt.Sprintf("the CSV row cannot be read: column %d: %v", wrong.Column, wrong.Err)
+		record.Damaged = fmt.Sprintf("the CSV row cannot be read: %v, byte %d", wrong.Err, wrong.Column-1)
 	case err != nil:
 		record.Damaged = "the CSV row cannot be read"
 	case len(texts) != len(r.names):

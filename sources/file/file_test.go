@@ -257,7 +257,7 @@ func TestCSV(t *testing.T) {
 	}{
 		{1, "1|a|plain", ""},
 		{2, "2|b|two\nlines, \"quoted\"", ""},
-		{5, "", "quote"},
+		{5, "", `bare " in non-quoted-field, byte 9`},
 		{6, "", "2 cells, its header has 3"},
 		{7, "5|e|", ""},
 		{8, "", "quote"},
