@@ -147,7 +147,10 @@ func (env *Env) Compile(text string) (*Expr, []*ExprError) {
 	if err != nil {
 		return nil, []*ExprError{{Message: err.Error()}}
 	}
-	e := &Expr{Text: text, Type: result, program: program{tree: checked.NativeRep(), prog: prog}}
+	e := &Expr{Text: text, Type: result, program: program{tree: checked.NativeRep(), prog: prog}, doubts: p.doubts}
+	for _, d := range e.doubts {
+		d.Offset = unmarked(d.Offset, places)
+	}
 	for _, n := range p.mentioned {
 		e.Names = append(e.Names, env.names[n])
 	}

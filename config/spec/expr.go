@@ -19,6 +19,8 @@ type Expr struct {
 	Asked []Name
 
 	program // the checked tree and its reference evaluator
+
+	doubts []*ExprError // what is allowed and probably not meant
 }
 
 // Scope says what a name in an expression means.

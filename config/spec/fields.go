@@ -180,14 +180,13 @@ func (l *loader) expression(env *Env, n node, what string, wanted ...Type) *Expr
 		if root, _, ok := strings.Cut(f.Unknown, "."); ok && l.broken[root] {
 			continue // what is wrong with that view was reported there
 		}
-		line, col := placeOf(n, f.Offset)
-		l.at(n.file, line, col, f.Suggestion, "%s: %s", what, f.Message)
-		if f.Length > 1 {
-			l.diags[len(l.diags)-1].End = col + f.Length - 1
-		}
+		l.inExpression(ErrorSeverity, n, what, f)
 	}
 	if len(findings) > 0 {
 		return nil
+	}
+	for _, d := range e.doubts {
+		l.inExpression(WarningSeverity, n, what, d)
 	}
 	e.Pos = n.pos()
 	if !slices.Contains(wanted, e.Type) {
@@ -203,4 +202,15 @@ func (l *loader) expression(env *Env, n node, what string, wanted ...Type) *Expr
 		return nil
 	}
 	return e
+}
+
+// inExpression reports a finding at its place in the expression n.
+func (l *loader) inExpression(severity Severity, n node, what string, f *ExprError) {
+	line, col := placeOf(n, f.Offset)
+	l.at(n.file, line, col, f.Suggestion, "%s: %s", what, f.Message)
+	last := &l.diags[len(l.diags)-1]
+	last.Severity = severity
+	if f.Length > 1 {
+		last.End = col + f.Length - 1
+	}
 }

@@ -120,3 +120,71 @@ func TestRetentionLint(t *testing.T) {
 		t.Errorf("with history: %v", found)
 	}
 }
+
+// What is compared with a field that has an enum, and is none of it, is
+// probably misspelt; so is a test's value that is nearly one of it.
+func TestEnumLints(t *testing.T) {
+	const text = `version: 1
+namespace: x
+owner: a@example.com
+sources:
+  s:
+    description: Events.
+    type: kafka
+    topic: t
+    timestamp_field: at
+    filter: 'kind != "tset"'
+    fields:
+      at:   {type: timestamp}
+      user: {type: string}
+      kind: {type: string, enum: [good, bad, test]}
+      free: {type: string}
+entities:
+  user: {key: user}
+feature_views:
+  "{entity}_v":
+    source: s
+    entities: [user]
+    ttl: 1d
+    description: V.
+    features:
+      ok:    {aggregation: count, windows: [1h], filter: 'kind == "bad" || free == "worse" || "good" == kind || kind in ["good", "bad"]'}
+      typo:  {aggregation: count, windows: [1h], filter: '"bda" == kind'}
+      other: {aggregation: count, windows: [1h], filter: 'kind in ["bad", "ugly"]'}
+    derived:
+      is_bad: {expr: 'event.kind == "Bad"'}
+tests:
+  - name: a value that is meant, and one that is not
+    source: s
+    start: 2026-01-05T10:00:00Z
+    event_defaults: {user: u}
+    given:
+      - {at: 0s, kind: goood}
+      - {at: 0s, kind: unheard_of}
+    expect:
+      - {at: 1m, entity: {user: u}, features: {user_v.ok_1h: 0, user_v.typo_1h: 0, user_v.other_1h: 0}}
+`
+	_, diags, err := LoadFiles([]File{{Name: "x.yaml", Data: []byte(text)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, d := range diags {
+		if strings.Contains(d.Message, "declared to have") {
+			got = append(got, d.Pos.String()+" "+d.Message+" "+d.Suggestion)
+			if d.Severity != WarningSeverity {
+				t.Errorf("not a warning: %v", d)
+			}
+		}
+	}
+	want := []string{
+		"x.yaml:10:22 `filter` of source s: \"tset\" is none of the values that kind is declared to have did you mean `test`?",
+		"x.yaml:26:59 `filter` of feature typo: \"bda\" is none of the values that kind is declared to have did you mean `bad`?",
+		"x.yaml:27:75 `filter` of feature other: \"ugly\" is none of the values that kind is declared to have add it to the enum of kind, or correct it",
+		"x.yaml:29:37 derived feature is_bad: \"Bad\" is none of the values that event.kind is declared to have did you mean `bad`?",
+		"x.yaml:36:24 `goood` is none of the values that field kind is declared to have did you mean `good`?",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}

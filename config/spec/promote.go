@@ -29,6 +29,7 @@ type promotion struct {
 	mentioned []string
 	asked     []string
 	findings  []*ExprError
+	doubts    []*ExprError // what is allowed and probably not meant
 }
 
 func (p *promotion) run(tree *ast.AST) {
@@ -237,7 +238,15 @@ func (p *promotion) operator(e ast.Expr, name string) {
 	case operators.In, operators.OldIn:
 		p.visit(args[0])
 		p.members(args[1])
+		if args[1].Kind() == ast.ListKind {
+			for _, m := range args[1].AsList().Elements() {
+				p.amongEnum(args[0], m)
+			}
+		}
 		return
+	case operators.Equals, operators.NotEquals:
+		p.amongEnum(args[0], args[1])
+		p.amongEnum(args[1], args[0])
 	}
 	for _, a := range args {
 		p.visit(a)
@@ -249,6 +258,30 @@ func (p *promotion) operator(e ast.Expr, name string) {
 		}
 		e.SetKindCase(p.factory.NewCall(e.ID(), to, args...))
 	}
+}
+
+// amongEnum doubts a text that a field is compared with and that is none of the
+// values it is declared to have.
+func (p *promotion) amongEnum(field, text ast.Expr) {
+	name, _, isName := qualifiedName(field)
+	if !isName || text.Kind() != ast.LiteralKind {
+		return
+	}
+	value, isText := text.AsLiteral().(types.String)
+	f := p.env.names[name].Field
+	if !isText || f == nil || len(f.Enum) == 0 || slices.Contains(f.Enum, string(value)) {
+		return
+	}
+	offset := 0
+	if r, ok := p.tree.SourceInfo().GetOffsetRange(text.ID()); ok {
+		offset = int(r.Start)
+	}
+	hint := didYouMean(string(value), f.Enum)
+	if hint == "" {
+		hint = "add it to the enum of " + f.Name + ", or correct it"
+	}
+	p.doubts = append(p.doubts, &ExprError{Offset: offset, Length: 1, Suggestion: hint,
+		Message: fmt.Sprintf("%q is none of the values that %s is declared to have", string(value), name)})
 }
 
 // members is the right side of `in`: literals, or the name of a list.

@@ -232,6 +232,10 @@ func (l *loader) yamlError(f *file, err error) {
 		if line > len(f.lines) {
 			line, col = len(f.lines), 1
 		}
+		if strings.Contains(e.ContextMsg, "quoted scalar") && strings.Contains(e.Message, "unexpected end") && e.ContextMark.Line > 0 {
+			l.at(f, e.ContextMark.Line, max(e.ContextMark.Column, 1), "close it where the text ends", "this is not YAML: the quote that opens here is never closed")
+			return
+		}
 		text := ""
 		if line > 0 {
 			text = f.lines[line-1]
@@ -263,8 +267,6 @@ func yamlHint(message, line string) string {
 		return "anchors and aliases are not part of the language: write the value out"
 	case strings.Contains(message, "mapping values are not allowed"):
 		return "a text with a colon and a space in it is written in quotes; or the line is indented deeper than its neighbours"
-	case strings.Contains(message, "unexpected end of stream"), strings.Contains(message, "found unexpected document indicator"):
-		return "a quote is not closed: look above for the last ' or \""
 	case strings.Contains(message, "'-' indicator"):
 		return "the lines above are a list: begin this one with - too, or take theirs away"
 	case strings.Contains(message, "did not find expected ',' or"):

@@ -239,6 +239,8 @@ func (r *resolver) givenText(f *Field, n node) bool {
 	}
 	if !fits || n.Kind != yaml.ScalarNode {
 		r.errorf(n, suggestion, "field %s is %s, and this is %s", f.Name, f.Type.withArticle(), described(n))
+	} else if len(f.Enum) > 0 && !slices.Contains(f.Enum, text) && nearest(text, f.Enum) != "" {
+		r.warnf(n, didYouMean(text, f.Enum), "`%s` is none of the values that field %s is declared to have", text, f.Name)
 	}
 	return fits
 }
