@@ -48,6 +48,11 @@ func missingConnectors(s *spec.Spec, fromFiles bool) []features.Missing {
 			missing = append(missing, features.Missing{What: historyFrom + source.History.Type + " files", Pos: source.Pos})
 		}
 	}
+	for _, v := range s.Views {
+		if v.RefreshPos.Line > 0 && !fromFiles { // rows in Redis are as of the entity's last event
+			missing = append(missing, features.Missing{What: "refresh", Pos: v.RefreshPos})
+		}
+	}
 	for _, model := range s.Models {
 		if modelRuntimes[model.Runtime] == nil {
 			missing = append(missing, features.Missing{What: "runtime " + model.Runtime, Pos: model.Pos})

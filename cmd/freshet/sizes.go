@@ -34,6 +34,9 @@ func expectedLoad(rate float64, given []string, budget string) (x expected, err 
 			return x, usage("--memory-budget needs --rate: how many events per second of each source")
 		}
 	}
+	if len(given) > 0 && rate == 0 {
+		return x, usage("--keys needs --rate: how many events per second of each source")
+	}
 	for _, text := range given {
 		entity, number, ok := strings.Cut(text, "=")
 		if !ok {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -122,6 +124,9 @@ func (c *checks) check() (*checked, error) {
 		return nil, err
 	}
 	if !diags.HasErrors() {
+		if err := c.known(specs); err != nil {
+			return nil, err
+		}
 		for _, s := range specs {
 			diags = append(diags, s.LintRetention(c.ofSources(s))...)
 			diags = append(diags, spectest.Vacuous(s)...)
@@ -132,6 +137,31 @@ func (c *checks) check() (*checked, error) {
 	specs, _, wrong := withTables(specs)
 	diags = append(diags, wrong...)
 	return &checked{specs, diags, len(wrong) == 0, count(diags, spec.ErrorSeverity), count(diags, spec.WarningSeverity)}, nil
+}
+
+// known refuses a source of --retention and an entity of --keys that none of the
+// specs has: what was said of it would be said of nothing.
+func (c *checks) known(specs []*spec.Spec) error {
+	var sources, entities []string
+	for _, s := range specs {
+		for _, source := range s.Sources {
+			sources = append(sources, source.Name)
+		}
+		for _, entity := range s.Entities {
+			entities = append(entities, entity.Name)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.retention)) {
+		if name != "" && !slices.Contains(sources, name) {
+			return usage("--retention %s=...: no source %s: there are %s", name, name, strings.Join(sources, ", "))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.load.keys)) {
+		if name != "" && !slices.Contains(entities, name) {
+			return usage("--keys %s=...: no entity %s: there are %s", name, name, strings.Join(entities, ", "))
+		}
+	}
+	return nil
 }
 
 func (c *checks) validate(strict bool, format string) error {

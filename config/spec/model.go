@@ -196,6 +196,7 @@ type View struct {
 
 	Online         string // served, all, none
 	Refresh        time.Duration
+	RefreshPos     Position // where the author wrote a Refresh; none: the default
 	RefreshOff     bool
 	Granularity    time.Duration
 	EventBudget    int

@@ -55,6 +55,20 @@ func coreOf(n node) coreKind {
 	return coreText
 }
 
+// jsonNumberForm is the numbers that records can hold: JSON has no .5, +5, 0x10
+// and 0123.
+var jsonNumberForm = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
+
+// asJSON is how a number that YAML has and JSON has not is written, or "".
+func asJSON(n node) string {
+	k := coreOf(n)
+	v, ok := coreNumber(n)
+	if k != coreInt && k != coreFloat || !ok || !finite(v) || jsonNumberForm.MatchString(n.Value) {
+		return ""
+	}
+	return strconv.FormatFloat(v, 'f', -1, 64)
+}
+
 // coreNumber is the number that a plain scalar spells.
 func coreNumber(n node) (float64, bool) {
 	switch coreOf(n) {

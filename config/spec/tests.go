@@ -223,7 +223,7 @@ func (r *resolver) givenText(f *Field, n node) bool {
 		fits, suggestion = kind == coreInt, "write a whole number without quotes"
 		if f.Text {
 			_, err := strconv.ParseInt(text, 10, 64)
-			fits, suggestion = kind == coreText && err == nil, "write a whole number in quotes, as the stream has it"
+			fits, suggestion = kind == coreInt || kind == coreText && err == nil, "write a whole number, in quotes or without"
 		}
 	case Double:
 		fits, suggestion = kind == coreInt || kind == coreFloat, "write a number without quotes"
@@ -239,6 +239,9 @@ func (r *resolver) givenText(f *Field, n node) bool {
 	}
 	if !fits || n.Kind != yaml.ScalarNode {
 		r.errorf(n, suggestion, "field %s is %s, and this is %s", f.Name, f.Type.withArticle(), described(n))
+	} else if number := asJSON(n); number != "" && f.Type != Timestamp {
+		r.errorf(n, "write "+number, "no record has the number %s: it is not written as JSON has it", n.Value)
+		return false
 	} else if len(f.Enum) > 0 && !slices.Contains(f.Enum, text) && nearest(text, f.Enum) != "" {
 		r.warnf(n, didYouMean(text, f.Enum), "`%s` is none of the values that field %s is declared to have", text, f.Name)
 	}

@@ -161,7 +161,7 @@ func (r *resolver) viewSettings(v *View, t *viewText) {
 		case "never", "none", "false", "no", "0", "0s":
 			r.errorf(n, "write refresh: off", "`refresh` of %s must be a duration, or off", t.m.what)
 		default:
-			v.Refresh = t.m.duration("refresh", 0)
+			v.Refresh, v.RefreshPos = t.m.duration("refresh", 0), n.pos()
 		}
 	}
 	v.Granularity = t.m.duration("granularity", 0)

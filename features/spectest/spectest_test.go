@@ -427,3 +427,42 @@ func TestS35AnExpectationOfAnEventAndAnotherKey(t *testing.T) {
 		}
 	}
 }
+
+// An int that may be a text is given either way (S14).
+func TestS14AnIntInATextIsGivenEitherWay(t *testing.T) {
+	const text = `version: 1
+namespace: x
+sources:
+  s:
+    type: kafka
+    topic: t
+    timestamp_field: at
+    fields:
+      at:  {type: timestamp}
+      k:   {type: string}
+      try: {type: int, text: true}
+entities:
+  k: {key: k}
+feature_views:
+  v:
+    source: s
+    entity: k
+    ttl: 1d
+    features: {n: {aggregation: sum, field: try}}
+tests:
+  - name: both
+    source: s
+    start: 2026-01-05T10:00:00Z
+    given: [{at: 0s, k: a, try: 5}, {at: 1s, k: a, try: "7"}]
+    expect: [{at: 1s, entity: {k: a}, features: {v.n: 12}}]
+`
+	specs, diags, err := spec.LoadFiles([]spec.File{{Name: "x.yaml", Data: []byte(text)}})
+	if err != nil || diags.HasErrors() {
+		t.Fatal(diags, err)
+	}
+	runner, err := New(specs[0], nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustPass(t, runner.Run(specs[0].Tests[0]), 1)
+}
