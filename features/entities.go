@@ -220,12 +220,6 @@ func (g *group) grow() {
 	}
 }
 
-// remove forgets an entity.
-func (s *entities) remove(n slot) {
-	s.unindex(n)
-	s.release(n)
-}
-
 // release frees the state of an entity that is not in the index.
 func (s *entities) release(n slot) {
 	states, at := s.of(n)

@@ -21,7 +21,8 @@ func TestIndexAgreesWithAMap(t *testing.T) {
 			case !known:
 				want[h] = s.make(fmt.Sprint(h), h)
 			case rapid.Bool().Draw(t, "remove"):
-				s.remove(n)
+				s.unindex(n)
+				s.release(n)
 				delete(want, h)
 			case !n.isLarge():
 				want[h] = s.promote(n)

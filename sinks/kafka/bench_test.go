@@ -3,24 +3,19 @@ package kafka
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/freshet-dev/freshet/sinks"
-	"github.com/freshet-dev/freshet/sources/kafkaclient"
+	"github.com/freshet-dev/freshet/verify/kafkatest"
 )
 
 // BenchmarkProduce writes batches of 1,000 records of about 700 bytes to a real
 // broker, and reports this process's CPU beside the rate: why compression is
 // off unless it is asked for.
 func BenchmarkProduce(b *testing.B) {
-	address := os.Getenv("FRESHET_TEST_KAFKA")
-	if address == "" {
-		b.Skip("FRESHET_TEST_KAFKA is not set: no real Kafka")
-	}
-	client := kafkaclient.Config{Brokers: []string{address}}
+	client := kafkatest.Real(b)
 	for _, compression := range []string{"none", "lz4", "zstd"} {
 		b.Run(compression, func(b *testing.B) {
 			l, err := NewLog(b.Context(), Config{Client: client, Compression: compression})
@@ -28,7 +23,7 @@ func BenchmarkProduce(b *testing.B) {
 				b.Fatal(err)
 			}
 			defer func() { _ = l.Close() }()
-			topic := unique("bench")
+			topic := kafkatest.Unique("bench")
 			if _, err := l.admin.CreateTopic(b.Context(), testPartitions, 1, nil, topic); err != nil {
 				b.Fatal(err)
 			}

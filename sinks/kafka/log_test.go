@@ -3,9 +3,7 @@ package kafka
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,6 +15,7 @@ import (
 	"github.com/freshet-dev/freshet/sinks"
 	"github.com/freshet-dev/freshet/sinks/logtest"
 	"github.com/freshet-dev/freshet/sources/kafkaclient"
+	"github.com/freshet-dev/freshet/verify/kafkatest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -28,43 +27,14 @@ const (
 
 func TestConformanceInProcess(t *testing.T) {
 	for _, compression := range Compressions {
-		t.Run(compression, func(t *testing.T) { logtest.Test(t, suite(inProcess(t), compression)) })
+		t.Run(compression, func(t *testing.T) { logtest.Test(t, suite(kafkatest.InProcess(t), compression)) })
 	}
 }
 
 func TestConformanceRealBroker(t *testing.T) {
-	client := realBroker(t)
+	client := kafkatest.Real(t)
 	logtest.Test(t, suite(client, "none"))
 	t.Run("lz4", func(t *testing.T) { logtest.Test(t, suite(client, "lz4")) })
-}
-
-func inProcess(t *testing.T, opts ...kfake.Opt) kafkaclient.Config {
-	t.Helper()
-	cluster, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1)}, opts...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(cluster.Close)
-	return kafkaclient.Config{Brokers: cluster.ListenAddrs()}
-}
-
-func realBroker(t *testing.T) kafkaclient.Config {
-	t.Helper()
-	const variable = "FRESHET_TEST_KAFKA"
-	address := os.Getenv(variable)
-	if address == "" {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is not set: CI must have a real Kafka", variable)
-		}
-		t.Skipf("%s is not set: no real Kafka", variable)
-	}
-	return kafkaclient.Config{Brokers: []string{address}}
-}
-
-var runs atomic.Int64
-
-func unique(what string) string {
-	return fmt.Sprintf("fr-%s-%d-%d", what, time.Now().UnixNano(), runs.Add(1))
 }
 
 func newTopic(t *testing.T, client kafkaclient.Config, settings map[string]*string) string {
@@ -74,7 +44,7 @@ func newTopic(t *testing.T, client kafkaclient.Config, settings map[string]*stri
 		t.Fatal(err)
 	}
 	defer admin.Close()
-	name := unique("out")
+	name := kafkatest.Unique("out")
 	if _, err := admin.CreateTopic(t.Context(), testPartitions, 1, settings, name); err != nil {
 		t.Fatal(err)
 	}
@@ -154,8 +124,8 @@ func dump(t *testing.T, client kafkaclient.Config, topic string) [][]sinks.Recor
 	return all
 }
 
-func TestEnsureTopicsInProcess(t *testing.T)  { testEnsureTopics(t, inProcess(t)) }
-func TestEnsureTopicsRealBroker(t *testing.T) { testEnsureTopics(t, realBroker(t)) }
+func TestEnsureTopicsInProcess(t *testing.T)  { testEnsureTopics(t, kafkatest.InProcess(t)) }
+func TestEnsureTopicsRealBroker(t *testing.T) { testEnsureTopics(t, kafkatest.Real(t)) }
 
 func testEnsureTopics(t *testing.T, client kafkaclient.Config) {
 	source := newTopic(t, client, nil)
@@ -164,7 +134,7 @@ func testEnsureTopics(t *testing.T, client kafkaclient.Config) {
 		t.Fatal(err)
 	}
 	defer func() { _ = l.Close() }()
-	out := unique("made")
+	out := kafkatest.Unique("made")
 	for range 2 { // the second time it is there
 		if err := l.EnsureTopics(t.Context(), []TopicSpec{{Name: out, Like: source}}); err != nil {
 			t.Fatal(err)
@@ -177,14 +147,14 @@ func testEnsureTopics(t *testing.T, client kafkaclient.Config) {
 	if err := l.Produce(t.Context(), []sinks.Record{{Topic: out, Value: []byte("{}"), Time: time.Now().UnixMilli()}}); err != nil {
 		t.Error(err)
 	}
-	err = l.EnsureTopics(t.Context(), []TopicSpec{{Name: unique("made"), Like: unique("none")}})
+	err = l.EnsureTopics(t.Context(), []TopicSpec{{Name: kafkatest.Unique("made"), Like: kafkatest.Unique("none")}})
 	if err == nil || !strings.Contains(err.Error(), "does not exist") {
 		t.Errorf("a source that is not there: %v", err)
 	}
 }
 
 func TestProduceToNoTopic(t *testing.T) {
-	l, err := NewLog(t.Context(), Config{Client: inProcess(t)})
+	l, err := NewLog(t.Context(), Config{Client: kafkatest.InProcess(t)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,16 +19,17 @@ import (
 
 	"github.com/freshet-dev/freshet/sinks"
 	"github.com/freshet-dev/freshet/sources/kafkaclient"
+	"github.com/freshet-dev/freshet/verify/kafkatest"
 )
 
 func eachBroker(t *testing.T, test func(*testing.T, kafkaclient.Config)) {
-	t.Run("in process", func(t *testing.T) { test(t, inProcess(t)) })
-	t.Run("real broker", func(t *testing.T) { test(t, realBroker(t)) })
+	t.Run("in process", func(t *testing.T) { test(t, kafkatest.InProcess(t)) })
+	t.Run("real broker", func(t *testing.T) { test(t, kafkatest.Real(t)) })
 }
 
 func openSession(t *testing.T, client kafkaclient.Config, change func(*SessionConfig)) *Session {
 	t.Helper()
-	config := SessionConfig{Config: Config{Client: client}, TransactionalID: unique("txn")}
+	config := SessionConfig{Config: Config{Client: client}, TransactionalID: kafkatest.Unique("txn")}
 	if change != nil {
 		change(&config)
 	}
@@ -150,7 +151,7 @@ func TestATransactionThatIsOpenTooLong(t *testing.T) {
 }
 
 func TestOldClustersAreRefused(t *testing.T) {
-	client := inProcess(t, kfake.MaxVersions(kversion.V3_8_0()))
+	client := kafkatest.InProcess(t, kfake.MaxVersions(kversion.V3_8_0()))
 	_, err := NewSession(t.Context(), SessionConfig{Config: Config{Client: client}, TransactionalID: "t"})
 	for _, part := range []string{"transaction.version", "needs 2", "delivery: at_least_once", "kafka.allow_tv1"} {
 		if err == nil || !strings.Contains(err.Error(), part) {

@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 
 	"github.com/freshet-dev/freshet/sources/kafkaclient"
+	"github.com/freshet-dev/freshet/verify/kafkatest"
 )
 
 func TestS11BrokersThatDoNotBoundTheClockAreWarnedOf(t *testing.T) {
@@ -41,7 +42,7 @@ func TestS11BrokersThatDoNotBoundTheClockAreWarnedOf(t *testing.T) {
 
 func TestS11TheClockIsCheckedAtTheStart(t *testing.T) {
 	for name, client := range map[string]func(*testing.T) kafkaclient.Config{
-		"in process": func(t *testing.T) kafkaclient.Config { return inProcess(t) }, "real broker": realBroker} {
+		"in process": func(t *testing.T) kafkaclient.Config { return kafkatest.InProcess(t) }, "real broker": func(t *testing.T) kafkaclient.Config { return kafkatest.Real(t) }} {
 		t.Run(name, func(t *testing.T) {
 			f := begin(t, client(t), 1)
 			unbounded := "9223372036854775807"

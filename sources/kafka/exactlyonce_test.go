@@ -22,6 +22,7 @@ import (
 	"github.com/freshet-dev/freshet/sources"
 	"github.com/freshet-dev/freshet/sources/kafkaclient"
 	"github.com/freshet-dev/freshet/sources/sourcetest"
+	"github.com/freshet-dev/freshet/verify/kafkatest"
 )
 
 // pair is a run with its source and its outputs in one transaction.
@@ -35,7 +36,7 @@ type pair struct {
 func beginPair(t *testing.T, client kafkaclient.Config) *pair {
 	t.Helper()
 	f := begin(t, client, 2)
-	p := &pair{fixture: f, out: unique("out"), id: unique("txn")}
+	p := &pair{fixture: f, out: kafkatest.Unique("out"), id: kafkatest.Unique("txn")}
 	if _, err := f.admin.CreateTopic(t.Context(), 1, 1, nil, p.out); err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +161,7 @@ func TestConformanceInTransactions(t *testing.T) {
 		s := suite(client)
 		s.Begin = func(t *testing.T, partitions ...int) sourcetest.Run {
 			f := begin(t, client, partitions...)
-			out, id := unique("out"), unique("txn")
+			out, id := kafkatest.Unique("out"), kafkatest.Unique("txn")
 			if _, err := f.admin.CreateTopic(t.Context(), 1, 1, nil, out); err != nil {
 				t.Fatal(err)
 			}

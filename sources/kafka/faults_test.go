@@ -16,6 +16,7 @@ import (
 
 	"github.com/freshet-dev/freshet/sources"
 	"github.com/freshet-dev/freshet/sources/kafkaclient"
+	"github.com/freshet-dev/freshet/verify/kafkatest"
 )
 
 // until polls until something that is wanted comes, or an error.
@@ -47,8 +48,8 @@ func never(sources.Poll) bool     { return false }
 func shut(c *Consumer) { _ = c.Close(context.Background()) }
 
 func both(t *testing.T, test func(*testing.T, kafkaclient.Config)) {
-	t.Run("in process", func(t *testing.T) { test(t, inProcess(t)) })
-	t.Run("real broker", func(t *testing.T) { test(t, realBroker(t)) })
+	t.Run("in process", func(t *testing.T) { test(t, kafkatest.InProcess(t)) })
+	t.Run("real broker", func(t *testing.T) { test(t, kafkatest.Real(t)) })
 }
 
 func mustSay(t *testing.T, err error, parts ...string) {
@@ -110,7 +111,7 @@ func TestCloseEndsInTimeWithoutTheBroker(t *testing.T) {
 // Reliability 27: a small batch that unfolds to anything is not unfolded; the run ends
 // and says how to get past it.
 func TestABatchThatUnfoldsToTooMuchEndsTheRun(t *testing.T) {
-	client := inProcess(t)
+	client := kafkatest.InProcess(t)
 	f := begin(t, client, 1)
 	opts, err := client.Options()
 	if err != nil {
@@ -133,7 +134,7 @@ func TestABatchThatUnfoldsToTooMuchEndsTheRun(t *testing.T) {
 }
 
 func TestStartIsRefusedWhere(t *testing.T) {
-	client := inProcess(t)
+	client := kafkatest.InProcess(t)
 	f := begin(t, client, 1)
 	bad := f.config()
 	bad.Topics = append(bad.Topics, Topic{Source: 1, Name: "missing"})
@@ -158,7 +159,7 @@ func TestStartIsRefusedWhere(t *testing.T) {
 
 // Without the ids of topics one that was made anew looks like the old one.
 func TestOldBrokersAreRefused(t *testing.T) {
-	f := begin(t, inProcess(t, kfake.MaxVersions(kversion.V2_7_0())), 1)
+	f := begin(t, kafkatest.InProcess(t, kfake.MaxVersions(kversion.V2_7_0())), 1)
 	_, err := NewConsumer(t.Context(), f.config())
 	mustSay(t, err, "older than 2.8", "upgrade the cluster")
 }
@@ -262,7 +263,7 @@ func TestAGapThatOpensWhileItRunsIsFatal(t *testing.T) {
 }
 
 func TestTopicsThatChangeEndTheRun(t *testing.T) {
-	client := inProcess(t)
+	client := kafkatest.InProcess(t)
 	changes := map[string]struct {
 		do   func(*fixture, string) error
 		want string
@@ -312,7 +313,7 @@ func TestTopicsThatChangeEndTheRun(t *testing.T) {
 // An instance that is given less than everything computes nothing: it gives it
 // back and joins again. One that owns everything and is given more ends.
 func TestLessThanEverythingIsRefused(t *testing.T) {
-	f := begin(t, inProcess(t), 2, 1)
+	f := begin(t, kafkatest.InProcess(t), 2, 1)
 	c := f.open(t)
 	defer shut(c)
 	if err := until(t, c, isOwned); err != nil {

@@ -2,15 +2,11 @@ package kafka
 
 import (
 	"context"
-	"fmt"
-	"os"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"go.uber.org/goleak"
@@ -18,6 +14,7 @@ import (
 	"github.com/freshet-dev/freshet/sources"
 	"github.com/freshet-dev/freshet/sources/kafkaclient"
 	"github.com/freshet-dev/freshet/sources/sourcetest"
+	"github.com/freshet-dev/freshet/verify/kafkatest"
 )
 
 const testMaxRecord = 64 << 10
@@ -31,42 +28,11 @@ func TestMain(m *testing.M) {
 }
 
 func TestConformanceInProcess(t *testing.T) {
-	sourcetest.Test(t, suite(inProcess(t)))
+	sourcetest.Test(t, suite(kafkatest.InProcess(t)))
 }
 
 func TestConformanceRealBroker(t *testing.T) {
-	sourcetest.Test(t, suite(realBroker(t)))
-}
-
-func inProcess(t *testing.T, opts ...kfake.Opt) kafkaclient.Config {
-	t.Helper()
-	cluster, err := kfake.NewCluster(append([]kfake.Opt{kfake.NumBrokers(1)}, opts...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(cluster.Close)
-	return kafkaclient.Config{Brokers: cluster.ListenAddrs()}
-}
-
-func realBroker(t *testing.T) kafkaclient.Config {
-	t.Helper()
-	const variable = "FRESHET_TEST_KAFKA"
-	address := os.Getenv(variable)
-	if address == "" {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is not set: CI must have a real Kafka", variable)
-		}
-		t.Skipf("%s is not set: no real Kafka", variable)
-	}
-	return kafkaclient.Config{Brokers: []string{address}}
-}
-
-var runs atomic.Int64
-
-// unique is a name that no other test and no earlier run has used: a topic
-// that is made anew under an old name is a trap on real brokers.
-func unique(what string) string {
-	return fmt.Sprintf("fr-%s-%d-%d", what, time.Now().UnixNano(), runs.Add(1))
+	sourcetest.Test(t, suite(kafkatest.Real(t)))
 }
 
 func suite(client kafkaclient.Config) sourcetest.Suite {
@@ -106,9 +72,9 @@ func begin(t *testing.T, client kafkaclient.Config, partitions ...int) *fixture 
 		t.Fatal(err)
 	}
 	t.Cleanup(writer.Close)
-	f := &fixture{client: client, group: unique("group"), writer: writer, admin: kadm.NewClient(writer)}
+	f := &fixture{client: client, group: kafkatest.Unique("group"), writer: writer, admin: kadm.NewClient(writer)}
 	for source, n := range partitions {
-		name := unique("topic")
+		name := kafkatest.Unique("topic")
 		if _, err := f.admin.CreateTopic(t.Context(), int32(n), 1, nil, name); err != nil {
 			t.Fatal(err)
 		}

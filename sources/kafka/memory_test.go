@@ -6,12 +6,14 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/freshet-dev/freshet/verify/kafkatest"
 )
 
 // Reliability 5: what the client holds while nobody polls, because a batch is being
 // committed, is a small part of the memory that the process may take.
 func TestWhatIsFetchedAheadIsAPartOfTheMemory(t *testing.T) {
-	f := begin(t, inProcess(t), 8)
+	f := begin(t, kafkatest.InProcess(t), 8)
 	for partition := range int32(8) {
 		for range 3 {
 			value := make([]byte, 900<<10)
@@ -26,7 +28,7 @@ func TestWhatIsFetchedAheadIsAPartOfTheMemory(t *testing.T) {
 		{1 << 30, 4 << 20, 10 << 20},
 		{0, 10 << 20, 24 << 20},
 	} {
-		f.group, f.adjust = unique("group"), func(config *Config) { config.Memory = c.memory }
+		f.group, f.adjust = kafkatest.Unique("group"), func(config *Config) { config.Memory = c.memory }
 		consumer := f.open(t)
 		if err := until(t, consumer, isOwned); err != nil {
 			t.Fatal(err)

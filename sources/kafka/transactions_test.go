@@ -10,10 +10,11 @@ import (
 
 	"github.com/freshet-dev/freshet/sources"
 	"github.com/freshet-dev/freshet/sources/kafkaclient"
+	"github.com/freshet-dev/freshet/verify/kafkatest"
 )
 
-func TestReadCommittedInProcess(t *testing.T)  { testReadCommitted(t, inProcess(t)) }
-func TestReadCommittedRealBroker(t *testing.T) { testReadCommitted(t, realBroker(t)) }
+func TestReadCommittedInProcess(t *testing.T)  { testReadCommitted(t, kafkatest.InProcess(t)) }
+func TestReadCommittedRealBroker(t *testing.T) { testReadCommitted(t, kafkatest.Real(t)) }
 
 // testReadCommitted: committed transactions are delivered, aborted ones are
 // not, and a log that ends in markers is read to its end.
@@ -73,7 +74,7 @@ func transactional(t *testing.T, client kafkaclient.Config) *kgo.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	writer, err := kgo.NewClient(append(opts, kgo.TransactionalID(unique("txn")), kgo.MetadataMinAge(50*time.Millisecond))...)
+	writer, err := kgo.NewClient(append(opts, kgo.TransactionalID(kafkatest.Unique("txn")), kgo.MetadataMinAge(50*time.Millisecond))...)
 	if err != nil {
 		t.Fatal(err)
 	}

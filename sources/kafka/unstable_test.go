@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/freshet-dev/freshet/sources/kafkaclient"
+	"github.com/freshet-dev/freshet/verify/kafkatest"
 )
 
 // Reliability 21: a transaction that hangs holds a take-over up, which is said with
@@ -55,7 +56,7 @@ func (f *fixture) hang(t *testing.T) (ends func()) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id := unique("other")
+	id := kafkatest.Unique("other")
 	client, err := kgo.NewClient(append(opts, kgo.TransactionalID(id), kgo.TransactionTimeout(time.Minute))...)
 	if err != nil {
 		t.Fatal(err)

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,40 +18,16 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/freshet-dev/freshet/sources/kafkaclient"
+	"github.com/freshet-dev/freshet/verify/kafkatest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func inProcess(t *testing.T) kafkaclient.Config {
-	t.Helper()
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(2))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(cluster.Close)
-	return kafkaclient.Config{Brokers: cluster.ListenAddrs()}
-}
-
-func realBroker(t *testing.T) kafkaclient.Config {
-	t.Helper()
-	const variable = "FRESHET_TEST_KAFKA"
-	address := os.Getenv(variable)
-	if address == "" {
-		if os.Getenv("CI") == "true" {
-			t.Fatalf("%s is not set: CI must have a real Kafka", variable)
-		}
-		t.Skipf("%s is not set: no real Kafka", variable)
-	}
-	return kafkaclient.Config{Brokers: []string{address}}
-}
-
 // both runs a test in process and against a real broker.
 func both(t *testing.T, test func(*testing.T, kafkaclient.Config)) {
-	t.Run("in process", func(t *testing.T) { test(t, inProcess(t)) })
-	t.Run("real broker", func(t *testing.T) { test(t, realBroker(t)) })
+	t.Run("in process", func(t *testing.T) { test(t, kafkatest.InProcess(t, kfake.NumBrokers(2))) })
+	t.Run("real broker", func(t *testing.T) { test(t, kafkatest.Real(t)) })
 }
-
-var runs atomic.Int64
 
 func newTopic(t *testing.T, client kafkaclient.Config, partitions int32) string {
 	t.Helper()
@@ -62,7 +36,7 @@ func newTopic(t *testing.T, client kafkaclient.Config, partitions int32) string 
 		t.Fatal(err)
 	}
 	defer admin.Close()
-	name := fmt.Sprintf("fr-tail-%d-%d", time.Now().UnixNano(), runs.Add(1))
+	name := kafkatest.Unique("tail")
 	if _, err := admin.CreateTopic(t.Context(), partitions, 1, map[string]*string{"retention.ms": kadm.StringPtr("-1")}, name); err != nil {
 		t.Fatal(err)
 	}
@@ -290,7 +264,7 @@ func TestFollowsWhatComes(t *testing.T) {
 }
 
 func TestOpenSaysWhatIsWrong(t *testing.T) {
-	client := inProcess(t)
+	client := kafkatest.InProcess(t, kfake.NumBrokers(2))
 	_, err := Open(t.Context(), Config{Client: client, Topic: "none"})
 	if err == nil || !strings.Contains(err.Error(), "topic none does not exist") {
 		t.Errorf("a topic that is not there: %v", err)

@@ -11,23 +11,24 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
+
+	"github.com/freshet-dev/freshet/verify/tail"
 )
 
 // process is one run of a program.
 type process struct {
 	name string
 	cmd  *exec.Cmd
-	log  *tail
+	log  *tail.Buffer
 	done chan struct{}
 }
 
 // spawn starts a program. It dies with ctx at the latest. With an error comes a
 // process that has ended.
 func spawn(ctx context.Context, name string, env []string, program string, args ...string) (*process, error) {
-	p := &process{name: name, cmd: exec.CommandContext(ctx, program, args...), log: &tail{}, done: make(chan struct{})}
+	p := &process{name: name, cmd: exec.CommandContext(ctx, program, args...), log: &tail.Buffer{Limit: 6 << 10}, done: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stderr, p.cmd.Stdout = p.log, p.log
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -199,29 +200,4 @@ func (i *instance) metric(ctx context.Context, name string) float64 {
 		}
 	}
 	return sum
-}
-
-// tail keeps the last of what a process says.
-type tail struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-const tailBytes = 6 << 10
-
-// Write keeps the newest bytes.
-func (b *tail) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.buf.Write(p)
-	if extra := b.buf.Len() - tailBytes; extra > 0 {
-		b.buf.Next(extra)
-	}
-	return len(p), nil
-}
-
-func (b *tail) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }

@@ -1,14 +1,14 @@
 package e2e
 
 import (
-	"bytes"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/freshet-dev/freshet/verify/tail"
 )
 
 // build makes the binary that is on trial.
@@ -26,14 +26,14 @@ func build(t *testing.T) string {
 type process struct {
 	name string
 	cmd  *exec.Cmd
-	log  *tailBuffer
+	log  *tail.Buffer
 	done chan struct{}
 	err  error
 }
 
 func start(t *testing.T, name, binary string, env []string, args ...string) *process {
 	t.Helper()
-	p := &process{name: name, cmd: exec.Command(binary, args...), log: &tailBuffer{}, done: make(chan struct{})}
+	p := &process{name: name, cmd: exec.Command(binary, args...), log: &tail.Buffer{Limit: 256 << 10}, done: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stderr, p.cmd.Stdout = p.log, p.log
 	if err := p.cmd.Start(); err != nil {
@@ -97,28 +97,4 @@ func (p *process) until(t *testing.T, limit time.Duration, what string, conditio
 		case <-tick.C:
 		}
 	}
-}
-
-// tailBuffer keeps the last of what a process says.
-type tailBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-const tailBytes = 256 << 10
-
-func (b *tailBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.buf.Write(p)
-	if extra := b.buf.Len() - tailBytes; extra > 0 {
-		b.buf.Next(extra)
-	}
-	return len(p), nil
-}
-
-func (b *tailBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }

@@ -10,11 +10,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"sync"
 	"syscall"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/freshet-dev/freshet/verify/tail"
 )
 
 // ErrNoServer is in the error of Start where redis-server is not installed.
@@ -29,7 +30,7 @@ type Server struct {
 	dir  string // of its own: a replica leaves there what it has copied
 	args []string
 	cmd  *exec.Cmd
-	said tail
+	said tail.Buffer
 }
 
 // startWithin is how long a server may take until it answers.
@@ -47,7 +48,7 @@ func Start(ctx context.Context, args ...string) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
+	s := &Server{Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), said: tail.Buffer{Limit: 8 << 10}}
 	if s.dir, err = os.MkdirTemp("", "redisfault"); err != nil {
 		return nil, err
 	}
@@ -181,29 +182,4 @@ func FreePort() (int, error) {
 	}
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port, nil
-}
-
-// tail keeps the last of what a process says.
-type tail struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-const tailBytes = 8 << 10
-
-// Write keeps the newest bytes.
-func (b *tail) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.buf.Write(p)
-	if extra := b.buf.Len() - tailBytes; extra > 0 {
-		b.buf.Next(extra)
-	}
-	return len(p), nil
-}
-
-func (b *tail) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
