@@ -1,6 +1,3 @@
-// Package features is the engine: events in, exact windowed features out. It
-// is pure: no goroutine, no clock, no I/O, no log. Time is always event time
-// and always an argument. What a value means is semantics.md, S1 to S36.
 package features
 
 import (

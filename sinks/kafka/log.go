@@ -1,6 +1,7 @@
 // Package kafka is the sink on Apache Kafka: an idempotent franz-go producer
-// that waits for all replicas. It appends what it is given and returns once
-// everything is acknowledged; it decides nothing about keys or values.
+// that waits for all replicas. A Log appends what it is given and returns once
+// everything is acknowledged. A Session is a Log that writes in transactions, for
+// exactly once. Neither decides anything about keys or values.
 package kafka
 
 import (
