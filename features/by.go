@@ -12,9 +12,10 @@ import (
 // A feature with `by` has a value for each of the categories with the most
 // events, and one for all the others (S25). Over a window by time, what can be
 // taken back is kept by category, and over a life what can be put together
-// (divided.go). Everything else is scanned: the window is walked once to rank the
-// categories and once more for each value that is shown. Over a life, the log keeps
-// the life's events for it, up to the event budget.
+// (divided.go); what cannot be taken back is put together from nodes over the rows
+// (dividednodes.go). Gaps are scanned, as are few rows: the window is walked once to
+// rank the categories and once more for each value that is shown. Over a life, the log
+// keeps the life's events for it, up to the event budget.
 
 // byPlan is how a cell is divided.
 type byPlan struct {
@@ -81,8 +82,12 @@ func (e *Engine) readByOf(k *cursorPlan, cells []cellOut, m *moment, rows []uint
 	for i := range cells {
 		d.cellOut = &cells[i]
 		x := d.cell.divided
-		if !ok || x == nil || !x.undone && !turned.still() {
+		d.kept = ok && x != nil && x.kept && (x.undone || turned.still())
+		if !d.kept {
 			d.records = nil
+			if l.divides(&d, m.state) {
+				d.records = e.gather(&d, l, m.state)
+			}
 			e.readCategories(&d, m)
 			continue
 		}
@@ -100,6 +105,7 @@ type division struct {
 	rows    []uint64
 	cut     cut
 	records []uint64 // nil: the rows are scanned
+	kept    bool     // the records are the window's own
 	f       frame
 	status  Status
 }

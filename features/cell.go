@@ -1,6 +1,8 @@
 package features
 
 import (
+	"slices"
+
 	"github.com/freshet-dev/freshet/config/spec"
 	"github.com/freshet-dev/freshet/features/aggregate"
 	"github.com/freshet-dev/freshet/features/event"
@@ -47,7 +49,7 @@ func (c *compiler) cell(f *spec.Feature) *cell {
 		c.divide(x, l)
 	}
 	c.parts(vp, x)
-	if x.by != nil && x.cursor.divides(agg, x.number) {
+	if x.by != nil && !slices.Contains(agg.Parts(x.number), aggregate.Gaps) {
 		x.divided = l.divided(x.cursor, x)
 	}
 	if f.HasDefault {

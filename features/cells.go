@@ -391,6 +391,9 @@ func (l *logPlan) takeShared(take func(int) int, handle func(handleKind) int) {
 	if l.levels.width > 0 {
 		l.levels.at = handle(cacheHandle)
 	}
+	for _, x := range l.branches {
+		x.at, x.held = handle(cacheHandle), handle(cacheHandle)
+	}
 	for _, x := range l.histograms {
 		x.at = handle(histogramHandle)
 	}

@@ -55,7 +55,7 @@ func Compile(s *spec.Spec, what What) (*Plan, error) {
 		c.plan.placeCells([]*viewReading{row.reading})
 	}
 	for _, l := range c.plan.logs {
-		l.following.is = l.following.is && !l.past && l.levels.width == 0
+		l.following.is = l.following.is && !l.past && l.levels.width+len(l.branches) == 0
 	}
 	for _, src := range c.plan.sources {
 		src.findEven()

@@ -28,7 +28,9 @@ type dividedPlan struct {
 	parts     []*partPlan // those in a record
 	width     int
 	undone    bool // all parts can be taken back
-	at, index int  // handles
+	kept      bool // the window keeps records
+	nodes     *levelsPlan
+	at, index int // handles
 }
 
 // recordParts is where the parts of a record begin, or what is known of a value: its
@@ -74,6 +76,11 @@ func (l *logPlan) divided(k *cursorPlan, x *cell) *dividedPlan {
 			want.width += p.size()
 			want.undone = want.undone && p.part.Retractable()
 		}
+	}
+	want.kept = k.divides(x.agg, x.number)
+	want.nodes = l.branch(k, want)
+	if !want.kept {
+		return want
 	}
 	k.divided = append(k.divided, want)
 	if k.within != nil {
@@ -159,7 +166,7 @@ func (e *Engine) joinRecords(d *division, m *moment, of *pick) {
 		e.picked = *of
 		e.pick = &e.picked
 	}
-	if !of.others {
+	if !of.others && d.kept {
 		for _, c := range of.words {
 			e.joinRecord(d, l.record(x, m.state, c.word, value{}))
 		}

@@ -51,6 +51,7 @@ type Engine struct {
 
 	pick       *pick // which rows a scan takes; nil: all
 	picked     pick
+	gathered   []uint64
 	byWord     map[uint64]int // what rank counts in
 	categories []category
 

@@ -41,9 +41,16 @@ func (e *Engine) Slots() (n int) {
 	return n
 }
 
-// RowByRow makes a plan do without nodes.
+// RowByRow makes a plan do without nodes, and without records of categories.
 func (p *Plan) RowByRow() {
 	for _, l := range p.logs {
 		l.levels.least = math.MaxInt
+	}
+	for _, v := range p.views {
+		if v != nil {
+			for _, x := range v.cells {
+				x.divided = nil
+			}
+		}
 	}
 }

@@ -12,7 +12,8 @@ import (
 // row: four rows are put together once, four of such nodes again, and so on, and any
 // stretch of the log is a few dozen of rows and nodes at most. The nodes are begun
 // when someone asks for more than a few rows; a late event forgets those from its
-// place on; a snapshot does without them.
+// place on; a snapshot does without them. By category, a node holds a record for
+// each category that its rows have (dividednodes.go).
 
 const (
 	fanOut = 4
@@ -23,7 +24,8 @@ const (
 	idleNodes = 1 << 10
 )
 
-// levelsPlan is the nodes of a log. Each has the words of all parts. They are in
+// levelsPlan is the nodes of a log. Each has the words of all parts, or is where its
+// records begin. They are in
 // one block in the order in which they are complete: behind every fourth node comes
 // the one that holds these four. The second word of the handle is how many rows
 // have left the log since row 0 (high half), and how many nodes of four rows there
@@ -33,6 +35,9 @@ type levelsPlan struct {
 	width int
 	at    int
 	least int // rows that are looked at by nodes
+
+	records *dividedPlan // what a record has, of nodes by category
+	held    int          // handle of the block of their records
 }
 
 // layLevels finds the parts that nodes hold, and the windows that are all of such
@@ -94,10 +99,11 @@ func (l *entityLog) sum(p *partPlan, w, rows []uint64, from, to int, words []uin
 		l.scanPart(p, rows, from, to, words)
 		return
 	}
-	l.makeNodes(w, rows, to)
+	x := &l.plan.levels
+	l.makeNodes(x, w, rows, to)
 	for i := from; i < to; {
 		l.steps++
-		node, n := l.nodeAt(w, i, to)
+		node, n := l.nodeAt(x, w, i, to)
 		if node == nil {
 			l.sumRow(p, l.plan.row(rows, i), words)
 		} else {
@@ -109,10 +115,11 @@ func (l *entityLog) sum(p *partPlan, w, rows []uint64, from, to int, words []uin
 
 // sumAll puts rows into all parts of a window that nodes hold, in e.scratch.
 func (e *Engine) sumAll(l *entityLog, k *cursorPlan, w, rows []uint64, c cut) {
-	l.makeNodes(w, rows, c.to)
+	x := &l.plan.levels
+	l.makeNodes(x, w, rows, c.to)
 	for i := c.from; i < c.to; {
 		l.steps++
-		node, n := l.nodeAt(w, i, c.to)
+		node, n := l.nodeAt(x, w, i, c.to)
 		for _, p := range k.parts {
 			switch words := e.scratch[p.at : p.at+p.size()]; {
 			case p.node == 0:
@@ -154,9 +161,8 @@ func nodesBefore(i int) (n int) {
 }
 
 // nodeAt is the largest node that begins with row i and ends by row to, and how
-// many rows it holds; nil and 1: none does.
-func (l *entityLog) nodeAt(w []uint64, i, to int) (node []uint64, rows int) {
-	x := &l.plan.levels
+// many rows it holds; nil and 1: none does. Of nodes by category the next one follows.
+func (l *entityLog) nodeAt(x *levelsPlan, w []uint64, i, to int) (node []uint64, rows int) {
 	gone := int(w[x.at+1] >> 32)
 	if i, to = i+gone, to+gone; i%fanOut != 0 || i+fanOut > to {
 		return nil, 1
@@ -166,71 +172,91 @@ func (l *entityLog) nodeAt(w []uint64, i, to int) (node []uint64, rows int) {
 		size, level = size*fanOut, level+1
 	}
 	at := (nodesBefore((i+size)/fanOut-1) + level) * x.width
-	return l.slab.Words(window.Ref(w[x.at]))[at : at+x.width], size
+	return l.slab.Words(window.Ref(w[x.at]))[at:], size
 }
 
 // makeNodes makes the nodes that are complete with the first n rows.
-func (l *entityLog) makeNodes(w, rows []uint64, n int) {
-	x := &l.plan.levels
+func (l *entityLog) makeNodes(x *levelsPlan, w, rows []uint64, n int) {
 	gone, made := int(w[x.at+1]>>32), int(uint32(w[x.at+1]))
 	if (made+1)*fanOut <= gone { // those that would come next hold nothing: they are counted from here on
 		gone, made = 0, 0
 	}
 	for ; (made+1)*fanOut <= gone+n; made++ {
-		at := nodesBefore(made) * x.width
-		block := l.nodeRoom(w, at, nodesBefore(made+1)*x.width)
-		node := block[at : at+x.width]
-		clear(node)
-		for i := max(0, made*fanOut-gone); i < (made+1)*fanOut-gone; i++ {
-			for _, p := range x.parts {
-				l.sumRow(p, l.plan.row(rows, i), node[p.node-1:p.node-1+p.size()])
-			}
-		}
+		at := nodesBefore(made)
+		l.nodeRoom(x, w, at, nodesBefore(made+1))
+		l.makeNode(x, w, at, rows[max(0, made*fanOut-gone)*l.plan.width:((made+1)*fanOut-gone)*l.plan.width])
 		l.steps += fanOut
 		below := 1 // how far apart in the block the nodes of a level are
 		for i := made + 1; i%fanOut == 0; i /= fanOut {
-			at += x.width
-			l.joinNodes(block, at, below)
+			at++
+			l.joinNodes(x, w, at, below)
+			l.steps += fanOut
 			below = below*fanOut + 1
 		}
 	}
 	w[x.at+1] = uint64(gone)<<32 | uint64(made)
 }
 
-// joinNodes makes the node at a place of a block from the four that end before it,
-// each so many nodes behind the one before.
-func (l *entityLog) joinNodes(block []uint64, at, apart int) {
-	x := &l.plan.levels
-	node := block[at : at+x.width]
+// makeNode makes a node of rows.
+func (l *entityLog) makeNode(x *levelsPlan, w []uint64, at int, rows []uint64) {
+	if x.records != nil {
+		l.divideNode(x, w, at, rows)
+		return
+	}
+	node := l.slab.Words(window.Ref(w[x.at]))[at*x.width : (at+1)*x.width]
+	clear(node)
+	for i := range l.plan.len(rows) {
+		for _, p := range x.parts {
+			l.sumRow(p, l.plan.row(rows, i), node[p.node-1:p.node-1+p.size()])
+		}
+	}
+}
+
+// joinNodes makes a node from the four that end before it, each so many nodes behind
+// the one before.
+func (l *entityLog) joinNodes(x *levelsPlan, w []uint64, at, apart int) {
+	if x.records != nil {
+		l.joinDivided(x, w, at, apart)
+		return
+	}
+	block := l.slab.Words(window.Ref(w[x.at]))
+	node := block[at*x.width : (at+1)*x.width]
 	clear(node)
 	for i := fanOut - 1; i >= 0; i-- {
-		of := at - x.width - i*apart*x.width
+		of := (at - 1 - i*apart) * x.width
 		for _, p := range x.parts {
 			l.sumNode(p, block[of:of+x.width], node[p.node-1:p.node-1+p.size()])
 		}
 	}
-	l.steps += fanOut
 }
 
-// nodeRoom is the block of the nodes, with room for so many words, of which some
-// are in use.
-func (l *entityLog) nodeRoom(w []uint64, used, words int) []uint64 {
-	x := &l.plan.levels
-	block := l.slab.Words(window.Ref(w[x.at]))
-	if len(block) >= words {
-		return block
+// nodeRoom makes room for so many nodes, of which some are in use, and for a word
+// behind them.
+func (l *entityLog) nodeRoom(x *levelsPlan, w []uint64, used, nodes int) {
+	l.blockRoom(&w[x.at], used*x.width+1, nodes*x.width+1)
+}
+
+// blockRoom makes a block one of so many words, some of which are in use.
+func (l *entityLog) blockRoom(block *uint64, used, words int) {
+	old := l.slab.Words(window.Ref(*block))
+	if len(old) >= words {
+		return
 	}
 	ref := l.slab.Alloc(words + words/recordsGrow)
-	larger := l.slab.Words(ref)
-	copy(larger, block[:used])
-	l.slab.Free(window.Ref(w[x.at]))
-	w[x.at] = uint64(ref)
-	return larger
+	copy(l.slab.Words(ref), old[:min(used, len(old))])
+	l.slab.Free(window.Ref(*block))
+	*block = uint64(ref)
 }
 
 // cutNodes forgets the nodes that hold rows from row i on, before which one is put.
 func (l *entityLog) cutNodes(w []uint64, i int) {
-	x := &l.plan.levels
+	l.cutNodesOf(&l.plan.levels, w, i)
+	for _, x := range l.plan.branches {
+		l.cutNodesOf(x, w, i)
+	}
+}
+
+func (l *entityLog) cutNodesOf(x *levelsPlan, w []uint64, i int) {
 	if x.width == 0 || w[x.at] == 0 {
 		return
 	}
@@ -242,12 +268,21 @@ func (l *entityLog) cutNodes(w []uint64, i int) {
 // are begun anew.
 func (l *entityLog) dropRows(w []uint64, n int) {
 	l.rows.DropFront(w[atRows:], n)
-	x := &l.plan.levels
+	l.dropNodes(&l.plan.levels, w, n)
+	for _, x := range l.plan.branches {
+		l.dropNodes(x, w, n)
+	}
+}
+
+func (l *entityLog) dropNodes(x *levelsPlan, w []uint64, n int) {
 	if x.width == 0 || w[x.at] == 0 {
 		return
 	}
 	w[x.at+1] += uint64(n) << 32
 	if int(w[x.at+1]>>32) > l.rows.Len(w[atRows:])+idleNodes {
 		l.slab.FreeHandle(w[x.at:])
+		if x.records != nil {
+			l.slab.FreeHandle(w[x.held:])
+		}
 	}
 }

@@ -53,6 +53,7 @@ type logPlan struct {
 	stacks     []*stackPlan
 	lists      []*listedPlan
 	levels     levelsPlan
+	branches   []*levelsPlan
 	tables     []*tablePlan
 	censuses   []*censusPlan
 	histograms []*censusPlan

@@ -108,6 +108,9 @@ func (l *logPlan) hash() string {
 	if l.levels.width > 0 {
 		d.put("levels", l.levels.at)
 	}
+	for _, x := range l.branches {
+		d.put("branch", x.records.bit, x.records.lane, x.records.width, x.at, x.held)
+	}
 	for _, x := range l.tables {
 		d.put("table", x.bit, x.lane, x.life != nil, x.unique, x.reach, x.keep, x.delay, x.at, x.sketch, x.memories, len(x.counts))
 	}

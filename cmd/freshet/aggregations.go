@@ -162,11 +162,12 @@ const growthPage = `
 A test counts what one event makes the engine look at, over all aggregations, kinds of windows and kinds of data, with few events and with five
 times as many. These cases grow, and nothing else does. *Rare* is a filter that lets few events in, *unlike* values of which no two are equal, *late* an event a few
 places behind the newest of its entity, or a reader of another source at such a place. Whatever the key and whatever came before, of a source without ` + "`retracts`" + ` one
-event looks at no more than 3 x (` + "`event_budget`" + ` + 64) rows, values, nodes and tiles for each window of a feature, with ` + "`by`" + ` at (5 + 2 x ` + "`top`" + `) times as many as the
+event looks at no more than 3 x (` + "`event_budget`" + ` + 64) rows, values, nodes and tiles for each window of a feature, with ` + "`by`" + ` at (13 + 2 x ` + "`top`" + `) times as many as the
 budget and 64: 196,800 for the default budget, as ` + "`freshet features -o json`" + ` says of each feature (` + "`most_steps`" + `), and a test holds it to. Whoever wants less sets a smaller
 budget. Also: an event behind a silence takes out what has left since; windows that hold an event which was taken back
 are scanned, and of a source with ` + "`retracts`" + ` every life; ` + "`last: n`" + ` looks at what the view's filter keeps out between the n; a streak is walked, and so is a list of
-different values to its end where the window has fewer than ` + "`limit`" + `; past the budget some 61 tiles are put together for each window.
+different values to its end where the window has fewer than ` + "`limit`" + `; with ` + "`by`" + ` all categories of the window are ranked, and a list looks back as far
+as the events of a category go that it needs; past the budget some 61 tiles are put together for each window.
 
 | over | aggregations | data | when | looks at |
 |---|---|---|---|---|

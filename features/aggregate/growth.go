@@ -1,6 +1,9 @@
 package aggregate
 
-import "slices"
+import (
+	"math/bits"
+	"slices"
+)
 
 // Over is a kind of window.
 type Over string
@@ -75,20 +78,17 @@ func (c Case) Grows() string {
 
 func among[T comparable](list []T, x T) bool { return len(list) == 0 || slices.Contains(list, x) }
 
-// notUndone are the aggregations over a life that an event joins for good.
-var notUndone = []string{"min", "max", "first", "last", "time_since_first", "time_since_last", "interarrival_mean", "argmax",
-	"decayed_count", "decayed_sum", "ewma"}
-
 // MostSteps is how many rows, values, nodes and tiles one event looks at at most for
 // one window of a feature, whatever the key and whatever came before: of a source
 // without `retracts`, when the log of an entity holds budget events. Mostly it is
 // what leaves behind a long silence, and what is read anew for a late event. With
-// `by`, each of the top values and the others are read one by one; top is 0
+// `by`, each of the top values and the others are read one by one, and where no two
+// events are of one category each event is in a node of every size; top is 0
 // without.
 func MostSteps(budget, top int) int {
 	passes := 3
 	if top > 0 {
-		passes += 2 * (top + 1)
+		passes += 2*(top+1) + bits.Len(uint(budget))/2
 	}
 	return passes * (budget + tiles)
 }
@@ -103,29 +103,14 @@ var Growths = [...]Growth{
 		Of:   []string{"count_distinct", "approx_count_distinct", "is_new", "novelty", "top_share", "entropy", "mode", "quantile"},
 		What: "all events of the life",
 	}, {
-		Over: []Over{By, ByDelayed},
-		Of: []string{"min", "max", "first", "last",
-			"time_since_first", "time_since_last", "interarrival_mean", "interarrival_stddev", "interarrival_cv", "argmax"},
-		What: "all events of the window, once to rank and once for each value shown",
+		Over: []Over{By, ByDelayed, BySession, ByLifetime},
+		Of:   []string{"interarrival_stddev", "interarrival_cv"},
+		What: "all events, once to rank and once for each value shown",
 	}, {
 		Over: []Over{By, ByDelayed, BySession, ByLifetime},
 		Of:   []string{"count_distinct", "approx_count_distinct", "is_new", "novelty", "top_share", "entropy", "mode", "quantile"},
 		Data: []Data{Unlike},
 		What: "all different values of each category (of quantile: their buckets), once to rank and once for each value shown",
-	}, {
-		Over: []Over{BySession, ByLifetime},
-		Of:   []string{"interarrival_stddev", "interarrival_cv"},
-		What: "all events of the life, once to rank and once for each value shown",
-	}, {
-		Over: []Over{BySession, ByLifetime, ByHalfLives},
-		Of:   notUndone,
-		When: []When{Late},
-		What: "all events of the life, once to rank and once for each value shown: what came since cannot be taken back",
-	}, {
-		Over: []Over{BySession, ByLifetime, ByHalfLives},
-		Of:   notUndone,
-		Data: []Data{Excluding},
-		What: "all events of the life, once to rank and once for each value shown: the current event cannot be taken back",
 	}, {
 		Over: []Over{Sliding, Delayed, Session, Lifetime},
 		Of:   []string{"count_distinct", "approx_count_distinct", "is_new", "novelty"},

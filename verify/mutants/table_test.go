@@ -327,8 +327,8 @@ var table = []mutant{
 	{
 		name: "by category: what cannot be taken back is read behind the state of its life",
 		file: "features/by.go",
-		old:  "!x.undone && !turned.still()",
-		new:  "false",
+		old:  "(x.undone || turned.still())",
+		new:  "true",
 		more: true,
 	},
 	{
@@ -342,6 +342,18 @@ var table = []mutant{
 		file: "features/divided.go",
 		old:  "spreadPair(category, key)",
 		new:  "spreadPair(0, key)",
+	},
+	{
+		name: "by category: nodes hold what stood there before a late event",
+		file: "features/levels.go",
+		old:  "\t\tl.cutNodesOf(x, w, i)\n",
+		new:  "",
+	},
+	{
+		name: "by category: a node has the records of one of its four alone",
+		file: "features/dividednodes.go",
+		old:  "\t\t\td.merge(all[used-d.width:used], r)\n",
+		new:  "",
 	},
 	{
 		name: "last n: a moment before the state's life is taken for one of it",
