@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"runtime"
 	"sync"
@@ -43,13 +44,13 @@ func snapshotRow(keys, events int) error {
 	}
 	var groups [features.NumGroups][]byte
 	admission := m.engine.BeginSnapshot().Append(nil)
-	bytes, longest := 0, time.Duration(0)
+	size, longest := 0, time.Duration(0)
 	write := clock()
 	for g := range groups {
 		at := time.Now()
-		groups[g] = m.engine.AppendGroup(make([]byte, 0, bytes/max(g, 1)*9/8), g)
+		groups[g] = m.engine.AppendGroup(make([]byte, 0, size/max(g, 1)*9/8), g)
 		longest = max(longest, time.Since(at))
-		bytes += len(groups[g])
+		size += len(groups[g])
 	}
 	write.stop()
 	refused := m.engine.EndSnapshot(nil)
@@ -57,7 +58,7 @@ func snapshotRow(keys, events int) error {
 	runtime.GC()
 
 	copied := clock()
-	floor := make([]byte, bytes)
+	floor := make([]byte, size)
 	for at, g := 0, 0; g < len(groups); g++ {
 		at += copy(floor[at:], groups[g])
 	}
@@ -79,11 +80,11 @@ func snapshotRow(keys, events int) error {
 		back.Attach(checked[g], nil)
 	}
 	attach.stop()
-	if err := back.Admission(admission, refused, nil, nil); err != nil {
+	if err := back.Admission(bytes.NewReader(admission), refused, nil, nil); err != nil {
 		return err
 	}
 	whole.stop()
-	fmt.Printf("| %d | %.0f | %s | %s | %s | %s | %s | %s |\n", events, float64(bytes)/float64(keys), write.per(keys), longest.Round(10*time.Microsecond),
+	fmt.Printf("| %d | %.0f | %s | %s | %s | %s | %s | %s |\n", events, float64(size)/float64(keys), write.per(keys), longest.Round(10*time.Microsecond),
 		check.per(keys), attach.per(keys), whole.wall.Round(time.Millisecond), copied.per(keys))
 	return nil
 }

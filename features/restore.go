@@ -62,29 +62,28 @@ func (r *Restore) FromStart(source int) bool {
 // BeginSnapshot and EndSnapshot. From now on, until EndReplay, records below
 // last are admitted as they were before, and no entity is given a record that
 // its group has: Apply is called without a vector. No record at or above last
-// is admitted before all that are below it were. After an error the engine is as
-// it was.
-func (r *Restore) Admission(admission, refused []byte, first, last Cuts) error {
-	all, covered, err := readAdmission(admission, refused, r.written)
+// is admitted before all that are below it were. After an error the engine is of
+// no use.
+func (r *Restore) Admission(admission Piece, refused []byte, first, last Cuts) error {
+	e := r.engine
+	p := &replay{first: first, last: last, refused: make([]map[uint64]struct{}, len(e.sources))}
+	for i := range e.sources {
+		p.fromStart = append(p.fromStart, r.FromStart(i))
+	}
+	acceptances, of, covered, err := e.readAdmission(admission, r.written, p.fromStart)
 	if err != nil {
 		return err
 	}
-	e := r.engine
-	e.replay = &replay{first: first, last: last, fromStart: make([]bool, len(e.sources)), refused: make([]map[uint64]struct{}, len(e.sources))}
-	used := make([]bool, len(all))
-	for i, s := range e.sources {
-		e.replay.fromStart[i] = r.FromStart(i)
-		for j := range all {
-			if a := &all[j]; !used[j] && a.acceptance == s.plan.acceptance() {
-				used[j] = true
-				if !e.replay.fromStart[i] {
-					s.fill(a)
-				}
-				e.replay.refuse(i, a.refused)
-				break
-			}
+	places, err := readRefused(refused, acceptances)
+	if err != nil {
+		return err
+	}
+	for i, source := range of {
+		if source >= 0 {
+			p.refuse(source, places[i])
 		}
 	}
+	e.replay = p
 	for i, l := range r.logs {
 		if l != nil {
 			l.covered, l.restored = covered[i], true

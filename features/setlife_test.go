@@ -1,6 +1,7 @@
 package features_test
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -129,7 +130,7 @@ func reborn(t *testing.T, r *run, few int) *features.Engine {
 		}
 		back.Attach(g, nil)
 	}
-	if err := back.Admission(admission, r.engine.EndSnapshot(nil), nil, nil); err != nil {
+	if err := back.Admission(bytes.NewReader(admission), r.engine.EndSnapshot(nil), nil, nil); err != nil {
 		t.Fatal(err)
 	}
 	other.EndReplay()

@@ -1,9 +1,13 @@
 package features
 
 import (
+	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 	"iter"
+	"slices"
 
 	"github.com/freshet-dev/freshet/features/window"
 )
@@ -136,100 +140,181 @@ func (e *Engine) appendRefused(dst []byte) []byte {
 	return dst
 }
 
-// admission is what a snapshot says about the admission of one source.
-type admission struct {
-	acceptance string
-	newest     int64
-	orphans    window.Words // hashes and stamps
-	partitions []admitted
-	refused    window.Words
-}
-
-// admitted is the admission of one partition.
-type admitted struct {
-	any       bool
-	watermark int64
-	ids       window.Words
-}
-
 // hexBytes is the size of an acceptance.
 const hexBytes = 64
 
-// readAdmission reads both pieces that are about the admission of sources, and
-// what was read for each of so many logs.
-func readAdmission(raw, refused []byte, logs int) ([]admission, []Coverage, error) {
-	in := input{rest: raw}
-	sources := in.head(admissionPiece)
-	var all []admission
-	for range sources {
-		part := input{rest: in.bytes(in.u64())}
-		all = append(all, part.admission())
-		if in.bad = in.bad || part.bad || len(part.rest) > 0; in.bad {
+// Piece is a piece of a snapshot that is read from its beginning, of which there
+// may be more than should lie in memory. Len is how much is left.
+type Piece interface {
+	io.Reader
+	Len() int
+}
+
+// streamed reads a Piece: nothing is used before its length was checked. What is
+// read of a bad one is zero.
+type streamed struct {
+	from Piece
+	left uint64 // of the part that is read
+	err  error
+	buf  []byte
+}
+
+var errNotWritten = errors.New("it is not what was written")
+
+// bytes are the next n, until the next ones.
+func (in *streamed) bytes(n int) []byte {
+	if in.err == nil && uint64(n) > in.left {
+		in.err = errNotWritten
+	}
+	if in.err != nil {
+		return nil
+	}
+	in.buf = slices.Grow(in.buf[:0], n)[:n]
+	if _, in.err = io.ReadFull(in.from, in.buf); in.err != nil {
+		return nil
+	}
+	in.left -= uint64(n)
+	return in.buf
+}
+
+func (in *streamed) u32() uint32 {
+	if b := in.bytes(4); b != nil {
+		return binary.LittleEndian.Uint32(b)
+	}
+	return 0
+}
+
+func (in *streamed) u64() uint64 {
+	if b := in.bytes(8); b != nil {
+		return binary.LittleEndian.Uint64(b)
+	}
+	return 0
+}
+
+// set puts the next hashes with their stamps into an empty set; nil: nowhere.
+func (in *streamed) set(r *recent) {
+	n := uint64(in.u32())
+	if in.err == nil && n > in.left/hashBytes {
+		in.err = errNotWritten
+	}
+	if in.err != nil {
+		return
+	}
+	if r != nil {
+		r.stamps = make(map[uint64]int64, n)
+	}
+	for n > 0 {
+		some := min(n, recentPerBlock)
+		w := window.Words(in.bytes(int(some) * hashBytes))
+		for i := 0; i < w.Len() && r != nil; i += 2 {
+			r.add(w.At(i), int64(w.At(i+1)))
+		}
+		n -= some
+	}
+}
+
+// admission reads the piece that says what admits records: into the sources of
+// the plan that admit alike, but for those that are read from the start. It gives
+// the acceptance of each source of the snapshot and which of the plan's it is (-1:
+// none), and what was read for each of so many logs.
+func (e *Engine) readAdmission(from Piece, logs int, fromStart []bool) (acceptances []string, of []int, covered []Coverage, err error) {
+	size := from.Len()
+	in := streamed{from: from, left: uint64(size)}
+	if in.u32() != uint32(admissionPiece) || in.u32() != SnapshotFormat {
+		in.err = errNotWritten
+	}
+	taken := make([]bool, len(e.sources))
+	for range in.u32() {
+		part := in.u64()
+		behind := in.left - part
+		if in.err != nil || part > in.left {
+			in.err = cmp.Or(in.err, errNotWritten)
 			break
 		}
+		in.left = part
+		acceptance := string(in.bytes(hexBytes))
+		at := slices.IndexFunc(e.sources, func(s *sourceState) bool {
+			return !taken[s.plan.source.Index] && s.plan.acceptance() == acceptance
+		})
+		if at >= 0 {
+			taken[at] = true
+		}
+		acceptances, of = append(acceptances, acceptance), append(of, at)
+		var to *sourceState
+		if at >= 0 && !fromStart[at] {
+			to = e.sources[at]
+		}
+		if in.source(to); in.left > 0 {
+			in.err = cmp.Or(in.err, errNotWritten)
+		}
+		in.left = behind
 	}
-	var covered []Coverage
 	if n := in.u32(); n != uint32(logs) {
-		in.bad = true
+		in.err = cmp.Or(in.err, errNotWritten)
 	}
 	for range logs {
-		if w := in.words(coverageWords); w != nil {
+		if w := window.Words(in.bytes(8 * coverageWords)); w != nil {
 			covered = append(covered, coverageIn(w))
 		}
 	}
-	if in.bad || len(in.rest) > 0 {
-		return nil, nil, fmt.Errorf("the admission of a snapshot is not what was written (format %d, %d bytes): take the checkpoint before it", SnapshotFormat, len(raw))
+	if in.err == nil && in.left > 0 {
+		in.err = errNotWritten
 	}
-	in = input{rest: refused}
-	if n := in.head(refusedPiece); n != sources {
+	if in.err == nil { // the end may have something to say
+		if _, err := in.from.Read(make([]byte, 1)); err != io.EOF {
+			in.err = cmp.Or(err, errNotWritten)
+		}
+	}
+	if in.err != nil {
+		return nil, nil, nil, fmt.Errorf("the admission of a snapshot (format %d, %d bytes): take the checkpoint before it: %w", SnapshotFormat, size, in.err)
+	}
+	return acceptances, of, covered, nil
+}
+
+// source reads the admission of one source into one that has accepted nothing; nil:
+// nowhere.
+func (in *streamed) source(s *sourceState) {
+	newest, orphans := int64(in.u64()), (*recent)(nil)
+	if s != nil {
+		s.newest, orphans = newest, &s.orphans
+	}
+	in.set(orphans)
+	n := in.u32()
+	if s != nil {
+		s.partitions = nil
+	}
+	for range n {
+		var p *partition
+		switch b := in.bytes(1); {
+		case in.err != nil || b[0] > 1:
+			in.err = cmp.Or(in.err, errNotWritten)
+			return
+		case b[0] == 1:
+			p = &partition{watermark: int64(in.u64())}
+			in.set(&p.ids)
+		}
+		if s != nil {
+			s.partitions = append(s.partitions, p)
+		}
+	}
+}
+
+// readRefused reads the piece that says which records were refused because of
+// another partition: of each source of the snapshot.
+func readRefused(raw []byte, acceptances []string) ([]window.Words, error) {
+	in := input{rest: raw}
+	if n := in.head(refusedPiece); int(n) != len(acceptances) {
 		in.bad = true
 	}
-	for i := 0; i < len(all) && !in.bad; i++ {
-		in.bad = string(in.bytes(hexBytes)) != all[i].acceptance
-		all[i].refused = in.words(uint64(in.u32()))
+	var all []window.Words
+	for i := 0; i < len(acceptances) && !in.bad; i++ {
+		in.bad = string(in.bytes(hexBytes)) != acceptances[i]
+		all = append(all, in.words(uint64(in.u32())))
 	}
 	if in.bad || len(in.rest) > 0 {
-		return nil, nil, fmt.Errorf("the refused records of a snapshot are not what was written (format %d, %d bytes): take the checkpoint before it", SnapshotFormat, len(refused))
+		return nil, fmt.Errorf("the refused records of a snapshot are not what was written (format %d, %d bytes): take the checkpoint before it", SnapshotFormat, len(raw))
 	}
-	return all, covered, nil
-}
-
-// admission is the admission of one source.
-func (in *input) admission() admission {
-	a := admission{acceptance: string(in.bytes(hexBytes)), newest: int64(in.u64()), orphans: in.words(2 * uint64(in.u32()))}
-	for range in.u32() {
-		var p admitted
-		switch b := in.bytes(1); {
-		case in.bad || b[0] > 1:
-			in.bad = true
-			return a
-		case b[0] == 1:
-			p = admitted{any: true, watermark: int64(in.u64()), ids: in.words(2 * uint64(in.u32()))}
-		}
-		a.partitions = append(a.partitions, p)
-	}
-	return a
-}
-
-// fill puts the admission of a snapshot into a source that has accepted nothing.
-func (s *sourceState) fill(a *admission) {
-	s.newest = a.newest
-	s.orphans.fill(a.orphans)
-	s.partitions = make([]*partition, len(a.partitions))
-	for i := range a.partitions {
-		if p := &a.partitions[i]; p.any {
-			s.partitions[i] = &partition{watermark: p.watermark}
-			s.partitions[i].ids.fill(p.ids)
-		}
-	}
-}
-
-// fill puts hashes with their stamps into an empty set.
-func (r *recent) fill(w window.Words) {
-	r.stamps = make(map[uint64]int64, w.Len()/2)
-	for i := 0; i < w.Len(); i += 2 {
-		r.add(w.At(i), int64(w.At(i+1)))
-	}
+	return all, nil
 }
 
 // input reads bytes from outside: nothing is used before its length was checked.

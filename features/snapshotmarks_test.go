@@ -1,6 +1,7 @@
 package features_test
 
 import (
+	"bytes"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -91,7 +92,7 @@ func TestSnapshotOfAnotherDefinition(t *testing.T) {
 		}
 		back.Attach(checked, p.cuts[g])
 	}
-	if err := back.Admission(p.admission, p.refused, p.first, p.last); err != nil {
+	if err := back.Admission(bytes.NewReader(p.admission), p.refused, p.first, p.last); err != nil {
 		t.Fatal(err)
 	}
 	const earliest = 100 // of what is retained
@@ -154,7 +155,7 @@ func TestS10RefusedTwinsAreRefusedAgainForARebuiltLog(t *testing.T) {
 		}
 		back.Attach(checked, p.cuts[g])
 	}
-	if err := back.Admission(p.admission, p.refused, p.first, p.last); err != nil {
+	if err := back.Admission(bytes.NewReader(p.admission), p.refused, p.first, p.last); err != nil {
 		t.Fatal(err)
 	}
 	pay(changed, 2, "0s", `"id":"t","user":"u","qty":1`, "accepted")

@@ -283,10 +283,11 @@ func LoadCheckpoint(store *checkpoint.Store, m *checkpoint.Manifest, s *spec.Spe
 	if err := <-failed; err != nil {
 		return nil, err
 	}
-	admission, err := store.Load(m, m.Admission)
+	admission, err := store.Open(m, m.Admission)
 	if err != nil {
 		return nil, err
 	}
+	defer func() { _ = admission.Close() }() // it is only read
 	verdicts, err := store.Load(m, m.Verdicts)
 	if err != nil {
 		return nil, err

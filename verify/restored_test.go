@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"math/rand/v2"
@@ -121,7 +122,7 @@ func (d *duel) restore(s *snapshot, h history) error {
 		ids[s.rebuilt].Hash = "of another definition"
 	}
 	r := features.NewRestore(d.engine, ids)
-	if err := r.Admission(s.admission, s.refused, s.first, s.last); err != nil {
+	if err := r.Admission(bytes.NewReader(s.admission), s.refused, s.first, s.last); err != nil {
 		return fmt.Errorf("restore: engine: %w", err)
 	}
 	for i := range s.groups {
@@ -178,7 +179,7 @@ func reborn(plan *features.Plan, e *features.Engine, o features.Options) (*featu
 		}
 		r.Attach(g, nil)
 	}
-	if err := r.Admission(admission, e.EndSnapshot(nil), nil, nil); err != nil {
+	if err := r.Admission(bytes.NewReader(admission), e.EndSnapshot(nil), nil, nil); err != nil {
 		return nil, err
 	}
 	other.EndReplay()

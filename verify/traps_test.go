@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"bytes"
 	"fmt"
 	"math/big"
 	"math/rand/v2"
@@ -355,7 +356,7 @@ func TestTrapPiecesOfACheckpointLeaveAGap(t *testing.T) {
 
 		s.engines[1] = features.NewEngine(s.plan, features.Options{Few: 1})
 		back := features.NewRestore(s.engines[1], s.plan.LogIDs())
-		if err := back.Admission(admission, refused, first, last); err != nil {
+		if err := back.Admission(bytes.NewReader(admission), refused, first, last); err != nil {
 			t.Fatal(err)
 		}
 		for i := range groups {

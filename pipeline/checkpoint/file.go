@@ -238,8 +238,7 @@ func checkTail(name string, tail []byte, room uint64, sums []uint32) error {
 	return nil
 }
 
-// decode takes a file apart. The payload is part of b unless the file is
-// sealed. It allocates nothing that b does not vouch for.
+// decode takes a file apart. The payload is part of b, which is used up.
 func decode(name string, b []byte, key Key) (c content, payload []byte, sum uint32, err error) {
 	room := uint64(len(b))
 	c, s, err := readHead(name, b, room)

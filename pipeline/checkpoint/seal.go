@@ -75,7 +75,7 @@ func (s *sealer) opens(n int, block []byte) (err error) {
 	return err
 }
 
-// open gives the payload of a sealed file.
+// open gives the payload of a sealed file, which takes the place of its body.
 func (k Key) open(name string, head, body []byte, length int) ([]byte, error) {
 	if !k.set() {
 		return nil, ErrOtherKey
@@ -84,13 +84,15 @@ func (k Key) open(name string, head, body []byte, length int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	payload := make([]byte, 0, length)
+	payload := body[:0]
 	for n := 0; len(body) > 0; n++ {
 		block := body[:min(blockBytes+tagBytes, len(body))]
 		body = body[len(block):]
-		if payload, err = s.aead.Open(payload, nonce(n), block, s.head); err != nil {
+		opened, err := s.aead.Open(block[:0], nonce(n), block, s.head)
+		if err != nil {
 			return nil, &Damaged{name, "its seal is broken"}
 		}
+		payload = append(payload, opened...) // to before it: a block is shorter than what is stored of it
 	}
-	return payload, nil
+	return payload[:length:length], nil
 }

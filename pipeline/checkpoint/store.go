@@ -74,19 +74,9 @@ func (s *Store) Load(m *Manifest, f File) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the checkpoint file %s: %w", f.Name, err)
 	}
-	return s.accept(m, f, b)
-}
-
-// accept takes a file apart and looks that it is the one that the manifest
-// means.
-func (s *Store) accept(m *Manifest, f File, b []byte) ([]byte, error) {
 	c, payload, sum, err := decode(f.Name, b, s.key)
-	var format *UnknownFormat
-	if errors.As(err, &format) { // the manifest is of ours: so was the file
-		return nil, &Damaged{f.Name, "its format number is wrong"}
-	}
 	if err != nil {
-		return nil, err
+		return nil, noFormat(f, err)
 	}
 	return payload, m.means(f, c, int64(len(b)), sum)
 }
@@ -108,7 +98,7 @@ func (s *Store) Verify(name string) (*Manifest, error) {
 		return nil, err
 	}
 	for _, f := range m.Files() {
-		if err := s.verify(m, f); err != nil {
+		if err := s.verify(m, f, f.Name); err != nil {
 			return nil, err
 		}
 	}

@@ -77,7 +77,7 @@ func newest(s *Store) (*Manifest, error) {
 		if m, err = s.Manifest(name); err == nil {
 			for _, f := range m.Files() { // recovery loads what a cycle's end has verified
 				_, loads := s.Load(m, f)
-				if verifies := s.verify(m, f); (loads == nil) != (verifies == nil) {
+				if verifies := s.verify(m, f, f.Name); (loads == nil) != (verifies == nil) {
 					return nil, fmt.Errorf("%s at once: %w, block by block: %w", f.Name, loads, verifies)
 				}
 			}
@@ -349,9 +349,21 @@ func TestALargeAdmissionTakesABlock(t *testing.T) {
 		}
 		m := testManifest()
 		m.Namespace, m.Group, m.Cluster, m.Cycle = testHead.Namespace, testHead.Group, testHead.Cluster, c.Number()
-		took = allocated(func() { err = s.verify(m, c.manifest.Admission) })
+		took = allocated(func() { err = s.verify(m, c.manifest.Admission, c.manifest.Admission.Name) })
 		if err != nil || took > 4*blockBytes {
 			t.Errorf("%d bytes were taken to read it back: %v", took, err)
+		}
+		took = allocated(func() {
+			var r *Opened
+			if r, err = s.Open(m, c.manifest.Admission); err == nil {
+				n, read := io.Copy(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{r})
+				if err = errors.Join(read, r.Close()); n != size || r.Len() != 0 {
+					t.Errorf("%d bytes are read, %d are left", n, r.Len())
+				}
+			}
+		})
+		if err != nil || took > 8*blockBytes {
+			t.Errorf("%d bytes were taken to read it: %v", took, err)
 		}
 		b, err := s.Load(m, c.manifest.Admission)
 		if err != nil || len(b) != size || b[0] != 1 || b[size-5] != 21 {

@@ -1,27 +1,35 @@
 package checkpoint
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
 )
 
-// transfers is how many files are on their way at once: a file is a few
-// megabytes, and each waits for its own answer.
-const transfers = 8
+// Several files are on their way at once, each waiting for its own answer: as many
+// as have this many bytes together, since who sends one may hold all of it.
+const (
+	transfers     = 8
+	transferBytes = 64 << 20
+)
 
 // Export hands over every file of a manifest as it is on disk, several side by
-// side, and the manifest last, once all others were taken.
-func (s *Store) Export(m *Manifest, take func(name string, b []byte) error) error {
+// side, and the manifest last, once all others were taken. A file may be opened
+// more than once.
+func (s *Store) Export(m *Manifest, take func(name string, open func() (io.ReadCloser, error)) error) error {
 	give := func(name string) error {
-		b, err := s.fs.ReadFile(name)
-		if err != nil {
-			return fmt.Errorf("read the checkpoint file %s: %w", name, err)
-		}
-		return take(name, b)
+		return take(name, func() (io.ReadCloser, error) {
+			r, err := s.fs.Open(name)
+			if err != nil {
+				return nil, fmt.Errorf("open the checkpoint file %s: %w", name, err)
+			}
+			return r, nil
+		})
 	}
 	if err := each(m.Files(), func(f File) error { return give(f.Name) }); err != nil {
 		return err
@@ -31,9 +39,14 @@ func (s *Store) Export(m *Manifest, take func(name string, b []byte) error) erro
 
 // Import fetches a checkpoint: its manifest first, which fits may refuse, then its
 // files, each of which must be the one that the manifest names; the manifest is
-// written last. Damaged says that another one should be tried.
-func (s *Store) Import(manifest string, fits func(*Manifest) error, fetch func(name string) ([]byte, error)) error {
-	raw, err := fetch(manifest)
+// written last. fetch gives keep all of a file, and again from its beginning where
+// that has failed. Damaged says that another checkpoint should be tried.
+func (s *Store) Import(manifest string, fits func(*Manifest) error, fetch func(name string, keep func(io.Reader) error) error) error {
+	var raw []byte
+	err := fetch(manifest, func(r io.Reader) (err error) {
+		raw, err = io.ReadAll(r)
+		return err
+	})
 	if err != nil {
 		return err
 	}
@@ -45,14 +58,13 @@ func (s *Store) Import(manifest string, fits func(*Manifest) error, fetch func(n
 		return fmt.Errorf("%s: %w", manifest, err)
 	}
 	err = each(m.Files(), func(f File) error {
-		b, err := fetch(f.Name)
-		if err != nil {
+		if err := fetch(f.Name, func(r io.Reader) error { return s.receive(f.Name, r) }); err != nil {
 			return err
 		}
-		if _, err := s.accept(m, f, b); err != nil {
+		if err := s.verify(m, f, f.Name+temporary); err != nil {
 			return err
 		}
-		return s.keepAs(f.Name, b)
+		return s.fs.Rename(f.Name+temporary, f.Name)
 	})
 	if err != nil {
 		return err
@@ -60,7 +72,10 @@ func (s *Store) Import(manifest string, fits func(*Manifest) error, fetch func(n
 	if err := s.fs.SyncDir(); err != nil {
 		return err
 	}
-	if err := s.keepAs(manifest, raw); err != nil {
+	if err := s.receive(manifest, bytes.NewReader(raw)); err != nil {
+		return err
+	}
+	if err := s.fs.Rename(manifest+temporary, manifest); err != nil {
 		return err
 	}
 	return s.fs.SyncDir()
@@ -69,8 +84,12 @@ func (s *Store) Import(manifest string, fits func(*Manifest) error, fetch func(n
 // each does something for every file, several side by side, and begins no more
 // of it after the first error.
 func each(files []File, do func(File) error) error {
+	largest := int64(1)
+	for _, f := range files {
+		largest = max(largest, f.Size)
+	}
 	work, ctx := errgroup.WithContext(context.Background())
-	work.SetLimit(transfers)
+	work.SetLimit(int(min(transfers, max(1, transferBytes/largest))))
 	for _, f := range files {
 		work.Go(func() error {
 			if ctx.Err() != nil {
@@ -82,20 +101,17 @@ func each(files []File, do func(File) error) error {
 	return work.Wait()
 }
 
-// keepAs writes a file as it came.
-func (s *Store) keepAs(name string, b []byte) error {
+// receive writes a file as it comes, under its temporary name.
+func (s *Store) receive(name string, r io.Reader) error {
 	w, err := s.fs.Create(name + temporary)
 	if err != nil {
 		return err
 	}
-	_, err = w.Write(b)
+	_, err = io.Copy(w, r)
 	if err == nil {
 		err = w.Sync()
 	}
-	if err := errors.Join(err, w.Close()); err != nil {
-		return err
-	}
-	return s.fs.Rename(name+temporary, name)
+	return errors.Join(err, w.Close())
 }
 
 // Newer are those of names that are manifests newer than another one, newest

@@ -4,14 +4,12 @@
 // it (s3://BUCKET). A bucket, or its prefix, belongs to one run.
 //
 // Files go first and the manifest last, so a manifest that can be read names
-// files that are there. Each object is sent with its checksum, which the store
+// files that are there. An object is sent to S3 with its checksum, which the store
 // compares, and everything is verified again when it is fetched.
 package bucket
 
 import (
-	"bytes"
 	"context"
-	"crypto/md5" // the checksum that object stores compare
 	"errors"
 	"fmt"
 	"io"
@@ -71,7 +69,8 @@ func (b *Bucket) Close() error { return b.bucket.Close() }
 
 // Copy copies a checkpoint and lets go of those that are too old.
 func (b *Bucket) Copy(ctx context.Context, s *checkpoint.Store, m *checkpoint.Manifest) error {
-	if err := s.Export(m, func(name string, data []byte) error { return b.put(ctx, name, data) }); err != nil {
+	err := s.Export(m, func(name string, open func() (io.ReadCloser, error)) error { return b.put(ctx, name, open) })
+	if err != nil {
 		return err
 	}
 	names, err := b.list(ctx)
@@ -96,7 +95,7 @@ func (b *Bucket) Fetch(ctx context.Context, s *checkpoint.Store, than string, fi
 	}
 	var damage []error
 	for _, manifest := range checkpoint.Newer(names, than) {
-		err := s.Import(manifest, fits, func(name string) ([]byte, error) { return b.get(ctx, name) })
+		err := s.Import(manifest, fits, func(name string, keep func(io.Reader) error) error { return b.get(ctx, name, keep) })
 		var damaged *checkpoint.Damaged
 		if err == nil || !errors.As(err, &damaged) {
 			return err
@@ -106,30 +105,34 @@ func (b *Bucket) Fetch(ctx context.Context, s *checkpoint.Store, than string, fi
 	return errors.Join(damage...)
 }
 
-func (b *Bucket) put(ctx context.Context, name string, data []byte) error {
-	sum := md5.Sum(data)
+// put sends a file as it is read. One of more than 16 MiB goes to S3 in parts, one
+// after the other, so that few of them lie in memory.
+func (b *Bucket) put(ctx context.Context, name string, open func() (io.ReadCloser, error)) error {
 	return b.again(ctx, "copy "+name, func() error {
-		return b.bucket.WriteAll(ctx, name, data, &blob.WriterOptions{ContentType: "application/octet-stream", ContentMD5: sum[:], DisableContentTypeDetection: true})
+		r, err := open()
+		if err != nil {
+			return err
+		}
+		err = b.bucket.Upload(ctx, name, r, &blob.WriterOptions{ContentType: "application/octet-stream", MaxConcurrency: 1, DisableContentTypeDetection: true})
+		return errors.Join(err, r.Close())
 	})
 }
 
-// get reads an object; where there is none it is damaged, since its manifest
+// get hands over an object; where there is none it is damaged, since its manifest
 // names it.
-func (b *Bucket) get(ctx context.Context, name string) (data []byte, err error) {
-	err = b.again(ctx, "fetch "+name, func() error {
+func (b *Bucket) get(ctx context.Context, name string, keep func(io.Reader) error) error {
+	err := b.again(ctx, "fetch "+name, func() error {
 		r, err := b.bucket.NewReader(ctx, name, nil)
 		if err != nil {
 			return err
 		}
-		buf := new(bytes.Buffer)
-		_, err = io.Copy(buf, r)
-		data = buf.Bytes()
+		err = keep(r)
 		return errors.Join(err, r.Close())
 	})
 	if gcerrors.Code(errors.Unwrap(err)) == gcerrors.NotFound {
-		return nil, &checkpoint.Damaged{Name: name, Why: "its copy is not there"}
+		return &checkpoint.Damaged{Name: name, Why: "its copy is not there"}
 	}
-	return data, err
+	return err
 }
 
 func (b *Bucket) list(ctx context.Context) (names []string, err error) {
