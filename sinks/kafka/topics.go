@@ -9,6 +9,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+
+	"github.com/freshet-dev/freshet/sources/kafkaclient"
 )
 
 // TopicSpec is a topic that a run writes to.
@@ -40,10 +42,11 @@ func (l *Log) EnsureTopics(ctx context.Context, topics []TopicSpec) error {
 	if len(names) == 0 {
 		return nil
 	}
-	found, err := l.admin.ListTopics(ctx, names...)
+	cluster, err := kafkaclient.Metadata(ctx, l.admin, names...)
 	if err != nil {
 		return fmt.Errorf("look for the output topics on kafka at %s: %w", l.config.Client.Where(), err)
 	}
+	found := cluster.Topics
 	for _, t := range topics {
 		have := found[t.Name]
 		switch {

@@ -31,7 +31,7 @@ func (c *Consumer) check(ctx context.Context) error {
 	for name := range c.topics {
 		names = append(names, name)
 	}
-	cluster, err := admin.Metadata(ctx, names...)
+	cluster, err := kafkaclient.Metadata(ctx, admin, names...)
 	if err != nil {
 		return fmt.Errorf("look for the topics on kafka at %s: %w", c.config.Client.Where(), err)
 	}

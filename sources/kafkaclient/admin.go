@@ -2,6 +2,7 @@ package kafkaclient
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -33,4 +34,28 @@ func Admin(ctx context.Context, c Config) (*kadm.Client, error) {
 		return nil, err
 	}
 	return kadm.NewClient(client), nil
+}
+
+// Metadata asks for topics. One that this user may not describe has that as its
+// error: asked for beside others it would hide them all.
+func Metadata(ctx context.Context, admin *kadm.Client, topics ...string) (kadm.Metadata, error) {
+	found, err := admin.Metadata(ctx, topics...)
+	var denied *kadm.AuthError
+	if !errors.As(err, &denied) {
+		return found, err
+	}
+	all := kadm.TopicDetails{}
+	for _, name := range topics {
+		one, err := admin.Metadata(ctx, name)
+		switch {
+		case errors.As(err, &denied):
+			all[name] = kadm.TopicDetail{Topic: name, Err: denied.Err}
+			continue
+		case err != nil:
+			return kadm.Metadata{}, err
+		}
+		found, all[name] = one, one.Topics[name]
+	}
+	found.Topics = all
+	return found, nil
 }
