@@ -57,7 +57,7 @@ func (r *Runner) apply() (err error) {
 		if timed {
 			t1 = time.Now()
 		}
-		r.out.score(&cur.counts, s.ev.Source, v)
+		r.out.score(&cur.counts, s.ev.Source, v, timed)
 		if timed {
 			t2 = time.Now()
 		}
@@ -166,8 +166,9 @@ func (p *parcel) begin(r *Runner) {
 	p.now, p.spec, p.late = r.Clock().UnixMilli(), r.spec, r.out.late
 }
 
-// score asks the models of a source about the vector.
-func (o *output) score(counts *batchCounts, source int, v *features.Vector) {
+// score asks the models of a source about the vector, and looks how long each takes
+// where this one is timed.
+func (o *output) score(counts *batchCounts, source int, v *features.Vector, timed bool) {
 	s := o.sources[source]
 	s.band = ""
 	for i := range s.models {
@@ -177,7 +178,14 @@ func (o *output) score(counts *batchCounts, source int, v *features.Vector) {
 		}
 		m.in.Fired = v.Fired[i]
 		m.in.Score, m.in.HasScore = v.Scores[i].Number(0)
+		var began time.Time
+		if timed {
+			began = time.Now()
+		}
 		s.results[i] = m.scorer.Score(&m.in)
+		if timed {
+			o.metrics.scoreTook[m.model].Observe(time.Since(began).Seconds())
+		}
 		if s.band == "" && !m.model.Shadow {
 			s.band = s.results[i].Band
 		}

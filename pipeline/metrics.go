@@ -36,11 +36,13 @@ type metrics struct {
 	stages, onlineWrite                                      *prometheus.HistogramVec
 	freshness, endToEnd, scoreValue                          *histogram
 	group                                                    string
-	views, sourceSeries                                      []int                // series of freshness and endToEnd
-	modelSeries                                              map[*spec.Model]int  // of scoreValue
-	viewIndex                                                map[*spec.View]int   // in views
-	seen                                                     map[counterKey]int64 // of Reader.Counts, already counted
-	unretracted                                              map[ofLog][2]int64   // retractions by reason, already counted
+	views, sourceSeries                                      []int               // series of freshness and endToEnd
+	modelSeries                                              map[*spec.Model]int // of scoreValue
+	scoreDuration                                            *prometheus.HistogramVec
+	scoreTook                                                map[*spec.Model]prometheus.Observer // of scoreDuration
+	viewIndex                                                map[*spec.View]int                  // in views
+	seen                                                     map[counterKey]int64                // of Reader.Counts, already counted
+	unretracted                                              map[ofLog][2]int64                  // retractions by reason, already counted
 	tableRows, tableLoaded                                   *prometheus.GaugeVec
 	tableReloads, lookupMisses, outages, cardNumbers, rows   *prometheus.CounterVec
 	losses, rewritten                                        *prometheus.CounterVec
@@ -92,7 +94,7 @@ func (b *batchCounts) sampled(features, score, encode time.Duration) {
 }
 
 func newMetrics(r *Runner) *metrics {
-	m := &metrics{group: r.Group, modelSeries: map[*spec.Model]int{}, viewIndex: map[*spec.View]int{}, seen: map[counterKey]int64{}, unretracted: map[ofLog][2]int64{}}
+	m := &metrics{group: r.Group, modelSeries: map[*spec.Model]int{}, scoreTook: map[*spec.Model]prometheus.Observer{}, viewIndex: map[*spec.View]int{}, seen: map[counterKey]int64{}, unretracted: map[ofLog][2]int64{}}
 	m.gauges(r.Config.Health)
 	// As it is now, not as it was a second ago: 0 says that the store has every row.
 	m.collectors = append(m.collectors, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "freshet_online_missing_rows",
@@ -110,7 +112,8 @@ func newMetrics(r *Runner) *metrics {
 		m.views = append(m.views, m.freshness.series(v.Ref()))
 	}
 	for _, model := range r.spec.Models {
-		m.modelSeries[model] = m.scoreValue.series(model.Name, strconv.Itoa(model.Version))
+		version := strconv.Itoa(model.Version)
+		m.modelSeries[model], m.scoreTook[model] = m.scoreValue.series(model.Name, version), m.scoreDuration.WithLabelValues(model.Name, version)
 	}
 	return m
 }
@@ -227,7 +230,8 @@ func (m *metrics) histograms() {
 	m.freshness = newHistogram("freshet_feature_freshness_seconds", "From a row's newest event time to the row being readable.", latencyBuckets, []string{"view"})
 	m.endToEnd = newHistogram("freshet_end_to_end_duration_seconds", "From event time to the committed enriched record.", latencyBuckets, []string{"source"})
 	m.scoreValue = newHistogram("freshet_score_value", "Scores.", scoreBuckets, []string{"model", "version"})
-	m.collectors = append(m.collectors, m.stages, m.onlineWrite, m.freshness, m.endToEnd, m.scoreValue)
+	m.scoreDuration = prometheus.NewHistogramVec(native("freshet_score_duration_seconds", "Time that a model took for one record, of the sampled ones."), []string{"model", "version"})
+	m.collectors = append(m.collectors, m.stages, m.onlineWrite, m.freshness, m.endToEnd, m.scoreValue, m.scoreDuration)
 }
 
 func (m *metrics) register(reg prometheus.Registerer) error {

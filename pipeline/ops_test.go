@@ -147,6 +147,7 @@ func TestMetricsSayWhatHappened(t *testing.T) {
 		{"freshet_scores_total", []string{"allow", "risk", "1"}, 2},
 		{"freshet_scores_total", []string{"block", "risk", "1"}, 3},
 		{"freshet_score_value", []string{"risk", "1"}, 5},
+		{"freshet_score_duration_seconds", []string{"risk", "1"}, 1}, // of the first record of the batch
 		{"freshet_state_keys", []string{"card_velocity"}, 1},
 		{"freshet_online_write_duration_seconds", []string{"fake"}, 1},
 		{"freshet_process_duration_seconds", []string{"features"}, 1},
