@@ -346,8 +346,8 @@ var table = []mutant{
 	{
 		name: "by category: nodes hold what stood there before a late event",
 		file: "features/levels.go",
-		old:  "\t\tl.cutNodesOf(x, w, i)\n",
-		new:  "",
+		old:  "l.cutNodesOf(x, w, i)",
+		new:  "l.cutNodesOf(x, w, i+2*fanOut)",
 	},
 	{
 		name: "by category: a node has the records of one of its four alone",
