@@ -59,7 +59,7 @@ func (l *logPlan) size(load Load) LogSize {
 	if load.Keys < 1 {
 		return s
 	}
-	s.Events = load.Rate * float64(l.span+l.lateness) / 1000 / load.Keys
+	s.Events = max(load.Rate*float64(l.span+l.lateness)/1000/load.Keys, l.newestKept(load))
 	full := s.Events >= float64(l.budget)
 	s.Events = max(1, min(s.Events, float64(l.budget)))
 	slots := float64(numGroups * firstIndex)
@@ -84,6 +84,19 @@ func (l *logPlan) size(load Load) LogSize {
 	s.Pages = blocks.pages(s.State)
 	s.Total = load.Keys * (s.Key + s.State + s.Rows + s.Beside + s.Pages)
 	return s
+}
+
+// newestKept is how many events of an entity windows of the last n events keep,
+// behind what may come late. An entity that is silent for a life's gap between
+// its events never has several.
+func (l *logPlan) newestKept(load Load) float64 {
+	kept, perMilli := 0.0, load.Rate/1000/load.Keys
+	for _, k := range l.lasts {
+		if k.last < math.MaxInt && perMilli*float64(k.gap) > 1 { // the others keep a life, which counts as its ttl
+			kept = max(kept, float64(k.last)+perMilli*float64(l.lateness+k.delay))
+		}
+	}
+	return kept
 }
 
 // roundKey is what a text of so many bytes takes: Go hands out 8, 16, 24, 32,

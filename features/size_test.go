@@ -71,6 +71,7 @@ func TestSizeOfWhatStandsBesideTheLog(t *testing.T) {
 		{name: "life", more: life, keys: 500, events: 80, values: 60, lives: 2},
 		{name: "often", more: often, keys: 450, events: 200, values: 100, lives: 2},
 		{name: "spread", more: spread, keys: 60, events: 200, lives: 10},
+		{name: "last", more: "      l: {aggregation: sum, field: amt, last: [20, 100]}\n", keys: 500, events: 60, lives: 4},
 		{name: "by over lives", more: strings.Replace(by, ", windows: [1h]", "", 1), keys: 300, events: 100, values: 30, lives: 1},
 	} {
 		x.measure(t)
