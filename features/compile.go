@@ -74,7 +74,7 @@ func (p *Plan) placeCells(readings []*viewReading) {
 			}
 		}
 		r.flatten()
-		p.sets, p.summed = r.direct.before.needs(r.direct.after.needs(p.sets, p.summed))
+		p.sets, p.summed = r.few.needs(p.sets, p.summed)
 	}
 }
 

@@ -1,7 +1,6 @@
 package features
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/freshet-dev/freshet/features/aggregate"
@@ -24,30 +23,22 @@ type directReading struct {
 
 // directCells are cells by window.
 type directCells struct {
-	spans []directWindow // ascending
+	spans []directWindow
 	lives []directWindow
-	// Of few rows, what is summed up in one walk over all spans:
-	sums []directSum
-	sets int // how many of those are sets
-	size int // words of them
 }
 
-// directWindow is the cells of one window. A life has sums of its own.
+// directWindow is the cells of one window.
 type directWindow struct {
-	cursor     *cursorPlan
-	figures    []figure // over a running state
-	few        []figure // the same over few rows
-	cells      []directCell
-	sums       []directSum
-	sets, size int
+	cursor  *cursorPlan
+	figures []figure
+	cells   []directCell
 }
 
 // directCell is a cell and where its parts are.
 type directCell struct {
 	*cellOut
-	countAt  int // offset in the state of how many events reach it; -1: every row does
-	countSum int // its place among the sums of few rows
-	parts    []directPart
+	countAt int // offset in the state of how many events reach it; -1: every row does
+	parts   []directPart
 }
 
 // directPart is a part of a cell.
@@ -55,7 +46,6 @@ type directPart struct {
 	*partPlan
 	from directSource
 	size int // words
-	sum  int // its place among the sums of few rows
 }
 
 // directSource is where the words of a part are that has a running state.
@@ -71,14 +61,6 @@ const (
 
 // liftedWords is the most that a part has whose words have to be made.
 const liftedWords = 3
-
-// directSum is a part over few rows.
-type directSum struct {
-	op
-	certain bool
-	at      int // offset of its words
-	set     int // of values: which of the sets; -1: none
-}
 
 // layDirect finds the cells of a reading that can be read so, and what is left.
 func (r *viewReading) layDirect() {
@@ -96,8 +78,6 @@ func (r *viewReading) layDirect() {
 		r.direct.before.add(r.view.log, g.cursor, g.before)
 		r.direct.after.add(r.view.log, g.cursor, g.after)
 	}
-	r.direct.before.finish()
-	r.direct.after.finish()
 }
 
 // isDirect reports whether all cells of a window can be read so.
@@ -121,76 +101,40 @@ func (p *partPlan) isDirect() bool {
 	return !p.part.Walks() && p.part != aggregate.Mode && p.part != aggregate.Buckets && p.part != aggregate.Best
 }
 
-// add adds the cells of a window.
+// add adds the cells of a window, as figures where they are.
 func (d *directCells) add(l *logPlan, k *cursorPlan, cells []cellOut) {
 	if len(cells) == 0 {
 		return
 	}
 	x := directWindow{cursor: k}
-	sums := &d.sums
-	if k.life != nil {
-		sums = &x.sums
-	}
 	for i := range cells {
 		count := cells[i].cell.count
-		c := directCell{cellOut: &cells[i], countAt: count.run, countSum: l.directSum(count, sums)}
+		c := directCell{cellOut: &cells[i], countAt: count.run}
 		if count.implied {
 			c.countAt = -1
 		}
 		for _, p := range c.cellOut.parts {
-			c.parts = append(c.parts, l.directPart(k, p, sums))
+			c.parts = append(c.parts, l.directPart(k, p))
 		}
-		x.cells = append(x.cells, c)
+		if y, ok := c.asFigure(k); ok {
+			x.figures = append(x.figures, y)
+		} else {
+			x.cells = append(x.cells, c)
+		}
 	}
 	if k.life != nil {
-		x.sets, x.size = layout(x.sums)
-		x.findFigures(x.sums)
 		d.lives = append(d.lives, x)
-		return
+	} else {
+		d.spans = append(d.spans, x)
 	}
-	d.spans = append(d.spans, x)
-}
-
-// findFigures takes the cells that are figures from the others.
-func (k *directWindow) findFigures(sums []directSum) {
-	k.cells = slices.DeleteFunc(k.cells, func(c directCell) bool {
-		state, few, ok := c.asFigure(k.cursor, sums)
-		if ok {
-			k.figures, k.few = append(k.figures, state), append(k.few, few)
-		}
-		return ok
-	})
 }
 
 // any reports whether there are such cells.
 func (d *directCells) any() bool { return len(d.spans)+len(d.lives) > 0 }
 
-// finish orders the spans, once all are known.
-func (d *directCells) finish() {
-	slices.SortFunc(d.spans, func(a, b directWindow) int { return cmp.Compare(a.cursor.length, b.cursor.length) })
-	d.sets, d.size = layout(d.sums)
-	for i := range d.spans {
-		d.spans[i].findFigures(d.sums)
-	}
-}
-
-// layout gives sums their words and sets.
-func layout(sums []directSum) (sets, size int) {
-	for i := range sums {
-		s := &sums[i]
-		s.at, s.set = size, -1
-		size += s.of.size()
-		if s.part == aggregate.Distinct || s.part == aggregate.Counts {
-			s.set = sets
-			sets++
-		}
-	}
-	return sets, size
-}
-
-// directPart says where a part is in the state, and among the sums.
-func (l *logPlan) directPart(k *cursorPlan, p *partPlan, sums *[]directSum) directPart {
-	x := directPart{partPlan: p, size: p.size(), sum: l.directSum(p, sums)}
+// directPart says where a part is in the state.
+func (l *logPlan) directPart(k *cursorPlan, p *partPlan) directPart {
+	x := directPart{partPlan: p, size: p.size()}
 	switch {
 	case p.narrow, p.implied:
 		x.from = fromLift
@@ -203,19 +147,6 @@ func (l *logPlan) directPart(k *cursorPlan, p *partPlan, sums *[]directSum) dire
 		x.from = fromStack
 	}
 	return x
-}
-
-// directSum is the place of a part among sums, which it is added to where it is
-// not among them.
-func (l *logPlan) directSum(p *partPlan, sums *[]directSum) int {
-	at := slices.IndexFunc(*sums, func(s directSum) bool {
-		return s.part == p.part && s.of.bit == p.bit && s.of.lane == p.lane && s.half == p.half
-	})
-	if at < 0 {
-		at = len(*sums)
-		*sums = append(*sums, directSum{op: l.opOf(p, p.bit), certain: l.certain(p.bit)})
-	}
-	return at
 }
 
 // lifeNow is when the life of a chain began that it is in at t, at or after the
@@ -308,7 +239,7 @@ func (e *Engine) directWindow(k *directWindow, l *entityLog, w []uint64, t, from
 				args.C = e.directWords(&x.parts[2], k.cursor, l, w, t, 2)
 			}
 		}
-		e.settleDirect(x, t, f)
+		e.settleDirect(x.cellOut, t, f)
 	}
 	return true
 }
@@ -330,7 +261,7 @@ func (e *Engine) countDirect(x *directCell, l *entityLog, w []uint64, from int64
 
 // settleDirect evaluates a cell, whose number of events and parts are in e.args,
 // of a window that nothing special is to be said of.
-func (e *Engine) settleDirect(x *directCell, t int64, f *frame) {
+func (e *Engine) settleDirect(x *cellOut, t int64, f *frame) {
 	args := &e.args
 	args.Number, args.Divisor, args.Unit, args.Delay = x.number, x.divisor, x.unit, 0
 	args.Per, args.Length = x.per, x.length
@@ -405,13 +336,4 @@ func (e *Engine) readDirectBefore(r *viewReading, l *entityLog, w []uint64, t in
 		}
 	}
 	return true
-}
-
-// needs grows the room for sums to what cells need.
-func (d *directCells) needs(sets, size int) (int, int) {
-	sets, size = max(sets, d.sets), max(size, d.size)
-	for i := range d.lives {
-		sets, size = max(sets, d.lives[i].sets), max(size, d.lives[i].size)
-	}
-	return sets, size
 }

@@ -23,8 +23,7 @@ type Engine struct {
 	alone    [1]identity // of an event that was not staged
 	stage    stage
 	scratch  []uint64               // what a scan fills: the words of one cursor's parts
-	few      []uint64               // what the columns of an entity without running state come to
-	summed   []uint64               // the same of direct cells
+	summed   []uint64               // what the rows of an entity without running state come to
 	lifted   [3][liftedWords]uint64 // of a direct cell, by part
 	wide     []uint64               // the same with what was folded
 	memory   []uint64               // the registers of a window that is read once
@@ -124,7 +123,7 @@ func NewEngine(p *Plan, o Options) *Engine {
 		}
 	}
 	e.values, e.statuses = make([]event.Value, width), make([]Status, width)
-	e.summed, sets = make([]uint64, p.summed), max(sets, p.sets)
+	e.summed, sets = make([]uint64, p.summed+sumWords), max(sets, p.sets)
 	e.memory = make([]uint64, window.MemoryWords)
 	for range sets {
 		e.sets = append(e.sets, aggregate.NewSet())

@@ -61,28 +61,26 @@ func figureOf(x *cell) (kind figureKind, divisor float64) {
 	return noFigure, 0
 }
 
-// asFigure is a direct cell as a figure over an entity's state, and over few rows.
-func (c *directCell) asFigure(k *cursorPlan, sums []directSum) (state, few figure, ok bool) {
+// asFigure is a direct cell as a figure over an entity's state.
+func (c *directCell) asFigure(k *cursorPlan) (figure, bool) {
 	kind, divisor := figureOf(c.cell)
 	if kind == noFigure || c.parts[0].from != fromState && c.parts[0].from != fromNewest {
-		return figure{}, figure{}, false
+		return figure{}, false
 	}
 	p := c.parts[0].partPlan
 	x := newFigure(kind, c.cell, c.out, c.least, divisor)
-	state, few = x, x
-	if state.behind = c.countAt < 0; state.behind {
-		state.count = uint32(k.at)
+	if x.behind = c.countAt < 0; x.behind {
+		x.count = uint32(k.at)
 	} else {
-		state.count = uint32(c.countAt)
+		x.count = uint32(c.countAt)
 	}
-	if state.at = uint32(p.run); p.newest != nil {
-		state.at = uint32(p.newest.at)
+	if x.at = uint32(p.run); p.newest != nil {
+		x.at = uint32(p.newest.at)
 	}
 	if p.table != nil {
-		state.sketch = uint32(p.table.sketch)
+		x.sketch = uint32(p.table.sketch)
 	}
-	few.count, few.at = uint32(sums[c.countSum].at), uint32(sums[c.parts[0].sum].at)
-	return state, few, true
+	return x, true
 }
 
 // figures evaluates figures over words, of a log of so many rows, at t. It reports

@@ -70,14 +70,9 @@ func (e *Engine) readEven(r *viewReading, t int64, f *frame) bool {
 // readThere is readOwn for a moment at which the view's row exists.
 func (e *Engine) readThere(r *viewReading, m *moment, f *frame) done {
 	switch {
-	case m.small && m.disturbed: // the rows are not what lives are made of
-		if len(r.plain.windows) == 0 || m.t-r.plain.longest < e.knownSince(m.log, m.state) || !e.settleFew(&r.plain, m.log, m.rows, m.t, f) {
-			return nothingDone
-		}
-		return plainDone
-	case m.small:
+	case m.small && !m.disturbed: // else the rows are not what lives are made of
 		return e.readFew(r, m.log, m.state, m.rows, m.current, m.t, f)
-	case r.own, m.disturbed, m.standing == behind, m.standing == forward && m.t >= int64(m.state[atDue]):
+	case m.small, r.own, m.disturbed, m.standing == behind, m.standing == forward && m.t >= int64(m.state[atDue]):
 		return nothingDone
 	}
 	return e.readState(r, m.log, m.state, m.t, f)
@@ -121,13 +116,19 @@ func (e *Engine) readState(r *viewReading, l *entityLog, w []uint64, t int64, f 
 // readFew evaluates what it can of a reading at t from the rows that are seen of
 // an entity that has few; the last one may be the event at hand.
 func (e *Engine) readFew(r *viewReading, l *entityLog, w, rows []uint64, current bool, t int64, f *frame) done {
-	since := e.knownSince(l, w)
-	switch {
-	case len(r.plain.windows) > 0 && (t-r.plain.longest < since || !e.settleFew(&r.plain, l, rows, t, f)):
+	if t-r.few.longest < e.knownSince(l, w) {
 		return nothingDone
-	case len(r.rest) == len(r.others):
-	case t-r.direct.longest < since, !e.directFew(r, l, w, rows, current, t, f):
-		return plainDone
+	}
+	if words := e.scratch[:l.plan.words]; r.plain.even && len(r.rest) == 0 && r.plain.evenFew(l.plan, rows, t, words) {
+		r.plain.settleEven(words, int64(l.plan.len(rows)), f)
+		return allDone
+	}
+	earlier := rows
+	if current {
+		earlier = l.plan.upTo(rows, l.plan.len(rows)-1)
+	}
+	if !e.settleFew(&r.few.before, l, w, earlier, t, f) || !e.settleFew(&r.few.after, l, w, rows, t, f) {
+		return nothingDone
 	}
 	return r.allButOthers()
 }

@@ -3,7 +3,6 @@ package features
 import (
 	"cmp"
 	"math"
-	"math/bits"
 	"slices"
 
 	"github.com/freshet-dev/freshet/features/aggregate"
@@ -21,21 +20,19 @@ type plainReading struct {
 	windows []plainWindow // ascending
 	longest int64         // ms
 	moments []plainMoments
-	flat    []formulas // of those that all four are asked for, over a running state
-	few     []formulas // the same over what the columns come to
+	flat    []formulas // of those that all four are asked for
 	ratios  []plainShare
-	figures []figure // what is not flat, over a running state
-	rest    []figure // the same over what the columns come to
+	figures []figure // what is not
 	columns []plainColumn
 	even    bool // see even.go
 }
 
 // plainWindow is which of the plain cells are of one window.
 type plainWindow struct {
-	length  int64 // ms
-	cursor  int   // its offset in the state
-	flat    int   // the first of it in plainReading.flat, and in few
-	figures int   // the first of it in plainReading.figures, and in rest
+	length int64      // ms
+	cursor int        // its offset in the state
+	few    []formulas // its flat formulas over what the columns come to
+	rest   []figure   // and its figures
 }
 
 // plainMoments is count, sum, mean and deviation of the same input over one
@@ -104,6 +101,7 @@ func (r *viewReading) flatten() {
 	}
 	r.plain.finish()
 	r.layDirect()
+	r.layFew()
 }
 
 // add adds a cell to those of its window, with which it shares what it can.
@@ -166,7 +164,6 @@ func (p *plainReading) finish() {
 	var ratios []plainShare
 	for i := range p.windows {
 		w := &p.windows[i]
-		w.flat, w.figures = len(p.flat), len(p.figures)
 		var others []plainMoments
 		for _, x := range p.moments {
 			if int(x.of.cursor) != w.cursor {
@@ -174,21 +171,21 @@ func (p *plainReading) finish() {
 			}
 			p.place(&x.of)
 			if x.flat = x.flat && !slices.Contains(x.outs[plainCount:], -1); x.flat {
-				p.addFlat(&x, len(moments))
+				p.addFlat(w, &x, len(moments))
 				moments = append(moments, x)
 			} else {
 				others = append(others, x)
 			}
 		}
 		for j := range others {
-			p.addFigures(&others[j])
+			p.addFigures(w, &others[j])
 		}
 		moments = append(moments, others...)
 		for _, x := range p.ratios {
 			if int(x.of.cursor) == w.cursor {
 				p.place(&x.of)
 				p.place(&x.hits)
-				p.addShare(&x)
+				p.addShare(w, &x)
 				ratios = append(ratios, x)
 			}
 		}
@@ -199,7 +196,7 @@ func (p *plainReading) finish() {
 }
 
 // addFlat adds the formulas of moments of a number.
-func (p *plainReading) addFlat(x *plainMoments, number int) {
+func (p *plainReading) addFlat(w *plainWindow, x *plainMoments, number int) {
 	y := formulas{of: uint16(number), divisor: x.divisor, lacking: &x.cells[plainDev].defawlt, status: uint32(x.outs[plainDev]),
 		count: uint32(x.of.count), sum: uint32(x.of.sum), squares: uint32(x.of.squares)}
 	if y.behind = x.of.count < 0; y.behind {
@@ -211,28 +208,28 @@ func (p *plainReading) addFlat(x *plainMoments, number int) {
 	p.flat = append(p.flat, y)
 	at := sumWords * uint32(x.of.column)
 	y.behind, y.count, y.sum, y.squares = false, at, at+1, at+2
-	p.few = append(p.few, y)
+	w.few = append(w.few, y)
 }
 
 // addFigures adds the formulas of moments that are not all four.
-func (p *plainReading) addFigures(x *plainMoments) {
+func (p *plainReading) addFigures(w *plainWindow, x *plainMoments) {
 	for kind, out := range x.outs {
 		if out < 0 {
 			continue
 		}
 		y := newFigure(figureKind(kind-int(plainCount))+figureCount, x.cells[kind], int(out), x.least[kind], x.divisor)
-		p.addFigure(y, &x.of, uint32(max(0, x.of.sum)), sumWords*uint32(x.of.column)+1)
+		p.addFigure(w, y, &x.of, uint32(max(0, x.of.sum)), sumWords*uint32(x.of.column)+1)
 	}
 }
 
 // addShare adds a ratio.
-func (p *plainReading) addShare(x *plainShare) {
-	p.addFigure(newFigure(figureShare, x.cell, int(x.out), x.least, 0), &x.of, uint32(x.hits.count), sumWords*uint32(x.hits.column))
+func (p *plainReading) addShare(w *plainWindow, x *plainShare) {
+	p.addFigure(w, newFigure(figureShare, x.cell, int(x.out), x.least, 0), &x.of, uint32(x.hits.count), sumWords*uint32(x.hits.column))
 }
 
 // addFigure adds a figure of an input, whose part is at a place of the state and at
 // one of what the columns come to.
-func (p *plainReading) addFigure(x figure, of *plainInput, state, few uint32) {
+func (p *plainReading) addFigure(w *plainWindow, x figure, of *plainInput, state, few uint32) {
 	x.count, x.at, x.squares = uint32(of.count), state, uint32(of.squares)
 	if x.behind = of.count < 0; x.behind {
 		x.count = uint32(of.cursor)
@@ -240,10 +237,10 @@ func (p *plainReading) addFigure(x figure, of *plainInput, state, few uint32) {
 	p.figures = append(p.figures, x)
 	at := sumWords * uint32(of.column)
 	x.behind, x.count, x.at, x.squares = false, at, few, at+2
-	p.rest = append(p.rest, x)
+	w.rest = append(w.rest, x)
 }
 
-// sumWords is how many words settleFew makes of a column: n, the sum and the sum
+// sumWords is how many words few rows make of a column: n, the sum and the sum
 // of squares.
 const sumWords = 3
 
@@ -304,40 +301,8 @@ func (e *Engine) settleState(p *plainReading, l *entityLog, w []uint64, f *frame
 		p.settleEven(w[:l.plan.words], rows, f)
 		return true
 	}
-	p.settle(p.flat, w[:l.plan.words], rows, f)
+	settle(p.flat, p.moments, w[:l.plan.words], rows, f)
 	figures(p.figures, w[:l.plan.words], rows, 0, 0, f)
-	return true
-}
-
-// settleFew evaluates plain cells from the few rows of an entity without running
-// state: one walk back, in which the windows end one after the other. The
-// formulas of windows that begin between the same two rows are evaluated together.
-// It reports false where a sum may not fit into a word.
-func (e *Engine) settleFew(p *plainReading, l *entityLog, rows []uint64, t int64, f *frame) bool {
-	if len(e.few) < sumWords*len(p.columns) {
-		e.few = make([]uint64, sumWords*len(p.columns))
-	}
-	if words := e.scratch[:l.plan.words]; p.even && p.evenFew(l.plan, rows, t, words) {
-		p.settleEven(words, int64(l.plan.len(rows)), f)
-		return true
-	}
-	sums, end, width := e.few[:sumWords*len(p.columns)], len(rows), l.plan.width
-	clear(sums)
-	next, settled, said := l.plan.lastTime(rows), 0, 0
-	for k := range p.windows {
-		x := &p.windows[k]
-		if from := t - x.length; next > from {
-			p.settle(p.few[settled:x.flat], sums, 0, f)
-			figures(p.rest[said:x.figures], sums, 0, 0, 0, f)
-			for settled, said = x.flat, x.figures; next > from; next = l.plan.lastTime(rows[:end]) {
-				if end -= width; !l.plan.gather(p.columns, sums, rows[end:]) {
-					return false
-				}
-			}
-		}
-	}
-	p.settle(p.few[settled:], sums, 0, f)
-	figures(p.rest[said:], sums, 0, 0, 0, f)
 	return true
 }
 
@@ -350,39 +315,19 @@ func (l *logPlan) lastTime(rows []uint64) int64 {
 	return l.time(rows[len(rows)-l.width:])
 }
 
-// gather puts a row into the sums of columns. It reports false where one may not
-// fit.
-func (l *logPlan) gather(columns []plainColumn, sums, row []uint64) bool {
-	for j := range columns {
-		c, s := &columns[j], sums[sumWords*j:sumWords*j+sumWords]
-		if !c.certain && row[c.flags]>>c.shift&1 == 0 {
-			continue
-		}
-		s[0]++
-		if c.lane == 0 {
-			continue
-		}
-		word := row[c.lane]
-		size := sizeOf(word)
-		hi, lo := bits.Mul64(size, size)
-		squares, carry := bits.Add64(s[2], lo, 0)
-		if size > l.largest || hi|carry != 0 {
-			return false
-		}
-		s[1], s[2] = s[1]+word, squares
-	}
-	return true
-}
-
 // small is how large a sum may be whose square fits into a word.
 const small = 1<<32 - 1
 
 // settle evaluates flat formulas over words, of a log of so many rows. The
 // statuses are stamped.
-func (p *plainReading) settle(list []formulas, words []uint64, rows int64, f *frame) {
-	for n := evaluate(list, words, rows, f); n < len(list); n = evaluate(list, words, rows, f) {
+func settle(list []formulas, moments []plainMoments, words []uint64, rows int64, f *frame) {
+	for len(list) > 0 {
+		n := evaluate(list, words, rows, f)
+		if n == len(list) {
+			return
+		}
 		x := &list[n]
-		p.moments[x.of].settleEach(x.sums(words, rows), f)
+		moments[x.of].settleEach(x.sums(words, rows), f)
 		list = list[n+1:]
 	}
 }

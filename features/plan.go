@@ -18,7 +18,7 @@ type Plan struct {
 	rows    []*RowLayout
 	reads   []*RowLayout
 
-	sets, summed int // what the direct cells of few rows need: sets, and words
+	sets, summed int // what readings of few rows need: sets, and words
 }
 
 // What is the scope of Compile.
@@ -170,6 +170,7 @@ type viewReading struct {
 	plain  plainReading
 	rest   []cellGroup // groups without the plain cells
 	direct directReading
+	few    fewReading
 	others []cellGroup // and without the direct ones
 	reach  int64       // ms behind a reader that its windows go back; everything: all of the log
 	bound  []int       // columns that need an event of the view's own source

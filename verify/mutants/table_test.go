@@ -417,20 +417,20 @@ var table = []mutant{
 	},
 	{
 		name: "few rows: the event exactly w old stays",
-		file: "features/directfew.go",
+		file: "features/few.go",
 		old:  "l.plan.timeAt(rows, begin-1) > from; {",
 		new:  "l.plan.timeAt(rows, begin-1) >= from; {",
 	},
 	{
 		name: "few rows: a silence of exactly the gap continues the life",
-		file: "features/directfew.go",
+		file: "features/few.go",
 		old:  "if next-at >= c.gap {",
 		new:  "if next-at > c.gap {",
 		more: true,
 	},
 	{
 		name: "few rows: what excludes the current event sees it",
-		file: "features/directfew.go",
+		file: "features/few.go",
 		old:  "earlier = l.plan.upTo(rows, l.plan.len(rows)-1)",
 		new:  "earlier = l.plan.upTo(rows, l.plan.len(rows))",
 		more: true,
