@@ -103,17 +103,17 @@ func (l *logPlan) add(k *cursorPlan, row, words []uint64) {
 		if row[o.flags]>>o.shift&1 == 0 {
 			continue
 		}
-		w := words[o.at:]
 		switch o.part {
 		case 0, aggregate.Matches, aggregate.Distinct:
-			w[0]++
+			words[o.at]++
 		case aggregate.Sum:
-			aggregate.AddInt(w, row[o.lane])
+			aggregate.AddInt(words[o.at:], row[o.lane])
 		case aggregate.Squares:
-			aggregate.AddSquare(w, row[o.lane])
+			aggregate.AddSquare(words[o.at:], row[o.lane])
 		case aggregate.DecayedOnes, aggregate.DecayedInts, aggregate.DecayedDoubles:
-			o.part.AddDecayed(w, l.time(row), row[o.lane], o.half)
+			o.part.AddDecayed(words[o.at:], l.time(row), row[o.lane], o.half)
 		default:
+			w := words[o.at:]
 			o.part.Add(w[:o.part.Words()], l.seen(o, row), o.number)
 		}
 	}

@@ -23,11 +23,13 @@ type directReading struct {
 
 // directCells are cells by window.
 type directCells struct {
-	spans []directWindow
-	lives []directWindow
+	figures []figure // of all sliding windows
+	spans   []directWindow
+	lives   []directWindow
 }
 
-// directWindow is the cells of one window.
+// directWindow is the cells of one window that are no figures, and the figures of
+// a life.
 type directWindow struct {
 	cursor  *cursorPlan
 	figures []figure
@@ -124,13 +126,16 @@ func (d *directCells) add(l *logPlan, k *cursorPlan, cells []cellOut) {
 	}
 	if k.life != nil {
 		d.lives = append(d.lives, x)
-	} else {
+		return
+	}
+	d.figures, x.figures = append(d.figures, x.figures...), nil
+	if len(x.cells) > 0 {
 		d.spans = append(d.spans, x)
 	}
 }
 
 // any reports whether there are such cells.
-func (d *directCells) any() bool { return len(d.spans)+len(d.lives) > 0 }
+func (d *directCells) any() bool { return len(d.figures)+len(d.spans)+len(d.lives) > 0 }
 
 // directPart says where a part is in the state.
 func (l *logPlan) directPart(k *cursorPlan, p *partPlan) directPart {
@@ -191,36 +196,47 @@ func (e *Engine) directState(r *viewReading, l *entityLog, w []uint64, t int64, 
 	for i := range d.lives {
 		x := &d.lives[i]
 		life := l.lifeNow(x.cursor.life, w, t)
-		if !e.knowsLife(l, w, x.cursor.life, life, t) || !e.directWindow(x, l, w, t, life, life != 0, f) {
+		if !e.knowsLife(l, w, x.cursor.life, life, t) || !e.directLife(x, l, w, t, life, f) {
 			return false
 		}
 	}
+	return e.directSpans(d, l, w, t, f)
+}
+
+// directSpans evaluates the cells of sliding windows at the time of the state.
+func (e *Engine) directSpans(d *directCells, l *entityLog, w []uint64, t int64, f *frame) bool {
+	rows := int64(l.rows.Len(w[atRows:]))
+	if !figures(d.figures, w, rows, t, l.plan.distinct, f) {
+		return false
+	}
 	for i := range d.spans {
 		x := &d.spans[i]
-		if !e.directWindow(x, l, w, t, t-x.cursor.length+1, true, f) {
+		if !e.directWindow(x, l, w, rows, t, t-x.cursor.length+1, f) {
 			return false
 		}
 	}
 	return true
 }
 
-// directWindow evaluates the cells of one window that has a running state and
-// begins at a time, if there is one.
-func (e *Engine) directWindow(k *directWindow, l *entityLog, w []uint64, t, from int64, is bool, f *frame) bool {
-	args, rows := &e.args, int64(0)
-	if k.cursor.life == nil {
-		rows = int64(l.rows.Len(w[atRows:]))
-	}
-	switch {
-	case !is:
+// directLife evaluates the cells of a life that began at some time; 0: there is
+// none.
+func (e *Engine) directLife(k *directWindow, l *entityLog, w []uint64, t, life int64, f *frame) bool {
+	if life == 0 {
 		without(k.figures, f)
-	case !figures(k.figures, w, rows, t, l.plan.distinct, f):
+	} else if !figures(k.figures, w, 0, t, l.plan.distinct, f) {
 		return false
 	}
+	return e.directWindow(k, l, w, 0, t, life, f)
+}
+
+// directWindow evaluates the cells of one window that are no figures, of a log of
+// so many rows. It begins at a time; 0: it is a life that is over.
+func (e *Engine) directWindow(k *directWindow, l *entityLog, w []uint64, rows, t, from int64, f *frame) bool {
+	args := &e.args
 	for i := range k.cells {
 		x := &k.cells[i]
 		switch args.N = 0; {
-		case !is:
+		case from == 0 && k.cursor.life != nil:
 		case x.countAt < 0:
 			args.N = rows - int64(w[k.cursor.at]&tailMask)
 		default:
@@ -326,14 +342,9 @@ func (e *Engine) readDirectBefore(r *viewReading, l *entityLog, w []uint64, t in
 	for i := range d.lives {
 		x := &d.lives[i]
 		life := int64(w[x.cursor.life.state+chainLife])
-		if !e.directWindow(x, l, w, t, life, life != 0, f) {
+		if !e.directLife(x, l, w, t, life, f) {
 			return false
 		}
 	}
-	for i := range d.spans {
-		if x := &d.spans[i]; !e.directWindow(x, l, w, t, t-x.cursor.length+1, true, f) {
-			return false
-		}
-	}
-	return true
+	return e.directSpans(d, l, w, t, f)
 }

@@ -249,7 +249,9 @@ func (e *Engine) settleFew(d *fewCells, l *entityLog, w, rows []uint64, t int64,
 	for i := range d.windows {
 		x := &d.windows[i]
 		if from := t - x.length; next > from {
-			e.settleSums(&d.spans, settled, x, words, t, f)
+			if settled != x {
+				e.settleSums(&d.spans, settled, x, words, t, f)
+			}
 			for settled = x; next > from; next = l.plan.lastTime(rows[:end]) {
 				if end -= width; !e.sum(&d.spans, l.plan, words, rows[end:]) {
 					return false
@@ -367,7 +369,9 @@ func (x *fewSums) addRow(words, row []uint64, largest uint64) bool {
 // settleSums evaluates the cells of the windows from one to before another from sums
 // over their rows.
 func (e *Engine) settleSums(x *fewSums, from, to *fewWindow, words []uint64, t int64, f *frame) {
-	settle(x.flat[from.flat:to.flat], x.moments, words, 0, f)
+	if from.flat < to.flat {
+		settle(x.flat[from.flat:to.flat], x.moments, words, 0, f)
+	}
 	figures(x.figures[from.figures:to.figures], words, 0, t, 0, f)
 	args, cells := &e.args, x.cells[from.cells:to.cells]
 	for i := range cells {

@@ -82,18 +82,25 @@ func (p Part) AddDecayed(w []uint64, time int64, word uint64, half float64) {
 	addDecayed((*[decayedWords]uint64)(w), time, decayedValue(p, word), half)
 }
 
+// What is faded half-lives older, and not unlike times larger, would add less than
+// 2^-56 of the newer: it is left out.
+const (
+	faded  = 80
+	unlike = 1 << 24
+)
+
 // addDecayed adds what weighed v at a time. The older of the two fades.
 func addDecayed(w *[decayedWords]uint64, time int64, v, half float64) {
+	if w[decayedTime] == 0 {
+		w[decayedTime], w[decayedSums], w[decayedHalf] = uint64(time), math.Float64bits(v), math.Float64bits(half)
+		return
+	}
 	sum, age := math.Float64frombits(w[decayedSums]), time-int64(w[decayedTime])
-	switch {
-	case w[decayedTime] == 0:
-		w[decayedTime], w[decayedHalf] = uint64(time), math.Float64bits(half)
-		sum = v
-	case age > 0:
-		w[decayedTime] = uint64(time)
-		sum = float64(sum*fade(age, half)) + v
-	default:
-		sum += float64(v * fade(-age, half))
+	if age > 0 {
+		w[decayedTime], sum, v = uint64(time), v, sum
+	}
+	if halves := math.Abs(float64(age)) / half; halves < faded || math.Abs(v) > unlike*math.Abs(sum) {
+		sum += float64(v * exp2(-halves))
 	}
 	w[decayedSums] = math.Float64bits(sum)
 }

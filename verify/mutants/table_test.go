@@ -20,7 +20,7 @@ var table = []mutant{
 	},
 	{
 		name: "left window edge of an entity with few events", more: true,
-		file: "features/plain.go",
+		file: "features/few.go",
 		old:  "if from := t - x.length; next > from {",
 		new:  "if from := t - x.length - 1; next > from {",
 	},
@@ -141,7 +141,7 @@ var table = []mutant{
 	{
 		name: "decayed: a late event weighs as if it were new",
 		file: "features/aggregate/decayed.go",
-		old:  "sum += float64(v * fade(-age, half))",
+		old:  "sum += float64(v * exp2(-halves))",
 		new:  "sum += v",
 	},
 	{
@@ -416,21 +416,21 @@ var table = []mutant{
 		more: true,
 	},
 	{
-		name: "few rows: the event exactly w old stays",
+		name: "few rows: windows that end before a row get it",
 		file: "features/few.go",
-		old:  "l.plan.timeAt(rows, begin-1) > from; {",
-		new:  "l.plan.timeAt(rows, begin-1) >= from; {",
+		old:  "if settled != x {",
+		new:  "if settled == x {",
 	},
 	{
 		name: "few rows: a silence of exactly the gap continues the life",
 		file: "features/few.go",
-		old:  "if next-at >= c.gap {",
-		new:  "if next-at > c.gap {",
+		old:  "if next-at >= x.chain.gap {",
+		new:  "if next-at > x.chain.gap {",
 		more: true,
 	},
 	{
 		name: "few rows: what excludes the current event sees it",
-		file: "features/few.go",
+		file: "features/own.go",
 		old:  "earlier = l.plan.upTo(rows, l.plan.len(rows)-1)",
 		new:  "earlier = l.plan.upTo(rows, l.plan.len(rows))",
 		more: true,
