@@ -223,8 +223,14 @@ type loaded struct {
 }
 
 // load reads all files of a checkpoint into a new engine: read and checked side
-// by side, put in one after the other.
+// by side, put in one after the other. The engine hashes as the one did that
+// wrote them, and from then on so does the run.
 func (r *Runner) load(m *checkpoint.Manifest) (l *loaded, err error) {
+	defer func(before [16]byte) {
+		if err != nil {
+			r.Seed = before // that of the engine which stays
+		}
+	}(r.Seed)
 	if seed, _ := hex.DecodeString(m.Seed); len(seed) == len(r.Seed) {
 		r.Seed = [16]byte(seed)
 	}

@@ -85,7 +85,7 @@ func New(c Config) (*Runner, error) {
 	}
 	c = c.withDefaults()
 	r := &Runner{Config: c, spec: c.Plan.Spec().WithTables(contentOf(c.Tables)), sample: newSampler(), refs: newReferences(c, time.Now())}
-	r.newEngine = func() engine { return features.NewEngine(c.Plan, features.Options{Seed: c.Seed, MaxKeys: c.MaxKeys}) }
+	r.newEngine = func() engine { return features.NewEngine(c.Plan, features.Options{Seed: r.Seed, MaxKeys: r.MaxKeys}) }
 	r.newReader = func(source int) reader {
 		reader := c.Plan.NewReader(source)
 		reader.SetTables(r.refs.tables)
