@@ -15,6 +15,7 @@ func table() []*row {
 		{name: "storm", what: "three members join, leave, die and freeze, twice a second", short: 40, long: 400, piece: 80, run: storm},
 		{name: "wires", what: "ends and produces held beyond the next transaction, answers lost, silence one way, resets", short: 6, long: 100, piece: 24, run: wires},
 		{name: "disks", what: "checkpoints on a disk that is full, read-only, without inodes, or fails to sync", short: 0, long: 40, piece: 8, run: disks},
+		{name: "stalls", what: "a step stands for ever at a named place: the watchdog leaves a dump and ends with 70", short: 1, long: 16, piece: 8, run: stalls},
 		{name: "hazards", what: "retention gaps, a topic made anew or grown, offsets set: fails closed", short: 7, long: 50, piece: 10, run: hazards},
 		{name: "abuse", what: "events from the far future and past, without time, out of order, twice", short: 10_000, long: 300_000, piece: 100_000, run: abuse},
 	}
