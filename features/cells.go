@@ -34,7 +34,7 @@ func (c *compiler) log(sp *sourcePlan, entity *spec.Entity) *logPlan {
 		l.retracts = true
 		l.taking = l.bit(bitPlan{filter: -1, cond: -1, numerator: -1, input: -1, mark: takingMark})
 		l.found = l.bit(bitPlan{filter: -1, cond: -1, numerator: -1, input: -1, mark: foundMark})
-		l.span = l.lateness // an original may be earlier than what takes it back, and later too
+		l.span = l.lateness + 1 // an original may be earlier than what takes it back, and later by just the lateness
 	}
 	c.plan.logs = append(c.plan.logs, l)
 	at := 0

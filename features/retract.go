@@ -155,6 +155,7 @@ func (l *entityLog) retract(e *Engine, p *placed) {
 			l.noteTaken(w, rows)
 		default:
 			l.noteTaken(w, row)
+			l.doubt(w, e.current.ev.Time)
 		}
 	}
 	newest := e.sources[e.current.source].newest
@@ -163,6 +164,14 @@ func (l *entityLog) retract(e *Engine, p *placed) {
 		l.await(waiting{c.hashes[entity], c.ev.Time, c.place, newest})
 	}
 	l.expireWaits(newest)
+}
+
+// doubt notes that what takes an event back may have left the log before it came,
+// as a partition that lags far may have it: what needs the event is INCOMPLETE.
+func (l *entityLog) doubt(w []uint64, t int64) {
+	if left := int64(w[atDropped]); left != 0 && w[l.plan.atTaken+stateTaking] != 0 && t <= left+l.plan.lateness {
+		w[atDropped] = uint64(max(left, t))
+	}
 }
 
 // everything is longer than any log goes back, in ms.

@@ -1,6 +1,7 @@
 package features_test
 
 import (
+	"regexp"
 	"strings"
 	"testing"
 
@@ -247,4 +248,20 @@ func TestS16WhatWasTakenBackIsFoldedWithoutItsContribution(t *testing.T) {
 	if rows != 1 {
 		t.Errorf("%d rows", rows)
 	}
+}
+
+// An original of a partition that lags behind the log may have been taken back by
+// what has left: nobody knows, and it is said.
+func TestS16WhatTookAnEventBackMayHaveLeft(t *testing.T) {
+	text := regexp.MustCompile(`allowed_lateness: \S+`).ReplaceAllString(retracting(`
+  v: {version: 1, source: pay, entity: card, ttl: 2m, features: {n: {aggregation: count}}}
+`), "allowed_lateness: 1ms")
+	r := newRunOf(t, text, 1)
+	r.record("pay", 0, "999ms", `"id":"u","card":"a","undo":"1"`)
+	r.record("pay", 0, "121999ms", `"id":"2","card":"a"`)
+	r.record("pay", 1, "1000ms", `"id":"1","card":"a"`)
+	r.want("v.n", "1 INCOMPLETE")
+	r.record("pay", 1, "1002ms", `"id":"3","card":"a"`) // nothing that has left can mean it
+	r.record("pay", 1, "121999ms", `"id":"4","card":"a"`)
+	r.want("v.n", "2")
 }
