@@ -305,14 +305,7 @@ type entityLog struct {
 }
 
 func newEntityLog(l *logPlan, o Options, c *counting) *entityLog {
-	few, slab := o.few(), window.NewSlab()
-	if l.words <= 2*atFirst {
-		few = 0
-	}
-	few = min(few, l.budget-1) // what folds runs
-	if len(l.tables) > 0 {
-		few = min(few, l.distinct) // and what may have more values than are kept
-	}
+	slab := window.NewSlab()
 	return &entityLog{
 		plan:     l,
 		counting: c,
@@ -324,7 +317,7 @@ func newEntityLog(l *logPlan, o Options, c *counting) *entityLog {
 		tiles:    window.NewTiles(slab, l.tileWidths),
 		sketches: window.NewSketches(slab),
 		entities: newEntities(l.words),
-		few:      few,
+		few:      l.few(o.few()),
 		share:    shareOf(o.MaxKeys),
 		nobody:   make([]uint64, l.words),
 		writing:  writing{group: noGroup},

@@ -15,6 +15,7 @@ type Load struct {
 	Keys     float64 // entities that are known at once
 	KeyBytes int     // of an entity's key as text
 	Values   float64 // different values of an entity and a field; 0: every event has its own
+	Seconds  float64 // that such events have come for; at least as long as the log goes back
 }
 
 // LogSize is what a log needs, in bytes, and how it is put together: the means
@@ -59,31 +60,56 @@ func (l *logPlan) size(load Load) LogSize {
 	if load.Keys < 1 {
 		return s
 	}
-	s.Events = max(load.Rate*float64(l.span+l.lateness)/1000/load.Keys, l.newestKept(load))
-	full := s.Events >= float64(l.budget)
-	s.Events = max(1, min(s.Events, float64(l.budget)))
-	slots := float64(numGroups * firstIndex)
-	for load.Keys*3 > slots*2 {
-		slots *= 2
+	span, most := float64(l.span+l.lateness+l.coarsest)/1000, float64(l.budget) // seconds, events
+	rows := growing{from: 1, stretch: 1, spare: 1. / rowsGrow}
+	if kept := l.newestKept(load); kept > load.Rate*span/load.Keys { // as many have come to every entity, sooner or later
+		span, most = max(load.Seconds, 3*kept*load.Keys/load.Rate), min(most, kept)
 	}
+	few := float64(l.few(fewRows))
+	come := load.Rate * span / load.Keys
+	z := sizing{arriving: arrivals(come, load.Seconds/span), keys: load.Keys, most: most, from: few + 1, span: span}
+	s.Events = max(1, min(come, most))
+	small, large := 0.0, max(0, 1-z.fewer(z.last, 1, z.from))
+	z.times(func(by float64) { small = max(small, z.fewer(by, 1, z.from)) })
 	const header = 16 // a string's
-	paged := math.Ceil(load.Keys/pageSlots) * pageSlots / load.Keys
-	s.Key = slots*word/load.Keys + header*paged + roundKey(load.KeyBytes)
-	n := int(math.Ceil(s.Events))
-	s.State = atFirst * word * paged
-	blocks := sizing{}
-	s.Rows = blocks.grown(n, l.width, rowsGrow)
-	if n > fewRows || l.words <= 2*atFirst {
-		s.Key += header * paged // the place that it had while it was small stays in the list
-		s.State += float64(l.words) * word * paged
-		s.Beside = l.besideBytes(&blocks, s.Events, load.Values)
+	paged := func(share float64, words int) float64 {
+		pages := share * load.Keys / pageSlots
+		return (arena(pages, pageSlots*words) + math.Ceil(pages)*pageSlots*header) / load.Keys
 	}
-	if full {
-		s.Beside += blocks.block(l.tileWords())
+	s.Key = indexBytes(load.Keys) + roundKey(load.KeyBytes)
+	s.State = paged(small, atFirst) + paged(large, l.words)
+	s.Rows = z.grown(rows, func(n float64) float64 { return min(n, most+most*rows.spare) }, l.width, rowsGrow)
+	s.Beside = l.besideBytes(&z, load.Values)
+	if words := l.tileWords(); come >= most && most == float64(l.budget) {
+		s.Beside += z.add(growing{from: most, stretch: 1}, func(float64) float64 { return 1 }, 1, func(int) int { return words })
 	}
-	s.Pages = blocks.pages(s.State)
+	s.Pages = z.held()/load.Keys - s.Rows - s.Beside
 	s.Total = load.Keys * (s.Key + s.State + s.Rows + s.Beside + s.Pages)
 	return s
+}
+
+// indexBytes is what an entity takes in the index: groups double when they are two
+// thirds full, and have as many entities as it happens.
+func indexBytes(keys float64) float64 {
+	mean, slots := keys/numGroups, 0.0
+	for n, below := float64(firstIndex), 0.0; below < 0.9999; n *= 2 {
+		full := poissonBelow(mean, math.Floor(n*2/3)+1)
+		slots, below = slots+n*(full-below), full
+	}
+	return slots * word * numGroups / keys
+}
+
+// few is up to how many rows an entity has a small state, if so many were allowed; 0:
+// none has one.
+func (l *logPlan) few(few int) int {
+	if l.words <= 2*atFirst {
+		return 0
+	}
+	few = min(few, l.budget-1) // what folds runs
+	if len(l.tables) > 0 {
+		few = min(few, l.distinct) // and what may have more values than are kept
+	}
+	return few
 }
 
 // newestKept is how many events of an entity windows of the last n events keep,
@@ -93,7 +119,8 @@ func (l *logPlan) newestKept(load Load) float64 {
 	kept, perMilli := 0.0, load.Rate/1000/load.Keys
 	for _, k := range l.lasts {
 		if k.last < math.MaxInt && perMilli*float64(k.gap) > 1 { // the others keep a life, which counts as its ttl
-			kept = max(kept, float64(k.last)+perMilli*float64(l.lateness+k.delay))
+			late := perMilli * float64(l.lateness+k.delay)
+			kept = max(kept, float64(k.last)+1+late+2*math.Sqrt(late))
 		}
 	}
 	return kept
@@ -107,59 +134,6 @@ func roundKey(bytes int) float64 {
 		step = 16
 	}
 	return float64((bytes + step - 1) / step * step)
-}
-
-// sizing sums the blocks of one entity, in bytes.
-type sizing struct {
-	small float64 // that share pages
-	left  float64 // in pages that such blocks had, before they became large
-	round float64 // what the allocator adds to large ones
-}
-
-// block is a block of at least so many words.
-func (z *sizing) block(words int) float64 {
-	bytes := float64(window.BlockWords(words)) * word
-	if !window.Alone(words) {
-		z.small += bytes
-		return bytes
-	}
-	if bytes > 4*heapPage {
-		z.round += math.Ceil(bytes/heapPage)*heapPage - bytes
-	} else {
-		z.round += bytes * smallRound
-	}
-	return bytes
-}
-
-const (
-	heapPage   = 8 << 10 // of Go's allocator, which hands out whole ones beyond four
-	smallRound = 0.04    // and sizes that are so much larger in the mean below
-	ajar       = 0.05    // of pages is free: the newest are, and each ends with less than a block
-)
-
-// grown is the block of n entries that came one by one. A full block is
-// replaced by one that has room for one more and a part of what there is.
-func (z *sizing) grown(n, width, part int) float64 {
-	words, shared := 0, 0
-	for entries := 0; entries < n; entries = words / width {
-		words = window.BlockWords((entries + 1 + entries/part) * width)
-		if !window.Alone(words) {
-			shared = words
-		}
-	}
-	if words != shared {
-		z.left += float64(shared) * word
-	}
-	return z.block(words)
-}
-
-// pages is what is free in the pages of an entity's blocks and state.
-//
-// What large blocks have left is filled first by what else the entity has that
-// grows.
-func (z *sizing) pages(state float64) float64 {
-	left := max(0, z.left-z.small)
-	return (z.small+left+state)*ajar + left + z.round
 }
 
 // By which part of themselves full blocks grow.
@@ -182,83 +156,73 @@ func differ(n, values float64) float64 {
 	return values * (1 - math.Exp(-n/values))
 }
 
-// table is the block of a table with n entries that came one by one.
-func (z *sizing) table(n int) float64 {
-	slots, shared := 0, 0
-	for slots*window.TableFull < n*window.TableSlots || slots == 0 {
-		slots = window.BlockWords(2*window.NextSlots(slots)) / 2
-		if !window.Alone(2 * slots) {
-			shared = 2 * slots
-		}
-	}
-	if 2*slots != shared {
-		z.left += float64(shared) * word
-	}
-	return z.block(2 * slots)
-}
-
-// besideBytes is what stands beside the log of an entity with so many events.
-func (l *logPlan) besideBytes(z *sizing, events, values float64) float64 {
-	horizon := float64(l.span + l.lateness + l.coarsest)
-	bytes := 0.0
-	table := func(n float64) { bytes += z.table(int(math.Ceil(n))) }
-	seen := func(reach int64) float64 {
-		n := events
-		if reach > 0 {
-			n *= min(1, float64(reach)/horizon)
-		}
-		return differ(n, values)
-	}
+// besideBytes is what stands beside the log of an entity in the mean.
+func (l *logPlan) besideBytes(z *sizing, values float64) (bytes float64) {
+	seen := func(events float64) float64 { return differ(min(events, z.most), values) }
+	met := func(events float64) float64 { return differ(events, values) }
 	for _, x := range l.tables {
-		n := seen(x.keep)
+		most, g, n := 1.5*float64(l.distinct), z.over(x.keep), seen
 		if x.life != nil {
-			n = max(n, values)
+			g, n = z.life(values), met
 		}
-		table(min(n, 1.5*float64(l.distinct)))
+		bytes += z.table(g, func(events float64) float64 { return min(n(events), most) })
 	}
 	for _, k := range l.cursors {
+		g, n := z.over(k.length), seen
+		if k.life != nil {
+			g, n = z.life(values), met
+		}
 		for _, x := range k.divided {
-			n := seen(k.length)
-			table(n)
-			bytes += z.grown(int(math.Ceil(n)), x.width, recordsGrow)
+			bytes += z.table(g, n) + z.records(g, n, x.width)
 		}
 		for _, p := range k.parts {
-			bytes += z.counts(k, p, seen(k.length), values)
+			bytes += z.counts(g, p, n)
 		}
 	}
 	for _, x := range l.stacks {
-		n := events * min(1, float64(x.reach)/horizon)
-		bytes += z.grown(int(math.Ceil(1+math.Log(max(1, n)))), 2, stacksGrow)
+		bytes += z.grown(z.over(x.reach), func(events float64) float64 { return 1 + math.Log(min(events, z.most)) }, 2, stacksGrow)
 	}
 	return bytes
 }
 
-// counts is what a part takes that counts how often each of n values occurs in a
-// window. A life goes on: in the end it has met all values, and so has what has
-// left the log.
-func (z *sizing) counts(k *cursorPlan, p *partPlan, n, values float64) (bytes float64) {
-	if k.life != nil {
-		n = max(n, values)
+// over is a structure of the events of some ms; 0: of all that the log has.
+func (z *sizing) over(ms int64) growing {
+	stretch := float64(ms) / 1000 / z.span
+	if ms == 0 || stretch > 0.9 {
+		stretch = 1
 	}
+	return growing{from: z.from, stretch: stretch}
+}
+
+// life is a structure of all events there ever were, at least so many that all
+// values are among them.
+func (z *sizing) life(values float64) growing {
+	return growing{from: z.from, stretch: max(z.last, 3*values/z.mean)}
+}
+
+// counts is what a part takes that counts how often each of some values occurs in a
+// window, or in a life and beside it in what has left the log.
+func (z *sizing) counts(g growing, p *partPlan, n func(float64) float64) (bytes float64) {
+	gone := g
+	gone.after = 1
 	switch {
 	case p.part == aggregate.Buckets && !p.shares:
-		if n = differ(n, commonBuckets); k.life != nil {
-			n = commonBuckets
+		bins := func(events float64) float64 { return differ(n(events), commonBuckets) }
+		if p.counts[0] != nil {
+			bytes += z.grown(g, bins, window.BinWords, bucketsGrow)
 		}
-		for _, x := range []*censusPlan{p.census, p.counts[0]} {
-			if x != nil {
-				bytes += z.grown(int(math.Ceil(n)), window.BinWords, bucketsGrow)
-			}
+		if p.census != nil {
+			bytes += z.grown(gone, bins, window.BinWords, bucketsGrow)
 		}
 	case p.part == aggregate.Counts || p.part == aggregate.Mode:
-		if p.census != nil {
-			bytes += z.table(int(math.Ceil(n)))
-		}
 		if p.counts[0] != nil {
-			bytes += z.table(int(math.Ceil(n)))
+			bytes += z.table(g, n)
+		}
+		if p.census != nil {
+			bytes += z.table(gone, n)
 		}
 		if p.counts[1] != nil {
-			bytes += z.table(int(math.Ceil(min(n, timesApart))))
+			bytes += z.table(g, func(events float64) float64 { return min(n(events), timesApart) })
 		}
 	}
 	return bytes

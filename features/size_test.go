@@ -3,6 +3,7 @@ package features_test
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"runtime"
 	"strings"
 	"testing"
@@ -16,37 +17,46 @@ const sized = `
     version: 1
     source: pay
     entity: card
-    ttl: 2h
+    ttl: %s
     features:
-      n:    {aggregation: count, windows: [1m, 1h]}
+%s`
+
+// velocity is counts and sums; of several kinds.
+const velocity = `      n:    {aggregation: count, windows: [1m, 1h]}
       sum:  {aggregation: sum, field: amt, windows: [1m, 1h]}
       dev:  {aggregation: stddev, field: amt, windows: [1m, 1h]}
       max:  {aggregation: max, field: amt, windows: [1h]}
-%s`
+`
 
-// shape is a load: so many keys, with so many events each, one in rare of which is
-// ok, and so many values of mcc.
+// shape is a load: so many keys, with so many events each in the mean, one in rare
+// of which is ok, and so many values of mcc.
 type shape struct {
 	name         string
-	more         string // features, beside those of sized
+	features     string
+	ttl          int // hours; 0: two
 	keys, events int
 	values, rare int
-	lives        int // how many times as long as the log's the life of a key is; 0: there is none
+	hours        int // that the log goes back; 0: one
+	times        int // how many times as long the events go on; 0: once
+	retracts     bool
 }
 
 // What Plan.Size says is within a tenth of what the heap holds, and but for what
 // is free in pages within a tenth of what is in use (docs/sizing.md).
 func TestSizeIsWhatTheHeapHolds(t *testing.T) {
+	const two = "      n: {aggregation: count, windows: [1m, 1h]}\n      s: {aggregation: sum, field: amt, windows: [1h]}\n"
 	for _, x := range []shape{
 		{name: "one event a key", keys: 40_000, events: 1},
-		{name: "a few", keys: 10_000, events: 5},
-		{name: "with running state", keys: 5_000, events: 20},
+		{name: "three", keys: 10_000, events: 3},
+		{name: "three, two features", features: two, keys: 8000, events: 3},
 		{name: "eight", keys: 5_000, events: 8},
-		{name: "nine", keys: 5_000, events: 9},
+		{name: "twelve, two features", features: two, keys: 4_000, events: 12},
+		{name: "with running state", keys: 4_000, events: 20},
 		{name: "sixty-four", keys: 1_000, events: 64},
+		{name: "a hundred, two features", features: two, keys: 700, events: 100},
 		{name: "busy keys", keys: 150, events: 700},
 		{name: "very busy keys", keys: 30, events: 5000},
-		{name: "values", more: "      k: {aggregation: count_distinct, field: mcc, windows: [1h]}\n", keys: 1000, events: 100, values: 30},
+		{name: "values", features: velocity + "      k: {aggregation: count_distinct, field: mcc, windows: [1h]}\n", keys: 1000, events: 100, values: 30},
 	} {
 		x.measure(t)
 	}
@@ -56,56 +66,104 @@ func TestSizeIsWhatTheHeapHolds(t *testing.T) {
 // rare rows, and what is kept of lives.
 func TestSizeOfWhatStandsBesideTheLog(t *testing.T) {
 	const (
-		distinct = "      k: {aggregation: count_distinct, field: mcc, windows: [1h]}\n"
-		by       = "      b: {aggregation: sum, field: amt, by: mcc, top: 3, windows: [1h]}\n"
-		rare     = "      a: {aggregation: first, field: qty, filter: 'ok', windows: [1h]}\n      z: {aggregation: lag, field: qty, filter: 'ok', windows: [1h]}\n"
-		life     = "      d: {aggregation: count_distinct, field: mcc}\n      s: {aggregation: sum, field: amt}\n      f: {aggregation: first, field: qty}\n"
-		often    = "      m: {aggregation: mode, field: mcc}\n      e: {aggregation: entropy, field: mcc}\n"
-		spread   = "      q: {aggregation: quantile, q: 0.9, field: amt}\n"
+		distinct = velocity + "      k: {aggregation: count_distinct, field: mcc, windows: [1h]}\n"
+		by       = velocity + "      b: {aggregation: sum, field: amt, by: mcc, top: 3, windows: [1h]}\n"
+		rare     = velocity + "      a: {aggregation: first, field: qty, filter: 'ok', windows: [1h]}\n      z: {aggregation: lag, field: qty, filter: 'ok', windows: [1h]}\n"
+		life     = velocity + "      d: {aggregation: count_distinct, field: mcc}\n      s: {aggregation: sum, field: amt}\n      f: {aggregation: first, field: qty}\n"
+		often    = velocity + "      m: {aggregation: mode, field: mcc}\n      e: {aggregation: entropy, field: mcc}\n"
+		spread   = velocity + "      q: {aggregation: quantile, q: 0.9, field: amt}\n"
+		last     = velocity + "      l: {aggregation: sum, field: amt, last: [20, 100]}\n"
 	)
 	for _, x := range []shape{
-		{name: "many values", more: distinct, keys: 200, events: 500, values: 400},
-		{name: "by", more: by, keys: 500, events: 100, values: 30},
-		{name: "by many", more: by, keys: 150, events: 500, values: 200},
-		{name: "rare", more: rare, keys: 200, events: 400, rare: 20},
-		{name: "life", more: life, keys: 500, events: 80, values: 60, lives: 2},
-		{name: "often", more: often, keys: 450, events: 200, values: 100, lives: 2},
-		{name: "spread", more: spread, keys: 60, events: 200, lives: 10},
-		{name: "last", more: "      l: {aggregation: sum, field: amt, last: [20, 100]}\n", keys: 500, events: 60, lives: 4},
-		{name: "by over lives", more: strings.Replace(by, ", windows: [1h]", "", 1), keys: 300, events: 100, values: 30, lives: 1},
+		{name: "many values", features: distinct, keys: 200, events: 500, values: 400},
+		{name: "by", features: by, keys: 500, events: 100, values: 30},
+		{name: "by many", features: by, keys: 150, events: 500, values: 200},
+		{name: "rare", features: rare, keys: 200, events: 400, rare: 20},
+		{name: "life", features: life, keys: 1500, events: 80, values: 60, hours: 2, times: 2},
+		{name: "often", features: often, keys: 450, events: 200, values: 100, hours: 2, times: 2},
+		{name: "spread", features: spread, keys: 60, events: 200, hours: 2, times: 10},
+		{name: "last", features: last, keys: 1500, events: 60, hours: 2, times: 4},
+		{name: "by over lives", features: strings.Replace(by, ", windows: [1h]", "", 1), keys: 300, events: 100, values: 30, hours: 2},
 	} {
 		x.measure(t)
 	}
 }
 
+// So it is of other windows and aggregations.
+func TestSizeOfOtherWindows(t *testing.T) {
+	for _, x := range []shape{
+		{name: "distinct over lives", features: "      d: {aggregation: count_distinct, field: mcc}\n      n: {aggregation: count}\n", keys: 700, events: 100, values: 80, hours: 2},
+		{name: "distinct and new", features: "      d: {aggregation: count_distinct, field: mcc, windows: [10m, 1h]}\n      k: {aggregation: is_new, field: mcc, windows: [1h]}\n", keys: 100, events: 1000, values: 1000},
+		{name: "quantiles", features: "      q: {aggregation: quantile, field: amt, q: 0.5, windows: [10m, 1h]}\n      z: {aggregation: quantile, field: amt, q: 0.99, windows: [1h]}\n", keys: 100, events: 800},
+		{name: "sessions", features: "      n: {aggregation: count, session: 30m}\n      s: {aggregation: sum, field: amt, session: 30m}\n      m: {aggregation: max, field: amt, session: 30m}\n", keys: 1000, events: 60, hours: 2},
+		{name: "retracts", features: "      n: {aggregation: count, windows: [1h]}\n      s: {aggregation: sum, field: amt, windows: [1h]}\n", keys: 500, events: 100, retracts: true},
+		{name: "by distinct", features: "      b: {aggregation: count_distinct, field: mcc, by: user, top: 3, windows: [1h]}\n", keys: 100, events: 300, values: 10},
+		{name: "last 10", features: "      b: {aggregation: count, filter: ok, last: [10]}\n      l: {aggregation: list_last, field: qty, limit: 5, last: [5]}\n", keys: 1000, events: 60, hours: 2, rare: 3},
+		{name: "half lives", features: "      b: {aggregation: decayed_sum, field: amt, half_lives: [1m, 10m]}\n      e: {aggregation: ewma, field: amt, half_lives: [10m]}\n", keys: 1000, events: 60, hours: 2},
+		{name: "entropy and top_share", features: "      e: {aggregation: entropy, field: mcc, windows: [10m, 1h]}\n      p: {aggregation: top_share, field: mcc, windows: [1h]}\n", keys: 300, events: 200, values: 50},
+		{name: "lists", features: "      e: {aggregation: list_distinct, field: qty, limit: 10, windows: [1h]}\n      s: {aggregation: slope, field: amt, per: 1h, windows: [1h]}\n      g: {aggregation: interarrival_cv, windows: [1h]}\n", keys: 500, events: 100},
+		{name: "delay", features: "      n: {aggregation: count, windows: [1h], delay: 1h}\n      s: {aggregation: sum, field: amt, windows: [1m, 10m]}\n", ttl: 3, keys: 500, events: 100, hours: 2},
+		{name: "approx", features: "      n: {aggregation: approx_count_distinct, field: mcc, windows: [1h]}\n", keys: 50, events: 1000, values: 1000},
+	} {
+		x.measure(t)
+	}
+}
+
+// spec is the shape's.
+func (x *shape) spec() string {
+	features, ttl := x.features, 2
+	if features == "" {
+		features = velocity
+	}
+	if x.ttl > 0 {
+		ttl = x.ttl
+	}
+	id := ""
+	if x.retracts {
+		id = "    id_field: id\n    dedup_window: 1s\n    retracts: user\n"
+	}
+	return strings.Replace(specOf(fmt.Sprintf(sized, fmt.Sprintf("%dh", ttl), features)), "    id_field: id\n", id, 1)
+}
+
+// measure lets events of keys at random come, until the log is full.
 func (x *shape) measure(t *testing.T) {
 	t.Helper()
-	r := newRun(t, strings.Replace(specOf(fmt.Sprintf(sized, x.more)), "    id_field: id\n", "", 1))
+	r := newRun(t, x.spec())
+	random := rand.New(rand.NewPCG(1, 2))
 	var before, after runtime.MemStats
 	runtime.GC()
 	runtime.ReadMemStats(&before)
-	horizon := 3600 + 60 // the longest window, or life, and its lateness
-	if x.lives > 0 {
-		horizon += 3600
-	}
+	horizon := 3600*max(1, x.hours) + 60 + 60 // what the log goes back, its lateness, and a tile
 	total := x.keys * x.events
-	for i := range total * max(1, x.lives) {
+	known := make([]bool, x.keys)
+	for i := range total * max(1, x.times) {
 		at := int(float64(i) / float64(total) * 1000 * float64(horizon-1))
-		n, drawn := i/x.keys, float64(uint32(i)*2654435761>>8)/(1<<24)
-		r.pay(fmt.Sprintf("%dms", at), fmt.Sprintf(`"card":"card-%06d","amt":%.2f,"qty":%d,"mcc":"%d","ok":%t`, i%x.keys,
-			math.Pow(10, 5*drawn), n, n%max(1, x.values), x.rare > 0 && n%x.rare == 0))
+		key, n := random.IntN(x.keys), i/x.keys
+		known[key] = true
+		id := ""
+		if x.retracts {
+			id = fmt.Sprintf(`"id":"e%d",`, i)
+		}
+		r.pay(fmt.Sprintf("%dms", at), fmt.Sprintf(`%s"card":"card-%06d","amt":%.2f,"qty":%d,"mcc":"%d","ok":%t`, id, key,
+			math.Pow(10, 5*random.Float64()), n, random.IntN(max(1, x.values)), x.rare > 0 && n%x.rare == 0))
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)
-	held := float64(after.HeapAlloc) - float64(before.HeapAlloc)
+	held, keys := float64(after.HeapAlloc)-float64(before.HeapAlloc), 0.0
+	for _, is := range known {
+		if is {
+			keys++
+		}
+	}
 	sizes := r.plan.Size(func(*spec.Source, *spec.Entity) features.Load {
-		return features.Load{Rate: float64(total) / float64(horizon), Keys: float64(x.keys), KeyBytes: 11, Values: float64(x.values)}
+		return features.Load{Rate: float64(total) / float64(horizon), Keys: keys, KeyBytes: 11, Values: float64(x.values),
+			Seconds: float64(horizon * max(1, x.times))}
 	})
 	said := sizes[0].Total
-	used := said - sizes[0].Pages*float64(x.keys)
+	used := said - sizes[0].Pages*keys
 	stats := float64(r.engine.Stats().Logs[0].Bytes)
-	t.Logf("%s: the heap holds %.0f B a key, said %.0f (%+.1f %%); in use %.0f, said %.0f (%+.1f %%)", x.name, held/float64(x.keys),
-		said/float64(x.keys), 100*(said/held-1), stats/float64(x.keys), used/float64(x.keys), 100*(used/stats-1))
+	t.Logf("%s: the heap holds %.0f B a key, said %.0f (%+.1f %%); in use %.0f, said %.0f (%+.1f %%)", x.name, held/keys,
+		said/keys, 100*(said/held-1), stats/keys, used/keys, 100*(used/stats-1))
 	if math.Abs(said/held-1) > 0.1 || math.Abs(used/stats-1) > 0.1 {
 		t.Errorf("%s: said %+v", x.name, sizes[0])
 	}

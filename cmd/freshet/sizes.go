@@ -11,18 +11,22 @@ import (
 	"github.com/freshet-dev/freshet/features"
 )
 
-// expected is the load that validate sizes specs for: --rate and --keys.
+// expected is the load that validate sizes specs for: --rate, --keys and --values.
 type expected struct {
 	rate   float64
 	budget float64            // bytes; 0: any
 	keys   map[string]float64 // by entity; "" is that of the others
+	values map[string]float64 // the same; 0: each event has its own
 }
 
-const defaultKeys = 1_000_000
+const (
+	defaultKeys = 1_000_000
+	sizedFor    = 24 * 3600 // seconds that such events have come for
+)
 
-// expectedLoad reads --rate 1000 and --keys card=1000000,user=200000.
-func expectedLoad(rate float64, given []string, budget string) (x expected, err error) {
-	x = expected{rate: rate, keys: map[string]float64{"": defaultKeys}}
+// expectedLoad reads --rate 1000, --keys card=1000000,user=200000 and --values card=50.
+func expectedLoad(rate float64, keys, values []string, budget string) (x expected, err error) {
+	x = expected{rate: rate, keys: map[string]float64{"": defaultKeys}, values: map[string]float64{}}
 	if rate < 0 {
 		return x, usage("--rate %v: events per second of a source", rate)
 	}
@@ -34,8 +38,16 @@ func expectedLoad(rate float64, given []string, budget string) (x expected, err 
 			return x, usage("--memory-budget needs --rate: how many events per second of each source")
 		}
 	}
+	if err = byEntity(x.keys, "--keys", "1000000", keys, rate); err != nil {
+		return x, err
+	}
+	return x, byEntity(x.values, "--values", "50", values, rate)
+}
+
+// byEntity reads the numbers of a flag that goes with --rate.
+func byEntity(numbers map[string]float64, flag, such string, given []string, rate float64) error {
 	if len(given) > 0 && rate == 0 {
-		return x, usage("--keys needs --rate: how many events per second of each source")
+		return usage("%s needs --rate: how many events per second of each source", flag)
 	}
 	for _, text := range given {
 		entity, number, ok := strings.Cut(text, "=")
@@ -44,11 +56,19 @@ func expectedLoad(rate float64, given []string, budget string) (x expected, err 
 		}
 		n, err := strconv.ParseFloat(number, 64)
 		if err != nil || n < 1 {
-			return x, usage("--keys %s: write card=1000000, or 1000000 for all entities", text)
+			return usage("%s %s: write card=%s, or %s for all entities", flag, text, such, such)
 		}
-		x.keys[entity] = n
+		numbers[entity] = n
 	}
-	return x, nil
+	return nil
+}
+
+// of is the number of an entity.
+func of(numbers map[string]float64, entity string) float64 {
+	if n, ok := numbers[entity]; ok {
+		return n
+	}
+	return numbers[""]
 }
 
 // logMemory is what one log needs.
@@ -72,16 +92,10 @@ func (x expected) memory(s *spec.Spec) (logs []logMemory, total float64, err err
 	if err != nil {
 		return nil, 0, err
 	}
-	keys := func(entity string) float64 {
-		if n, ok := x.keys[entity]; ok {
-			return n
-		}
-		return x.keys[""]
-	}
 	for _, z := range plan.Size(func(_ *spec.Source, entity *spec.Entity) features.Load {
-		return features.Load{Rate: x.rate, Keys: keys(entity.Name), KeyBytes: 16}
+		return features.Load{Rate: x.rate, Keys: of(x.keys, entity.Name), KeyBytes: 16, Values: of(x.values, entity.Name), Seconds: sizedFor}
 	}) {
-		m := logMemory{Entity: z.Entity.Name, Source: z.Source.Name, Keys: keys(z.Entity.Name), Events: z.Events, Bytes: math.Ceil(z.Total)}
+		m := logMemory{Entity: z.Entity.Name, Source: z.Source.Name, Keys: of(x.keys, z.Entity.Name), Events: z.Events, Bytes: math.Ceil(z.Total)}
 		m.PerKey = math.Ceil(z.Total / m.Keys)
 		for _, v := range z.Views {
 			m.Views = append(m.Views, v.Ref())

@@ -15,9 +15,11 @@ const (
 	pageMask   = 1<<24 - 1
 )
 
+// PageWords is the size of a page that blocks share: 32 KiB.
+const PageWords = 1 << 12
+
 const (
-	pageWords  = 1 << 12       // 32 KiB
-	largest    = pageWords / 8 // larger blocks get a page of their own
+	largest    = PageWords / 8 // larger blocks get a page of their own
 	numClasses = 256
 )
 
@@ -31,6 +33,7 @@ type Slab struct {
 	roomy  [numClasses][]uint32 // pages that may have a free block; some are listed in vain
 	empty  []uint32             // pages without a block
 	gone   []uint32             // numbers of pages that were given back
+	shared int                  // pages, whether or not they are empty
 	used   int64
 }
 
@@ -120,14 +123,15 @@ func (s *Slab) withRoom(class uint8, size uint32) uint32 {
 	return page
 }
 
-func (p *pageState) full(size uint32) bool { return p.free == 0 && p.cut+size > pageWords }
+func (p *pageState) full(size uint32) bool { return p.free == 0 && p.cut+size > PageWords }
 
 // more makes empty pages.
 func (s *Slab) more() {
-	n := ArenaSize(len(s.pages), pageWords)
-	words := Arena(n * pageWords)
+	n := ArenaSize(s.shared, PageWords)
+	s.shared += n
+	words := Arena(n * PageWords)
 	for i := range n {
-		s.empty = append(s.empty, s.page(words[i*pageWords:(i+1)*pageWords:(i+1)*pageWords]))
+		s.empty = append(s.empty, s.page(words[i*PageWords:(i+1)*PageWords:(i+1)*PageWords]))
 	}
 }
 
