@@ -324,6 +324,19 @@ func newEntityLog(l *logPlan, o Options, c *counting) *entityLog {
 	}
 }
 
+// few is up to how many rows an entity has a small state, if so many were allowed; 0:
+// none has one.
+func (l *logPlan) few(few int) int {
+	if l.words <= 2*atFirst {
+		return 0
+	}
+	few = min(few, l.budget-1) // what folds runs
+	if len(l.tables) > 0 {
+		few = min(few, l.distinct) // and what may have more values than are kept
+	}
+	return few
+}
+
 // bytes is about what the log's entities take.
 func (l *entityLog) bytes() int64 {
 	const perKey = 48 // about: the index's share, and the key's text

@@ -99,19 +99,6 @@ func indexBytes(keys float64) float64 {
 	return slots * word * numGroups / keys
 }
 
-// few is up to how many rows an entity has a small state, if so many were allowed; 0:
-// none has one.
-func (l *logPlan) few(few int) int {
-	if l.words <= 2*atFirst {
-		return 0
-	}
-	few = min(few, l.budget-1) // what folds runs
-	if len(l.tables) > 0 {
-		few = min(few, l.distinct) // and what may have more values than are kept
-	}
-	return few
-}
-
 // newestKept is how many events of an entity windows of the last n events keep,
 // behind what may come late. An entity that is silent for a life's gap between
 // its events never has several.
