@@ -67,7 +67,8 @@ func (l *logPlan) size(load Load) LogSize {
 	}
 	few := float64(l.few(fewRows))
 	come := load.Rate * span / load.Keys
-	z := sizing{arriving: arrivals(come, load.Seconds/span), keys: load.Keys, most: most, from: few + 1, span: span}
+	z := sizing{arriving: arrivals(come, load.Seconds/span), keys: load.Keys, most: most, span: span}
+	z.from = few + 1
 	s.Events = max(1, min(come, most))
 	small, large := 0.0, max(0, 1-z.fewer(z.last, 1, z.from))
 	z.times(func(by float64) { small = max(small, z.fewer(by, 1, z.from)) })

@@ -49,6 +49,8 @@ func TestSizeIsWhatTheHeapHolds(t *testing.T) {
 		{name: "one event a key", keys: 40_000, events: 1},
 		{name: "three", keys: 10_000, events: 3},
 		{name: "three, two features", features: two, keys: 8000, events: 3},
+		{name: "three, for hours", keys: 3_000, events: 3, times: 12},
+		{name: "twelve, for hours", features: two, keys: 1_500, events: 12, times: 12},
 		{name: "eight", keys: 5_000, events: 8},
 		{name: "twelve, two features", features: two, keys: 4_000, events: 12},
 		{name: "with running state", keys: 4_000, events: 20},

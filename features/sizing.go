@@ -19,11 +19,12 @@ import (
 type arriving struct {
 	mean float64 // in a span, with entities that never had one
 	last float64 // spans that events have come for
+	from float64 // events that an entity has when its running state begins: before that, all stay in the log
 }
 
 // arrivals are those of known entities with so many events in the mean.
 func arrivals(events, last float64) arriving {
-	a := arriving{events, max(1, last)}
+	a := arriving{mean: events, last: max(1, last)}
 	for range 200 {
 		a.mean = max(events*a.known(), 0.01/a.last)
 	}
@@ -40,6 +41,9 @@ func (a *arriving) fewer(by, stretch, n float64) float64 {
 	never := math.Exp(-by * a.mean)
 	if n <= 1 {
 		return 0
+	}
+	if stretch == 1 && n <= a.from {
+		stretch = max(1, by)
 	}
 	stretches := 1 + 2*max(0, by/stretch-1)
 	return max(0, math.Pow(poissonBelow(min(by, stretch)*a.mean, n), stretches)-never) / a.known()
@@ -69,7 +73,6 @@ type sizing struct {
 	arriving
 	keys  float64
 	most  float64 // events of an entity
-	from  float64 // events that an entity has when its running state begins
 	span  float64 // seconds
 	grows []growing
 }
