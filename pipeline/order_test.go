@@ -327,7 +327,7 @@ func TestPanicInApplyEndsTheRunAndNamesThePlace(t *testing.T) {
 	c := w.broker.consumer()
 	w.broker.assign(c)
 	r := w.runner(c, nil)
-	r.newEngine = func() engine { return brokenEngine{features.NewEngine(w.plan, features.Options{})} }
+	r.newEngine = func([16]byte) engine { return brokenEngine{features.NewEngine(w.plan, features.Options{})} }
 	err := r.Run(t.Context())
 	var p *PanicError
 	if !errors.As(err, &p) || p.Place != "transactions:1:0" || len(p.Stack) == 0 {

@@ -43,7 +43,7 @@ func TestARecordThatPanicsTwiceIsADeadLetter(t *testing.T) {
 				cfg.Consumer, cfg.Output, cfg.DeadLetters = paired{c, x}, x, x
 				cfg.Limits.BatchRecords = 1
 			})
-			r.newEngine = func() engine { return fragileEngine{features.NewEngine(w.plan, features.Options{})} }
+			r.newEngine = func([16]byte) engine { return fragileEngine{features.NewEngine(w.plan, features.Options{})} }
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			done := make(chan error, 1)

@@ -27,7 +27,7 @@ const anew = "or give an empty state_dir (and an empty checkpoint.copy, where th
 // read ends the run: its error says what is missing and what to do. Without
 // any, the state is empty, and read from the log's beginning.
 func (r *Runner) restore(work context.Context, own *ownership, assigned []sources.Assigned) error {
-	r.engine = r.newEngine()
+	r.engine = r.newEngine(r.Seed)
 	store := r.Checkpoints.Store
 	if store == nil {
 		return nil
@@ -220,28 +220,25 @@ func (r *Runner) reaches(m *checkpoint.Manifest, own *ownership, a sources.Assig
 type loaded struct {
 	engine  *features.Engine
 	restore *features.Restore
+	seed    [16]byte // of the engine
 }
 
 // load reads all files of a checkpoint into a new engine: read and checked side
-// by side, put in one after the other. The engine hashes as the one did that
-// wrote them, and from then on so does the run.
+// by side, put in one after the other. The engine hashes as the one did that wrote
+// them.
 func (r *Runner) load(m *checkpoint.Manifest) (l *loaded, err error) {
-	defer func(before [16]byte) {
-		if err != nil {
-			r.Seed = before // that of the engine which stays
-		}
-	}(r.Seed)
-	if seed, _ := hex.DecodeString(m.Seed); len(seed) == len(r.Seed) {
-		r.Seed = [16]byte(seed)
+	seed := r.Seed
+	if b, _ := hex.DecodeString(m.Seed); len(b) == len(seed) {
+		seed = [16]byte(b)
 	}
-	e, ok := r.newEngine().(*features.Engine)
+	e, ok := r.newEngine(seed).(*features.Engine)
 	if !ok {
 		return nil, errors.New("this engine keeps no state")
 	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		l = &loaded{engine: e}
+		l = &loaded{engine: e, seed: seed}
 		l.restore, err = LoadCheckpoint(r.Checkpoints.Store, m, r.spec, e)
 	}()
 	r.await(done)
@@ -319,7 +316,7 @@ func cutsOf(m *checkpoint.Manifest, s *spec.Spec, at func(source, partition int)
 
 // goOnFrom makes a checkpoint the state of an ownership.
 func (r *Runner) goOnFrom(m *checkpoint.Manifest, l *loaded, own *ownership, assigned []sources.Assigned) {
-	r.engine = l.engine
+	r.engine, r.Seed = l.engine, l.seed
 	own.replaying = true
 	skipped := int64(0)
 	for _, a := range assigned {

@@ -45,7 +45,7 @@ type reader interface {
 type Runner struct {
 	Config
 	spec      *spec.Spec
-	newEngine func() engine
+	newEngine func(seed [16]byte) engine
 	newReader func(source int) reader
 	readers   [][]reader // by worker, by source
 	refs      references
@@ -85,7 +85,9 @@ func New(c Config) (*Runner, error) {
 	}
 	c = c.withDefaults()
 	r := &Runner{Config: c, spec: c.Plan.Spec().WithTables(contentOf(c.Tables)), sample: newSampler(), refs: newReferences(c, time.Now())}
-	r.newEngine = func() engine { return features.NewEngine(c.Plan, features.Options{Seed: r.Seed, MaxKeys: r.MaxKeys}) }
+	r.newEngine = func(seed [16]byte) engine {
+		return features.NewEngine(c.Plan, features.Options{Seed: seed, MaxKeys: c.MaxKeys})
+	}
 	r.newReader = func(source int) reader {
 		reader := c.Plan.NewReader(source)
 		reader.SetTables(r.refs.tables)

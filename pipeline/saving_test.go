@@ -46,7 +46,7 @@ func TestTheLoopGoesOnWhileAGroupIsWritten(t *testing.T) {
 	w.broker.assign(c.fakeConsumer)
 	r := w.runner(c, func(c *Config) { f.kept(1)(c); c.Limits.BatchRecords = 6 })
 	e := &partly{engine: features.NewEngine(w.plan, features.Options{}), consumer: c.fakeConsumer}
-	r.newEngine = func() engine { return e }
+	r.newEngine = func([16]byte) engine { return e }
 	r.saving.slice = slice
 	if err := r.Run(context.Background()); err != nil {
 		t.Fatal(err)

@@ -482,7 +482,7 @@ func TestAStandbyThatPanicsCommitsNothing(t *testing.T) {
 		w.broker.append(transactions, 0, clock0, txn("t0", "c1", 0, "1.00"))
 		pass(time.Second)
 		standby := w.join(nil)
-		standby.runner.newEngine = func() engine { return &panicking{engine: features.NewEngine(w.plan, features.Options{})} }
+		standby.runner.newEngine = func([16]byte) engine { return &panicking{engine: features.NewEngine(w.plan, features.Options{})} }
 		commits := len(w.broker.commits)
 		var panicked *PanicError
 		if err := <-standby.done; !errors.As(err, &panicked) {
