@@ -85,7 +85,7 @@ func (r *rows) record() (sources.Record, error) {
 	var wrong *csv.ParseError
 	switch {
 	case errors.As(err, &wrong):
-		record.Damaged = fmt.Sprintf("the CSV row cannot be read: %v, byte %d", wrong.Err, wrong.Column-1)
+		record.Damaged = fmt.Sprintf("the CSV row cannot be read: %v, byte %d", wrong.Err, byteOf(row.text, wrong))
 	case err != nil:
 		record.Damaged = "the CSV row cannot be read"
 	case len(texts) != len(r.names):
@@ -94,6 +94,16 @@ func (r *rows) record() (sources.Record, error) {
 		record.Cells = &sources.Cells{Names: r.names, Texts: texts}
 	}
 	return record, nil
+}
+
+// byteOf is where in a row it is wrong. The parser says the line, counted from the
+// first that it was given, and the byte of the line, both from 1.
+func byteOf(row []byte, wrong *csv.ParseError) int {
+	at := 0
+	for range wrong.Line - wrong.StartLine {
+		at += bytes.IndexByte(row[at:], '\n') + 1
+	}
+	return at + wrong.Column - 1
 }
 
 // parse takes a row apart. The parser is made anew after an error, and where it

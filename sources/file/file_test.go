@@ -373,3 +373,14 @@ func TestSourceWithoutInputOwnsAnEmptyPartition(t *testing.T) {
 		t.Errorf("owner of %+v, %v", p.Owned, err)
 	}
 }
+
+// The byte is one of the row, whatever its line, and wherever the row stands.
+func TestAStrayQuoteIsNamedByItsByteInTheRow(t *testing.T) {
+	row := "2,\"two\nlines\"x\"\""
+	path := write(t, filepath.Join(t.TempDir(), "a.csv"), "t,note\n1,\"of\ntwo lines\"\n"+row+"\n")
+	records := all(t, Config{Inputs: []Input{{0, path}}, Sources: 1, Peek: peekT}, 100)
+	want := fmt.Sprintf(", byte %d", strings.Index(row, `"x`))
+	if len(records) != 2 || !strings.HasSuffix(records[1].Damaged, want) {
+		t.Errorf("got %+v, want %q", records, want)
+	}
+}
