@@ -396,14 +396,10 @@ func (a *answer) document(app *app) error {
 	for _, e := range a.entities {
 		entities[e.entity.Name] = e.key
 	}
-	values := []byte{'{'}
+	values := object{}
 	statuses := make(map[string]string)
-	for i, c := range a.cells {
-		if i > 0 {
-			values = append(values, ',')
-		}
-		values = append(record.AppendJSON(values, event.OfString(c.name), 0), ':')
-		values = append(values, c.value...)
+	for _, c := range a.cells {
+		values.add(c.name, c.value)
 		if c.status != features.Present {
 			statuses[c.name] = c.status.String()
 		}
@@ -418,5 +414,5 @@ func (a *answer) document(app *app) error {
 		Statuses    map[string]string `json:"statuses"` // those that are not PRESENT
 		AsOf        string            `json:"as_of"`
 		Consistency string            `json:"consistency"`
-	}{entities, append(values, '}'), statuses, a.at.Format("2006-01-02T15:04:05.000Z"), consistency})
+	}{entities, values.json(), statuses, a.at.Format("2006-01-02T15:04:05.000Z"), consistency})
 }

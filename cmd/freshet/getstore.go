@@ -73,7 +73,7 @@ func newGetting(s *spec.Spec, settings *config.Settings, given []string, service
 			g.layouts = append(g.layouts, layout)
 		}
 	}
-	if len(g.cells()) == 0 || g.service != nil && len(g.layouts) == 0 {
+	if !slices.ContainsFunc(g.cells(), func(c cell) bool { return c.of != nil }) {
 		return nil, failed(fmt.Errorf("no served feature of entity %s", g.entity.Name), "freshet features -o wide")
 	}
 	return g, nil
@@ -107,13 +107,10 @@ func (g *getting) want(name string) error {
 	return &problem{code: exitUsage, err: fmt.Errorf("no feature %s of entity %s", name, g.entity.Name), next: "freshet features"}
 }
 
+// wants reports whether the row of a view is needed: also what is not stored has the
+// status of its row.
 func (g *getting) wants(layout *features.RowLayout) bool {
-	for _, column := range layout.Columns {
-		if g.shows(column.Feature) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(layout.View.Features, g.shows)
 }
 
 // shows reports whether a feature is part of the answer.
@@ -166,7 +163,7 @@ type cell struct {
 	status features.Status
 	at     time.Time // zero: no row
 	note   string
-	of     *spec.Feature
+	of     *spec.Feature // nil: of another entity, or of a service
 }
 
 // cells are the values that were asked for: a service's vector, or else those of
@@ -363,13 +360,9 @@ func (g *getting) document() any {
 		ms := g.now.Sub(at).Milliseconds()
 		d.StalenessMS = &ms
 	}
-	values := []byte{'{'}
-	for i, c := range g.cells() {
-		if i > 0 {
-			values = append(values, ',')
-		}
-		values = append(record.AppendJSON(values, event.OfString(c.name), 0), ':')
-		values = append(values, c.json()...)
+	values := object{}
+	for _, c := range g.cells() {
+		values.add(c.name, c.json())
 		if c.status != features.Present {
 			d.Statuses[c.name] = c.status.String()
 		}
@@ -377,7 +370,7 @@ func (g *getting) document() any {
 			d.AsOf[c.name] = c.at.Format("2006-01-02T15:04:05.000Z")
 		}
 	}
-	d.Features = append(values, '}')
+	d.Features = values.json()
 	return d
 }
 

@@ -8,6 +8,9 @@ import (
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+
+	"github.com/freshet-dev/freshet/features/event"
+	"github.com/freshet-dev/freshet/sinks/record"
 )
 
 // offerOutput gives a verb the flag -o with the formats that it has; the first
@@ -132,4 +135,20 @@ func clip(text string, width int) string {
 		out.WriteString("\x1b[0m")
 	}
 	return out.String()
+}
+
+// object is a JSON object whose members stay in their order.
+type object []byte
+
+// add adds a member, whose value is JSON.
+func (o *object) add(name string, value []byte) {
+	*o = append(record.AppendJSON(append(*o, ','), event.OfString(name), 0), ':')
+	*o = append(*o, value...)
+}
+
+func (o object) json() json.RawMessage {
+	if len(o) == 0 {
+		return json.RawMessage("{}")
+	}
+	return append(append(json.RawMessage{'{'}, o[1:]...), '}')
 }
