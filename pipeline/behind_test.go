@@ -184,7 +184,7 @@ func TestASlowStoreIsNotAway(t *testing.T) {
 				w.store.writeFault = func(rows []sinks.VersionedRow) error {
 					d := time.Duration(len(rows)) * c.perRow
 					longest = max(longest, d)
-					pass(min(d, DefaultStoreWait+time.Second))
+					lasts(min(d, DefaultStoreWait+time.Second))
 					if d > DefaultStoreWait {
 						return context.DeadlineExceeded
 					}
@@ -292,7 +292,7 @@ func TestAStoreThatIsBackIsFoundAtOnce(t *testing.T) {
 				w.store.writeFault = func([]sinks.VersionedRow) error {
 					if away.Load() {
 						tries++
-						pass(c.answers)
+						lasts(c.answers)
 						return errors.New("no answer")
 					}
 					if found.IsZero() {

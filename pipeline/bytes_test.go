@@ -19,7 +19,7 @@ func TestLargeRecordsCloseABatchByTheirBytes(t *testing.T) {
 			large := strings.TrimSuffix(txn(fmt.Sprint("t", i), "c1", i/100, "1.00"), "}") + `,"note":"` + strings.Repeat("x", size) + `"}`
 			w.broker.append(transactions, 0, clock0, large)
 		}
-		m.consumer.perPoll = 16 // a fetch has bounds of its own
+		m.consumer.bring(16) // a fetch has bounds of its own
 		w.broker.assign(m.consumer.fakeConsumer)
 		pass(10 * time.Second)
 		inBatch := map[uint64]int{}

@@ -199,7 +199,7 @@ func TestManyRecordsDoNotWaitForTheCommit(t *testing.T) {
 			w.broker.append(transactions, 0, clock0, txn(fmt.Sprint("t", i), "c1", i/100, "1.00"))
 		}
 		c.perPoll = sendAtOnce / 2
-		w.store.writeFault = func([]sinks.VersionedRow) error { pass(time.Millisecond); return nil }
+		w.store.writeFault = func([]sinks.VersionedRow) error { lasts(time.Millisecond); return nil }
 		r := w.runner(c, func(cfg *Config) {
 			cfg.Consumer, cfg.Output, cfg.DeadLetters = paired{c, x}, x, x
 			cfg.Limits.BatchRecords, cfg.Limits.CommitInterval = 2*sendAtOnce, time.Hour

@@ -210,6 +210,13 @@ func (c *fakeConsumer) Poll(ctx context.Context, max int) (sources.Poll, error) 
 	}
 }
 
+// bring sets how many records of one partition a poll brings from now on.
+func (c *fakeConsumer) bring(n int) {
+	c.b.mu.Lock()
+	defer c.b.mu.Unlock()
+	c.perPoll = n
+}
+
 func (c *fakeConsumer) take(max int) (sources.Poll, bool, error) {
 	switch {
 	case c.pollErr != nil:

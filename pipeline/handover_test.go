@@ -158,7 +158,7 @@ func TestDrain(t *testing.T) {
 		w := newWorld(t)
 		c := w.broker.consumer()
 		w.broker.assign(c)
-		w.output.fault = func([]sinks.Record) error { pass(3 * time.Second); return nil } // a slow write is under way
+		w.output.fault = func([]sinks.Record) error { lasts(3 * time.Second); return nil } // a slow write is under way
 		r := w.runner(c, nil)
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,9 +14,10 @@ import (
 func TestMemoryThatRunsOutForgetsTheLongestSilent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		used := int64(50)
+		var used atomic.Int64
+		used.Store(50)
 		m := w.join(func(c *Config) { c.Metrics, c.Limits.Memory = w.metrics, 100 })
-		m.runner.memory.needed = func() int64 { return used }
+		m.runner.memory.needed = used.Load
 		w.broker.assign(m.consumer.fakeConsumer)
 		send := func(from, to int) {
 			for i := from; i < to; i++ {
@@ -27,7 +29,7 @@ func TestMemoryThatRunsOutForgetsTheLongestSilent(t *testing.T) {
 		if n := w.counter("freshet_memory_limited"); n != 0 || w.evicted() != 0 {
 			t.Fatalf("limited %v, %v evicted", n, w.evicted())
 		}
-		used = 80
+		used.Store(80)
 		pass(2 * time.Second)
 		send(30_000, 60_000)
 		if n := w.counter("freshet_memory_limited"); n != 1 || strings.Count(w.logs.String(), "memory_limit is near") != 1 {
@@ -36,7 +38,7 @@ func TestMemoryThatRunsOutForgetsTheLongestSilent(t *testing.T) {
 		if n := w.evicted(); n < 29_000 || n > 35_000 {
 			t.Errorf("%v of 60,000 entities were forgotten", n)
 		}
-		used = 90
+		used.Store(90)
 		pass(5 * time.Second)
 		send(60_000, 61_000)
 		if n := w.evicted(); n < 33_000 {
@@ -44,16 +46,16 @@ func TestMemoryThatRunsOutForgetsTheLongestSilent(t *testing.T) {
 		}
 		before := w.evicted()
 		for range 20 { // the heap of those who went is not given back, only used again; each collection finds a little more or less
-			used = 84
+			used.Store(84)
 			pass(2 * time.Second)
-			used = 90
+			used.Store(90)
 			pass(2 * time.Second)
 		}
 		send(61_000, 61_500)
 		if n := w.evicted() - before; n > 1200 { // those, and who had not yet been asked to go
 			t.Errorf("%v entities were forgotten for 500 new ones, although no more memory was used", n)
 		}
-		used = 93
+		used.Store(93)
 		pass(2 * time.Second)
 		send(61_500, 62_000)
 		if n := w.evicted() - before; n < 2000 {

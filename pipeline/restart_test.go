@@ -338,7 +338,7 @@ func TestAliveIsTheStreamsTime(t *testing.T) {
 			cfg.Clock = func() time.Time { return time.UnixMilli(wall) }
 			cfg.Limits.BatchRecords = 1
 		})
-		w.output.fault = func([]sinks.Record) error { pass(2 * time.Second); return nil }
+		w.output.fault = func([]sinks.Record) error { lasts(2 * time.Second); return nil }
 		for i := range 3 { // records of an hour ago: behind until the last one is read
 			w.broker.append(transactions, 0, clock0, txn(fmt.Sprint("t", i), "c1", i*60, "1.00"))
 		}

@@ -95,7 +95,7 @@ func TestAStandbyHasTheOwnersState(t *testing.T) {
 				c.Store = &countingStore{c.Store, &rows}
 				copied.kept(time.Hour)(c)
 			})
-			standby.consumer.perPoll = 1 + int(seed)
+			standby.consumer.bring(1 + int(seed))
 			pass(5 * time.Second)
 			w.fill(100, seed+100)
 			pass(5 * time.Second)
@@ -237,7 +237,8 @@ func (w *world) flap(seed uint64) []sinks.Record {
 			c.Limits.BatchRecords = 20 + rng.IntN(60)
 		})
 		m.collect = func() { kept = append(kept, x.kept...) }
-		m.consumer.perPoll, m.disk = 1+rng.IntN(20), disk
+		m.consumer.bring(1 + rng.IntN(20))
+		m.disk = disk
 		return m
 	}
 	w.store.fenced = true
@@ -447,7 +448,7 @@ func TestAStandbyKeepsABoundedNumberOfRecords(t *testing.T) {
 		w.broker.reset(id, 10)
 		w.broker.reset(sources.PartitionID{Source: transactions, Partition: 1}, 1000)
 		standby := w.join(func(c *Config) { c.Limits.ReadAhead = 30_000 })
-		standby.consumer.perPoll = 5
+		standby.consumer.bring(5)
 		w.broker.assign(w.broker.consumer())
 		at := func() (applied, other int64) {
 			pass(time.Second)

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -185,8 +186,15 @@ func (w *world) counter(name string, labels ...string) float64 {
 	return 0
 }
 
-// pass lets time pass in a synctest bubble: none really does.
-func pass(d time.Duration) { <-time.After(d) }
+// pass lets time pass in a synctest bubble, where none really does, and what is
+// due at its end happen: what was done by then may be looked at.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
+}
+
+// lasts is how long a call takes that a runner makes.
+func lasts(d time.Duration) { <-time.After(d) }
 
 // clock0 is the wall clock of tests, 2026-01-05T12:00:00Z; events are near it.
 const clock0 = int64(1767614400000)
