@@ -318,11 +318,12 @@ func cutsOf(m *checkpoint.Manifest, s *spec.Spec, at func(source, partition int)
 func (r *Runner) goOnFrom(m *checkpoint.Manifest, l *loaded, own *ownership, assigned []sources.Assigned) {
 	r.engine, r.Seed = l.engine, l.seed
 	own.replaying = true
-	skipped := int64(0)
+	skipped, whole := int64(0), len(l.restore.Rebuilt()) == 0
 	for _, a := range assigned {
 		src := r.spec.Sources[a.Source]
 		was, p := partitionOf(m, src.Name, a.Partition), own.parts[a.PartitionID]
 		if was == nil {
+			whole = false
 			continue
 		}
 		p.until = was.End
@@ -343,9 +344,13 @@ func (r *Runner) goOnFrom(m *checkpoint.Manifest, l *loaded, own *ownership, ass
 			p.start = max(was.Begin, a.Start)
 			p.next, p.at = p.start, was.At
 		}
+		whole = whole && p.hole == 0 && p.next == p.committed
 	}
 	own.batch = max(own.batch, m.Batch)
 	own.safeBatch = own.batch
+	if whole { // another would be the same
+		r.saving.last = own.batch
+	}
 	own.total = 0
 	for _, p := range own.parts {
 		own.total += max(0, p.committed-p.next)

@@ -59,7 +59,7 @@ type saving struct {
 	cycle  *cycle
 	ready  []piece // encoded, in order; their batches may not be committed yet
 	number int     // of cycles begun
-	last   uint64  // the batch that the last whole cycle began at
+	last   uint64  // the batch that the last whole cycle began at, or that a checkpoint was of which has all there is
 	near   bool    // retention comes near what the oldest checkpoint needs
 	slice  int     // sliceBytes, but in tests
 	room   int     // for the next group: growing a buffer of megabytes would hold the loop up
@@ -206,10 +206,16 @@ func (r *Runner) handOver() {
 // committedNow is the cut of a moment at which everything is committed.
 func (r *Runner) committedNow(id sources.PartitionID) int64 { return r.own.parts[id].safe }
 
+// atCommit reports whether the state is as after the last batch, this owner's or
+// the one before's: what was rebuilt is as good to keep as what has just come.
+func (r *Runner) atCommit() bool {
+	return r.own != nil && !r.own.rebuilding && r.inHand() == 0
+}
+
 // quietMoment takes what is due while nothing is under way: then the state is
 // as after the last batch.
 func (r *Runner) quietMoment() {
-	if r.saving.saver == nil || r.flight != nil || r.inHand() > 0 || r.own == nil || r.own.rebuilding || !r.own.committed {
+	if r.saving.saver == nil || r.flight != nil || !r.atCommit() {
 		return
 	}
 	r.moment(r.own.batch, r.committedNow)
@@ -255,7 +261,7 @@ func (r *Runner) saveLast(work context.Context, clean bool) {
 	defer cancel()
 	deadline := ctx.Done()
 	r.giveUp()
-	if clean && r.own != nil && !r.own.rebuilding && r.inHand() == 0 && r.own.committed && s.last != r.own.batch {
+	if clean && r.atCommit() && s.last != r.own.batch {
 		r.beginCycle(r.own.batch, r.committedNow)
 		r.handOver()
 		for s.cycle != nil && s.saver.wait(deadline) && !s.saver.failed(s.cycle.number) {

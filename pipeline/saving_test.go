@@ -3,6 +3,8 @@ package pipeline
 import (
 	"context"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/freshet-dev/freshet/features"
 )
@@ -57,4 +59,44 @@ func TestTheLoopGoesOnWhileAGroupIsWritten(t *testing.T) {
 	if e.between < 50 {
 		t.Errorf("%d events were applied while a group was being written, in %d parts", e.between, e.parts)
 	}
+}
+
+// Design 6: what a start has rebuilt is kept, although nothing comes: the next
+// start reads nothing again. Behind a checkpoint of everything none is written.
+func TestADrainBehindARebuildEndsWithACheckpoint(t *testing.T) {
+	w, f := newWorld(t), newFolder()
+	w.fill(200, 1)
+	state := digest(w.mustRunFrom(nil).engine)
+	w.mustRunFrom(f.kept(time.Hour))
+	cycle := f.manifest(t).Cycle
+	for _, p := range w.broker.partitions { // retention
+		p.start, p.records = p.start+int64(len(p.records)), nil
+	}
+	for range 2 {
+		r := w.mustRunFrom(f.kept(time.Hour))
+		if got := digest(r.engine); got != state || r.own.done != 0 {
+			t.Errorf("%d records were read again; the state differs:\n%s\nwant\n%s", r.own.done, got, state)
+		}
+	}
+	if m := f.manifest(t); m.Cycle != cycle {
+		t.Errorf("cycle %d was written behind %d, of the same", m.Cycle, cycle)
+	}
+}
+
+// The same while it runs: a crash some time after a rebuild must not cost it again.
+func TestWhatIsRebuiltIsKeptAlthoughNothingComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, f := newWorld(t), newFolder()
+		w.fill(200, 1)
+		w.mustRunFrom(nil)
+		w.broker.ends = false
+		m := w.join(f.kept(time.Minute))
+		w.broker.assign(m.consumer.fakeConsumer)
+		pass(2 * time.Minute)
+		batch := f.manifest(t).Batch
+		if last := w.decoded(); batch != last[len(last)-1].Provenance.Batch {
+			t.Errorf("the checkpoint is of batch %d, the last is %d", batch, last[len(last)-1].Provenance.Batch)
+		}
+		m.drain(t)
+	})
 }
