@@ -50,7 +50,8 @@ func (r *Runner) unset(own *ownership, assigned []sources.Assigned) error {
 
 // repeats looks whether offsets were set back behind a checkpoint that is not the
 // last that was done: what was committed behind it would be emitted again. The
-// words at offsets that nobody has touched tell that, and the online store.
+// words at offsets that nobody has touched tell that, and the online store. Where
+// there are neither it is not guessed.
 func (r *Runner) repeats(work context.Context, m *checkpoint.Manifest, own *ownership) error {
 	if own.following || r.Checkpoints.AcceptGap {
 		return nil
@@ -65,12 +66,17 @@ func (r *Runner) repeats(work context.Context, m *checkpoint.Manifest, own *owne
 		if err != nil {
 			return fmt.Errorf("offsets of group %s were set back, and only the online store can tell what was emitted since the checkpoint: %w", r.Group, err)
 		}
-		if newest <= m.Batch {
+		since := fmt.Sprintf("batch %d was begun since: records behind it would have a second output", newest)
+		switch {
+		case newest == 0:
+			since = "nothing tells what was emitted since (no offset is as a run left it, and there is no online store, or an empty one): " +
+				"records behind it may have a second output"
+		case newest <= m.Batch:
 			return nil
 		}
-		return fmt.Errorf("topic %s, partition %d: someone has set the offset of group %s back to %d, the state ends at %d with batch %d, and batch %d was begun since: "+
-			"records behind it would have a second output; "+behindOutput+"; --accept-gap alone emits again what follows the state",
-			src.Topic, id.Partition, r.Group, p.committed, was.End, m.Batch, newest, src.Output.Topic)
+		return fmt.Errorf("topic %s, partition %d: someone has set the offset of group %s back to %d, the state ends at %d with batch %d, and %s; "+
+			behindOutput+"; --accept-gap alone emits again what follows the state (nothing, where the last run was drained)",
+			src.Topic, id.Partition, r.Group, p.committed, was.End, m.Batch, since, src.Output.Topic)
 	}
 	return nil
 }

@@ -71,13 +71,14 @@ func TestOffsetsThatSomeoneHasSetAreRefusedWithoutCheckpoints(t *testing.T) {
 func TestOffsetsSetBackBehindAKillAreRefused(t *testing.T) {
 	first := sources.PartitionID{Source: transactions}
 	for name, c := range map[string]struct {
-		store   bool // there is one
-		touched func(sources.PartitionID) bool
-		refused bool
+		store, wiped bool // there is one; it has lost everything
+		touched      func(sources.PartitionID) bool
+		says         string
 	}{
-		"all, the store knows":        {true, func(sources.PartitionID) bool { return true }, true},
-		"one, the others' words know": {false, func(id sources.PartitionID) bool { return id == first }, true},
-		"all, and nothing knows":      {false, func(sources.PartitionID) bool { return true }, false},
+		"all, the store knows":         {true, false, func(sources.PartitionID) bool { return true }, "was begun since"},
+		"one, the others' words know":  {false, false, func(id sources.PartitionID) bool { return id == first }, "was begun since"},
+		"all, and nothing knows":       {false, false, func(sources.PartitionID) bool { return true }, "nothing tells what was emitted since"},
+		"all, and the store was wiped": {true, true, func(sources.PartitionID) bool { return true }, "nothing tells what was emitted since"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w, f := newWorld(t), newFolder()
@@ -110,12 +111,11 @@ func TestOffsetsSetBackBehindAKillAreRefused(t *testing.T) {
 					p.committed, p.meta = 1, ""
 				}
 			}
-			if !c.refused {
-				w.mustRunFrom(set(false))
-				return
+			if c.wiped {
+				clear(w.store.rows)
 			}
 			got := w.refusal(set(false))
-			for _, s := range []string{"set the offset of group", "back to 1", "second output", "--to-offset", "provenance.place", "--accept-gap"} {
+			for _, s := range []string{c.says, "set the offset of group", "back to 1", "second output", "--to-offset", "provenance.place", "--accept-gap"} {
 				if !strings.Contains(got, s) {
 					t.Errorf("it does not say %q: %s", s, got)
 				}
