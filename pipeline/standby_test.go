@@ -236,9 +236,8 @@ func (w *world) flap(seed uint64) []sinks.Record {
 			c.Consumer, c.Output, c.DeadLetters = pairedFollower{c.Consumer.(follower), x}, x, x
 			c.Limits.BatchRecords = 20 + rng.IntN(60)
 		})
-		m.collect = func() { kept = append(kept, x.kept...) }
+		m.collect, m.disk = func() { kept = append(kept, x.kept...) }, disk
 		m.consumer.bring(1 + rng.IntN(20))
-		m.disk = disk
 		return m
 	}
 	w.store.fenced = true
