@@ -27,9 +27,11 @@ type byPlan struct {
 // category is one of those in a window: the word of its value, and how many
 // events reach the aggregation in it.
 type category struct {
-	word uint64
-	n    int
-	text string
+	word   uint64
+	n      int
+	text   string
+	number int // of its record; only of a window's own
+	seat   int // in their order
 }
 
 // pick is which rows a scan takes: those of some categories, or all others.
@@ -113,7 +115,7 @@ type division struct {
 // readCategories evaluates one column that is divided by category.
 func (e *Engine) readCategories(d *division, m *moment) {
 	x, out := d.cellOut, d.out
-	top, all := e.rank(d, m.log)
+	top, all := e.rank(d, m)
 	if x.category != "" {
 		d.f.values[out], d.f.statuses[out] = e.oneCategory(d, m, top, all)
 		return
@@ -189,33 +191,41 @@ func shownAs(text string) string {
 // rank finds the categories of a window with the most events, those with more of
 // them first, of equally many the smaller, and how many categories there are. They
 // live until the next call.
-func (e *Engine) rank(d *division, l *entityLog) (top []category, all int) {
+func (e *Engine) rank(d *division, m *moment) (top []category, all int) {
+	l := m.log
 	switch {
 	case d.records == nil:
 		return e.rankRows(d, l)
 	case d.cell.divided.values != nil:
 		return e.rankValues(d, l)
+	case d.kept:
+		return e.rankRecords(d.cell.divided, l, m.state, d.by)
 	}
 	top = e.categories[:0]
 	width := d.cell.divided.width
 	for at := 0; at < len(d.records); at += width {
-		c := category{word: d.records[at], n: int(d.records[at+1])}
-		if len(top) == d.by.top && c.n < top[len(top)-1].n {
-			continue
-		}
-		c.text = categoryText(d.by.input.value(c.word, e.texts))
-		i, _ := slices.BinarySearchFunc(top, c, byRank)
-		if len(top) == d.by.top {
-			if i == len(top) {
-				continue
-			}
-			top = top[:len(top)-1]
-		}
-		top = slices.Insert(top, i, c)
+		top = e.rankOne(top, category{word: d.records[at], n: int(d.records[at+1])}, d.by)
 	}
 	e.categories = top
 	l.steps += int64(len(d.records) / width)
 	return top, len(d.records) / width
+}
+
+// rankOne puts a category among those with the most events, if it is one of them.
+func (e *Engine) rankOne(top []category, c category, by *byPlan) []category {
+	full := len(top) == by.top
+	if full && c.n < top[len(top)-1].n {
+		return top
+	}
+	c.text = categoryText(by.input.value(c.word, e.texts))
+	i, _ := slices.BinarySearchFunc(top, c, byRank)
+	if full {
+		if i == len(top) {
+			return top
+		}
+		top = top[:len(top)-1]
+	}
+	return slices.Insert(top, i, c)
 }
 
 // rankRows is rank by the rows of a window.

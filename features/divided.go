@@ -16,17 +16,21 @@ import (
 //
 // Where values are counted there is a record for each value of a category: the
 // others are of no fixed number of words together. Where a part is found by a walk
-// the records say how many events there are, which is what categories are ranked by.
+// the records say how many events there are, which is what categories are ranked by
+// (ranking.go).
 
 // dividedPlan is the records of a cell: a block of them, each a word of the
-// category, how many events reach it, and the parts; and a table of where they
-// are.
+// category, how many events reach it, and the parts; and a table of their numbers.
+// Number 0 is no category: it has what all of them have together, where the parts can
+// be taken back.
 type dividedPlan struct {
 	bit, lane int
 	values    *partPlan // what the values are counted for; nil: a category has one record
 	walks     bool
 	parts     []*partPlan // those in a record
 	width     int
+	stride    int  // words from one record of a window to the next
+	ranked    bool // a record has a rankWord behind it
 	undone    bool // all parts can be taken back
 	kept      bool // the window keeps records
 	nodes     *levelsPlan
@@ -78,6 +82,10 @@ func (l *logPlan) divided(k *cursorPlan, x *cell) *dividedPlan {
 		}
 	}
 	want.kept = k.divides(x.agg, x.number)
+	want.ranked, want.stride = want.values == nil, want.width
+	if want.ranked {
+		want.stride++
+	}
 	want.nodes = l.branch(k, want)
 	if !want.kept {
 		return want
@@ -89,12 +97,14 @@ func (l *logPlan) divided(k *cursorPlan, x *cell) *dividedPlan {
 	return want
 }
 
-// recordsOf are the records that an entity has; nil: they were not begun.
-func (l *entityLog) recordsOf(x *dividedPlan, w []uint64) []uint64 {
-	if w[x.at] == 0 {
-		return nil
-	}
+// blockOf are the records that an entity has, from number 0 on.
+func (l *entityLog) blockOf(x *dividedPlan, w []uint64) []uint64 {
 	return l.slab.Words(window.Ref(w[x.at]))[:w[x.at+1]]
+}
+
+// recordsOf are the records of categories that an entity has, which were begun.
+func (l *entityLog) recordsOf(x *dividedPlan, w []uint64) []uint64 {
+	return l.blockOf(x, w)[x.stride:]
 }
 
 // turn is how the records of a state become those of a moment: rows[tail:head]
@@ -146,7 +156,8 @@ func (l *entityLog) beginRecords(x *dividedPlan, w []uint64, t *turn) {
 	if w[x.at] != 0 {
 		return
 	}
-	w[x.at], w[x.at+1] = uint64(l.slab.Alloc(x.width)), 0
+	w[x.at], w[x.at+1] = uint64(l.slab.Alloc(x.stride)), uint64(x.stride)
+	clear(l.blockOf(x, w))
 	l.divideRows(x, w, t.rows, t.tail, t.head, false)
 }
 
@@ -166,18 +177,34 @@ func (e *Engine) joinRecords(d *division, m *moment, of *pick) {
 		e.picked = *of
 		e.pick = &e.picked
 	}
-	if !of.others && d.kept {
-		for _, c := range of.words {
-			e.joinRecord(d, l.record(x, m.state, c.word, value{}))
+	switch {
+	case !d.kept:
+		for at := 0; at < len(d.records); at += x.width {
+			l.steps++
+			if r := d.records[at : at+x.width]; of.takesWord(r[0]) {
+				e.joinRecord(d, r)
+			}
 		}
-		return
-	}
-	for at := 0; at < len(d.records); at += x.width {
-		l.steps++
-		if r := d.records[at : at+x.width]; of.takesWord(r[0]) {
-			e.joinRecord(d, r)
+	case !of.others:
+		for i := range of.words {
+			e.joinRecord(d, d.recordAt(of.words[i].number))
+		}
+	case x.undone:
+		e.joinOthers(d, l, m.state, of.words)
+	default:
+		for at := 0; at < len(d.records); at += x.stride {
+			l.steps++
+			if r := d.records[at : at+x.width]; of.takesWord(r[0]) {
+				e.joinRecord(d, r)
+			}
 		}
 	}
+}
+
+// recordAt is the record of a number.
+func (d *division) recordAt(number int) []uint64 {
+	x := d.cell.divided
+	return d.records[(number-1)*x.stride:][:x.width]
 }
 
 // joinRecord puts a record into the parts in e.scratch.
@@ -204,14 +231,32 @@ func (l *entityLog) divide(x *dividedPlan, w, row []uint64, gone bool) {
 		return
 	}
 	value := l.valueOf(x, row)
-	r := l.record(x, w, l.plan.word(row, x.lane), value)
+	number := l.record(x, w, l.plan.word(row, x.lane), value)
+	all := l.blockOf(x, w)
+	r := all[number*x.stride:][:x.width]
+	l.putInto(x, r, row, gone)
+	if x.values != nil {
+		x.count(r, value, gone)
+	} else if x.undone {
+		l.putInto(x, all[:x.width], row, gone)
+	}
+	switch {
+	case r[1] == 0:
+		l.dropRecord(x, w, number)
+	case !x.ranked:
+	case gone:
+		l.sink(x, all, number)
+	default:
+		l.rise(x, all, number)
+	}
+}
+
+// putInto puts a row into one record, or takes it out.
+func (l *entityLog) putInto(x *dividedPlan, r, row []uint64, gone bool) {
 	if gone {
 		r[1]--
 	} else {
 		r[1]++
-	}
-	if x.values != nil {
-		x.count(r, value, gone)
 	}
 	at := recordParts
 	for _, p := range x.parts {
@@ -223,34 +268,35 @@ func (l *entityLog) divide(x *dividedPlan, w, row []uint64, gone bool) {
 		}
 		at += p.size()
 	}
-	if r[1] == 0 {
-		l.dropRecord(x, w, r)
-	}
 }
 
-// record is the record of a category, or of a value of it, which is made if there is
-// none.
-func (l *entityLog) record(x *dividedPlan, w []uint64, word uint64, v value) []uint64 {
+// record is the number of the record of a category, or of a value of it, which is made
+// if there is none.
+func (l *entityLog) record(x *dividedPlan, w []uint64, word uint64, v value) int {
 	key := l.placeOf(x, word, v.key)
 	if n := int(l.tables.Get(w[x.index:], key)); n > 0 {
-		return l.recordsOf(x, w)[(n-1)*x.width : n*x.width]
+		return n
 	}
 	used := int(w[x.at+1])
-	if block := l.slab.Words(window.Ref(w[x.at])); used+x.width > len(block) {
-		ref := l.slab.Alloc(used + x.width + used/recordsGrow)
+	if block := l.slab.Words(window.Ref(w[x.at])); used+x.stride > len(block) {
+		ref := l.slab.Alloc(used + x.stride + used/recordsGrow)
 		copy(l.slab.Words(ref), block[:used])
 		l.slab.Free(window.Ref(w[x.at]))
 		w[x.at] = uint64(ref)
 	}
-	w[x.at+1] += uint64(x.width)
-	r := l.recordsOf(x, w)[used:]
+	w[x.at+1] += uint64(x.stride)
+	all, number := l.blockOf(x, w), used/x.stride
+	r := all[used:]
 	clear(r)
 	r[0] = word
 	if x.values != nil {
 		r[recordKey] = v.key
 	}
-	l.tables.Put(w[x.index:], key, window.Note(used/x.width+1))
-	return r
+	if x.ranked {
+		x.seat(all, number, number)
+	}
+	l.tables.Put(w[x.index:], key, window.Note(number))
+	return number
 }
 
 // placeOf is what a record is found by.
@@ -270,17 +316,21 @@ func (l *entityLog) placeOfRecord(x *dividedPlan, r []uint64) uint64 {
 }
 
 // dropRecord forgets a record: the last one takes its place.
-func (l *entityLog) dropRecord(x *dividedPlan, w, r []uint64) {
-	all := l.recordsOf(x, w)
-	last := all[len(all)-x.width:]
-	key := l.placeOfRecord(x, r)
-	place := l.tables.Get(w[x.index:], key)
-	l.tables.Delete(w[x.index:], key)
-	if &last[0] != &r[0] {
-		copy(r, last)
-		l.tables.Put(w[x.index:], l.placeOfRecord(x, r), place)
+func (l *entityLog) dropRecord(x *dividedPlan, w []uint64, number int) {
+	all := l.blockOf(x, w)
+	last := len(all)/x.stride - 1
+	if x.ranked {
+		l.unseat(x, all, number)
 	}
-	w[x.at+1] -= uint64(x.width)
+	l.tables.Delete(w[x.index:], l.placeOfRecord(x, all[number*x.stride:]))
+	if number != last {
+		copy(all[number*x.stride:][:x.width], all[last*x.stride:][:x.width])
+		if x.ranked {
+			x.seat(all, x.seatOf(all, last), number)
+		}
+		l.tables.Put(w[x.index:], l.placeOfRecord(x, all[number*x.stride:]), window.Note(number))
+	}
+	w[x.at+1] -= uint64(x.stride)
 }
 
 // endRecords forgets the records of a chain, whose life is another one now.

@@ -161,7 +161,7 @@ func (l *logPlan) besideBytes(z *sizing, values float64) (bytes float64) {
 			g, n = z.life(values), met
 		}
 		for _, x := range k.divided {
-			bytes += z.table(g, n) + z.records(g, n, x.width)
+			bytes += z.table(g, n) + z.records(g, n, x.stride)
 		}
 		for _, p := range k.parts {
 			bytes += z.counts(g, p, n)

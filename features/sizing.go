@@ -149,14 +149,11 @@ func (z *sizing) grown(g growing, entries func(float64) float64, width, part int
 	})
 }
 
-// records adds records by category.
+// records adds records by category, of which there is one more for all of them.
 func (z *sizing) records(g growing, entries func(float64) float64, width int) float64 {
-	return z.add(g, entries, float64(width), func(words int) int {
-		more := (words/width + 1) * width
-		if words == 0 {
-			return more
-		}
-		return more + more/recordsGrow
+	return z.add(g, func(events float64) float64 { return 1 + entries(events) }, float64(width), func(words int) int {
+		used := words / width * width
+		return used + width + used/recordsGrow
 	})
 }
 

@@ -215,6 +215,20 @@ func (p Part) Merge(w, from []uint64) {
 	}
 }
 
+// Unmerge undoes Merge, of a retractable part.
+func (p Part) Unmerge(w, from []uint64) {
+	switch p {
+	case Matches, Distinct:
+		w[0] -= from[0]
+	case Sum, SumFixed, Squares, SquaresFixed, Cubes, CubesFixed:
+		subWide(w, from)
+	case Trend, TrendFixed:
+		subTrend(w, [trendWords]uint64(from))
+	default:
+		panic("aggregate: this part cannot be taken out of")
+	}
+}
+
 // later reports whether (time, place) is behind what the Newest part w holds.
 func later(time int64, place uint64, w []uint64) bool {
 	return uint64(time) > w[0] || (uint64(time) == w[0] && place >= w[1])
