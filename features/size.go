@@ -16,6 +16,7 @@ type Load struct {
 	KeyBytes int     // of an entity's key as text
 	Values   float64 // different values of an entity and a field; 0: every event has its own
 	Seconds  float64 // that such events have come for; at least as long as the log goes back
+	Skew     float64 // the n-th busiest of all entities has 1/n^Skew of the events of the busiest one; 0: all have as many
 }
 
 // LogSize is what a log needs, in bytes, and how it is put together: the means
@@ -24,6 +25,7 @@ type LogSize struct {
 	Source *spec.Source
 	Entity *spec.Entity
 	Views  []*spec.View
+	Keys   float64 // as in the Load; fewer where so many cannot be known at once with its rate and skew
 	Events float64 // kept of an entity
 	Key    float64 // its text and its place in the index
 	State  float64
@@ -60,33 +62,45 @@ func (l *logPlan) size(load Load) LogSize {
 	if load.Keys < 1 {
 		return s
 	}
-	span, most := float64(l.span+l.lateness+l.coarsest)/1000, float64(l.budget) // seconds, events
-	rows := growing{from: 1, stretch: 1, spare: 1. / rowsGrow}
-	if kept := l.newestKept(load); kept > load.Rate*span/load.Keys { // as many have come to every entity, sooner or later
-		span, most = max(load.Seconds, 3*kept*load.Keys/load.Rate), min(most, kept)
+	var all sizings
+	for _, k := range l.peers(load) {
+		z := l.sizing(k)
+		s.Keys += k.keys
+		s.Events += k.keys * max(1, min(k.rate*z.span, z.most))
+		s.Rows += k.keys * z.grown(growing{from: 1, stretch: 1, spare: rowsSpare}, func(n float64) float64 { return min(n, z.most+z.most*rowsSpare) }, l.width, rowsGrow)
+		s.Beside += k.keys * l.besideBytes(z, load.Values)
+		if words := l.tileWords(); k.rate*z.span >= z.most && z.most == float64(l.budget) {
+			s.Beside += k.keys * z.add(growing{from: z.most, stretch: 1}, func(float64) float64 { return 1 }, 1, func(int) int { return words })
+		}
+		all = append(all, z)
 	}
-	few := float64(l.few(fewRows))
-	come := load.Rate * span / load.Keys
-	z := sizing{arriving: arrivals(come, load.Seconds/span), keys: load.Keys, most: most, span: span}
-	z.from = few + 1
-	s.Events = max(1, min(come, most))
-	small, large := 0.0, max(0, 1-z.fewer(z.last, 1, z.from))
-	z.times(func(by float64) { small = max(small, z.fewer(by, 1, z.from)) })
+	small, large := all.states()
 	const header = 16 // a string's
-	paged := func(share float64, words int) float64 {
-		pages := share * load.Keys / pageSlots
-		return (arena(pages, pageSlots*words) + math.Ceil(pages)*pageSlots*header) / load.Keys
+	paged := func(keys float64, words int) float64 {
+		pages := keys / pageSlots
+		return arena(pages, pageSlots*words) + math.Ceil(pages)*pageSlots*header
 	}
-	s.Key = indexBytes(load.Keys) + roundKey(load.KeyBytes)
-	s.State = paged(small, atFirst) + paged(large, l.words)
-	s.Rows = z.grown(rows, func(n float64) float64 { return min(n, most+most*rows.spare) }, l.width, rowsGrow)
-	s.Beside = l.besideBytes(&z, load.Values)
-	if words := l.tileWords(); come >= most && most == float64(l.budget) {
-		s.Beside += z.add(growing{from: most, stretch: 1}, func(float64) float64 { return 1 }, 1, func(int) int { return words })
-	}
-	s.Pages = z.held()/load.Keys - s.Rows - s.Beside
-	s.Total = load.Keys * (s.Key + s.State + s.Rows + s.Beside + s.Pages)
+	s.Events, s.Rows, s.Beside = s.Events/s.Keys, s.Rows/s.Keys, s.Beside/s.Keys
+	s.Key = indexBytes(s.Keys) + roundKey(load.KeyBytes)
+	s.State = (paged(small, atFirst) + paged(large, l.words)) / s.Keys
+	s.Pages = all.held()/s.Keys - s.Rows - s.Beside
+	s.Total = s.Keys * (s.Key + s.State + s.Rows + s.Beside + s.Pages)
 	return s
+}
+
+// sizing is the time that the log of one of some entities goes back, the events
+// that have come in it, and when.
+func (l *logPlan) sizing(k peers) *sizing {
+	span, most := float64(l.span+l.lateness+l.coarsest)/1000, float64(l.budget) // seconds, events
+	if kept := l.newestKept(k.rate); kept > k.rate*span {                       // as many have come to every entity, sooner or later
+		span, most = max(k.seconds, min(k.longest, 3*kept/k.rate)), min(most, kept)
+	}
+	z := &sizing{keys: k.keys, most: most, span: span, longest: k.longest / span}
+	z.arriving = arriving{mean: k.rate * span, last: max(1, k.seconds/span), from: float64(l.few(fewRows)) + 1}
+	if k.met {
+		z.meet()
+	}
+	return z
 }
 
 // indexBytes is what an entity takes in the index: groups double when they are two
@@ -100,11 +114,11 @@ func indexBytes(keys float64) float64 {
 	return slots * word * numGroups / keys
 }
 
-// newestKept is how many events of an entity windows of the last n events keep,
-// behind what may come late. An entity that is silent for a life's gap between
+// newestKept is how many events of an entity with so many a second windows of the
+// last n events keep, behind what may come late. An entity that is silent for a life's gap between
 // its events never has several.
-func (l *logPlan) newestKept(load Load) float64 {
-	kept, perMilli := 0.0, load.Rate/1000/load.Keys
+func (l *logPlan) newestKept(rate float64) float64 {
+	kept, perMilli := 0.0, rate/1000
 	for _, k := range l.lasts {
 		if k.last < math.MaxInt && perMilli*float64(k.gap) > 1 { // the others keep a life, which counts as its ttl
 			late := perMilli * float64(l.lateness+k.delay)
@@ -130,6 +144,8 @@ const (
 	stacksGrow  = 2
 	bucketsGrow = 4
 	recordsGrow = 2
+
+	rowsSpare = 1. / rowsGrow
 )
 
 // timesApart is how many different numbers there are of how often a value occurs:
@@ -185,7 +201,7 @@ func (z *sizing) over(ms int64) growing {
 // life is a structure of all events there ever were, at least so many that all
 // values are among them.
 func (z *sizing) life(values float64) growing {
-	return growing{from: z.from, stretch: max(z.last, 3*values/z.mean)}
+	return growing{from: z.from, stretch: max(z.last, min(z.longest, 3*values/z.mean))}
 }
 
 // counts is what a part takes that counts how often each of some values occurs in a

@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"runtime"
+	"sort"
 	"strings"
 	"testing"
 
@@ -18,6 +19,7 @@ const sized = `
     source: pay
     entity: card
     ttl: %s
+    event_budget: %d
     features:
 %s`
 
@@ -39,6 +41,8 @@ type shape struct {
 	hours        int // that the log goes back; 0: one
 	times        int // how many times as long the events go on; 0: once
 	retracts     bool
+	skew         float64 // the n-th of the keys has 1/n^skew of the first one's events; 0: all have as many
+	budget       int     // of events; 0: the default
 }
 
 // What Plan.Size says is within a tenth of what the heap holds, and but for what
@@ -124,7 +128,22 @@ func (x *shape) spec() string {
 	if x.retracts {
 		id = "    id_field: id\n    dedup_window: 1s\n    retracts: user\n"
 	}
-	return strings.Replace(specOf(fmt.Sprintf(sized, fmt.Sprintf("%dh", ttl), features)), "    id_field: id\n", id, 1)
+	budget := 65_536
+	if x.budget > 0 {
+		budget = x.budget
+	}
+	return strings.Replace(specOf(fmt.Sprintf(sized, fmt.Sprintf("%dh", ttl), budget, features)), "    id_field: id\n", id, 1)
+}
+
+// draw draws keys at random.
+func (x *shape) draw(random *rand.Rand) func() int {
+	below := make([]float64, x.keys)
+	sum := 0.0
+	for i := range below {
+		sum += math.Pow(float64(i+1), -x.skew)
+		below[i] = sum
+	}
+	return func() int { return sort.SearchFloat64s(below, sum*random.Float64()) }
 }
 
 // measure lets events of keys at random come, until the log is full.
@@ -137,11 +156,10 @@ func (x *shape) measure(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	horizon := 3600*max(1, x.hours) + 60 + 60 // what the log goes back, its lateness, and a tile
 	total := x.keys * x.events
-	known := make([]bool, x.keys)
+	next := x.draw(random)
 	for i := range total * max(1, x.times) {
 		at := int(float64(i) / float64(total) * 1000 * float64(horizon-1))
-		key, n := random.IntN(x.keys), i/x.keys
-		known[key] = true
+		key, n := next(), i/x.keys
 		id := ""
 		if x.retracts {
 			id = fmt.Sprintf(`"id":"e%d",`, i)
@@ -151,15 +169,10 @@ func (x *shape) measure(t *testing.T) {
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)
-	held, keys := float64(after.HeapAlloc)-float64(before.HeapAlloc), 0.0
-	for _, is := range known {
-		if is {
-			keys++
-		}
-	}
+	held, keys := float64(after.HeapAlloc)-float64(before.HeapAlloc), float64(r.engine.Stats().Logs[0].Keys)
 	sizes := r.plan.Size(func(*spec.Source, *spec.Entity) features.Load {
 		return features.Load{Rate: float64(total) / float64(horizon), Keys: keys, KeyBytes: 11, Values: float64(x.values),
-			Seconds: float64(horizon * max(1, x.times))}
+			Seconds: float64(horizon * max(1, x.times)), Skew: x.skew}
 	})
 	said := sizes[0].Total
 	used := said - sizes[0].Pages*keys
@@ -170,4 +183,32 @@ func (x *shape) measure(t *testing.T) {
 		t.Errorf("%s: said %+v", x.name, sizes[0])
 	}
 	runtime.KeepAlive(r)
+}
+
+// So it is of keys of which few have most of the events.
+func TestSizeOfUnevenKeys(t *testing.T) {
+	const (
+		distinct = velocity + "      k: {aggregation: count_distinct, field: mcc, windows: [1h]}\n"
+		by       = velocity + "      b: {aggregation: sum, field: amt, by: mcc, top: 3, windows: [1h]}\n"
+		life     = velocity + "      d: {aggregation: count_distinct, field: mcc}\n      s: {aggregation: sum, field: amt}\n"
+		spread   = velocity + "      q: {aggregation: quantile, q: 0.9, field: amt, windows: [1h]}\n"
+		last     = velocity + "      l: {aggregation: sum, field: amt, last: [20, 100]}\n"
+	)
+	for _, x := range []shape{
+		{name: "velocity", skew: 1.1, keys: 20_000, events: 8},
+		{name: "velocity, few", skew: 1.1, keys: 40_000, events: 2},
+		{name: "velocity, many", skew: 1.1, keys: 3_000, events: 60},
+		{name: "velocity, budget", skew: 1.1, keys: 10_000, events: 12, budget: 300},
+		{name: "velocity, for hours", skew: 1.1, keys: 4_000, events: 8, times: 6},
+		{name: "velocity, less", skew: 0.8, keys: 20_000, events: 8},
+		{name: "velocity, more", skew: 1.5, keys: 20_000, events: 10},
+		{name: "distinct", skew: 1.1, features: distinct, keys: 3_000, events: 40, values: 50},
+		{name: "distinct, each", skew: 1.1, features: distinct, keys: 3_000, events: 40, values: 10000},
+		{name: "by", skew: 1.1, features: by, keys: 2_000, events: 50, values: 30},
+		{name: "life", skew: 1.1, features: life, keys: 2_500, events: 40, values: 60, hours: 2, times: 2},
+		{name: "spread", skew: 1.1, features: spread, keys: 1_500, events: 60},
+		{name: "last", skew: 1.1, features: last, keys: 3_000, events: 40, hours: 2, times: 2},
+	} {
+		x.measure(t)
+	}
 }

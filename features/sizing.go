@@ -22,13 +22,13 @@ type arriving struct {
 	from float64 // events that an entity has when its running state begins: before that, all stay in the log
 }
 
-// arrivals are those of known entities with so many events in the mean.
-func arrivals(events, last float64) arriving {
-	a := arriving{mean: events, last: max(1, last)}
+// meet makes the mean that of all entities, where it was that of those that had an
+// event.
+func (a *arriving) meet() {
+	events := a.mean
 	for range 200 {
 		a.mean = max(events*a.known(), 0.01/a.last)
 	}
-	return a
 }
 
 // known is the share of entities that ever had an event.
@@ -59,22 +59,53 @@ func poissonBelow(mean, n float64) float64 {
 	return math.Erfc(z/math.Sqrt2) / 2
 }
 
-// times calls f with times up to the last one, as far apart as sizes of blocks may
-// come and go.
-func (a *arriving) times(f func(by float64)) {
+// sizing sums the blocks of a log, of entities that are about as busy as each
+// other.
+type sizing struct {
+	arriving
+	keys    float64
+	most    float64 // events of an entity
+	span    float64 // seconds
+	longest float64 // spans that a life may go on beyond those that events have come for
+	grows   []growing
+}
+
+// at is a time of so many seconds, in spans.
+func (z *sizing) at(seconds float64) float64 { return min(z.last, seconds/z.span) }
+
+// sizings are those of all entities of a log.
+type sizings []*sizing
+
+// times calls f with times in seconds up to the last one, as far apart as sizes of
+// blocks may come and go.
+func (all sizings) times(f func(seconds float64)) {
 	const apart = 1.1
-	for i := math.Ceil(math.Log(max(1, a.mean*a.last/0.2)) / math.Log(apart)); i >= 0; i-- {
-		f(a.last * math.Pow(apart, -i))
+	last, most := 0.0, 1.0
+	for _, z := range all {
+		last = max(last, z.last*z.span)
+	}
+	for _, z := range all {
+		most = max(most, z.mean/z.span*last/0.2)
+	}
+	for i := math.Ceil(math.Log(most) / math.Log(apart)); i >= 0; i-- {
+		f(last * math.Pow(apart, -i))
 	}
 }
 
-// sizing sums the blocks of a log.
-type sizing struct {
-	arriving
-	keys  float64
-	most  float64 // events of an entity
-	span  float64 // seconds
-	grows []growing
+// states is how many entities have had a small state at once, and how many have a
+// large one.
+func (all sizings) states() (small, large float64) {
+	all.times(func(seconds float64) {
+		few := 0.0
+		for _, z := range all {
+			few += z.keys * z.fewer(z.at(seconds), 1, z.from)
+		}
+		small = max(small, few)
+	})
+	for _, z := range all {
+		large += z.keys * max(0, 1-z.fewer(z.last, 1, z.from))
+	}
+	return small, large
 }
 
 // growing are the blocks of one structure of an entity, one behind the other.
@@ -163,18 +194,16 @@ func (z *sizing) table(g growing, entries func(float64) float64) float64 {
 	return z.add(g, entries, width, func(words int) int { return 2 * window.NextSlots(words/2) })
 }
 
-// held is what the blocks take of memory, in bytes of all entities: of those that
-// share pages the most that the pages ever were, since what is free in one of
-// them is used by other sizes only when all of it is.
-func (z *sizing) held() float64 {
+// held is what the blocks take of memory, in bytes: of those that share pages the
+// most that the pages ever were, since what is free in one of them is used by other
+// sizes only when all of it is.
+func (all sizings) held() float64 {
 	var peak, pages, alone float64
 	most := map[int]float64{} // blocks there ever were at once, by their words
-	z.times(func(by float64) {
+	all.times(func(seconds float64) {
 		used := map[int]float64{}
-		for i := range z.grows {
-			for j, b := range z.grows[i].blocks {
-				used[b.words] += z.share(&z.grows[i], j, by) * z.keys
-			}
+		for _, z := range all {
+			z.use(z.at(seconds), used)
 		}
 		pages, alone = 0, 0
 		for words, n := range used {
@@ -188,6 +217,15 @@ func (z *sizing) held() float64 {
 		peak = max(peak, pages)
 	})
 	return arena(peak, window.PageWords) + alone
+}
+
+// use adds the blocks that there are at a time, by their words.
+func (z *sizing) use(by float64, used map[int]float64) {
+	for i := range z.grows {
+		for j, b := range z.grows[i].blocks {
+			used[b.words] += z.share(&z.grows[i], j, by) * z.keys
+		}
+	}
 }
 
 // pagesOf is how many pages hold n blocks of so many words, of which there were
