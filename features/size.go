@@ -22,17 +22,18 @@ type Load struct {
 // LogSize is what a log needs, in bytes, and how it is put together: the means
 // of one entity.
 type LogSize struct {
-	Source *spec.Source
-	Entity *spec.Entity
-	Views  []*spec.View
-	Keys   float64 // as in the Load; fewer where so many cannot be known at once with its rate and skew
-	Events float64 // kept of an entity
-	Key    float64 // its text and its place in the index
-	State  float64
-	Rows   float64 // the events
-	Beside float64 // values, extremes, tiles
-	Pages  float64 // what is free in pages: between blocks, and left by smaller ones
-	Total  float64 // of all entities
+	Source  *spec.Source
+	Entity  *spec.Entity
+	Views   []*spec.View
+	Keys    float64 // as in the Load; fewer where so many cannot be known at once with its rate and skew
+	Busiest float64 // the part of the events that the busiest hundredth of the keys have; 0: nothing is known of it
+	Events  float64 // kept of an entity
+	Key     float64 // its text and its place in the index
+	State   float64
+	Rows    float64 // the events
+	Beside  float64 // values, extremes, tiles
+	Pages   float64 // what is free in pages: between blocks, and left by smaller ones
+	Total   float64 // of all entities
 }
 
 // Size is what the engine needs under a load, by log. It follows the plan's own
@@ -63,13 +64,17 @@ func (l *logPlan) size(load Load) LogSize {
 		return s
 	}
 	var all sizings
-	for _, k := range l.peers(load) {
+	peers := l.peers(load)
+	if load.Skew > 0 {
+		s.Busiest = busiest(peers)
+	}
+	for _, k := range peers {
 		z := l.sizing(k)
 		s.Keys += k.keys
 		s.Events += k.keys * max(1, min(k.rate*z.span, z.most))
 		s.Rows += k.keys * z.grown(growing{from: 1, stretch: 1, spare: rowsSpare}, func(n float64) float64 { return min(n, z.most+z.most*rowsSpare) }, l.width, rowsGrow)
 		s.Beside += k.keys * l.besideBytes(z, load.Values)
-		if words := l.tileWords(); k.rate*z.span >= z.most && z.most == float64(l.budget) {
+		if words := l.tileWords(z.most / k.rate); k.rate*z.span >= z.most && z.most == float64(l.budget) {
 			s.Beside += k.keys * z.add(growing{from: z.most, stretch: 1}, func(float64) float64 { return 1 }, 1, func(int) int { return words })
 		}
 		all = append(all, z)
@@ -92,7 +97,8 @@ func (l *logPlan) size(load Load) LogSize {
 // that have come in it, and when.
 func (l *logPlan) sizing(k peers) *sizing {
 	span, most := float64(l.span+l.lateness+l.coarsest)/1000, float64(l.budget) // seconds, events
-	if kept := l.newestKept(k.rate); kept > k.rate*span {                       // as many have come to every entity, sooner or later
+	if kept := l.newestKept(k.rate); kept > k.rate*span {
+		// As many have come to every entity, sooner or later.
 		span, most = max(k.seconds, min(k.longest, 3*kept/k.rate)), min(most, kept)
 	}
 	z := &sizing{keys: k.keys, most: most, span: span, longest: k.longest / span}
@@ -232,11 +238,14 @@ func (z *sizing) counts(g growing, p *partPlan, n func(float64) float64) (bytes 
 	return bytes
 }
 
-// tileWords is what an entity takes for tiles once it is past its budget.
-func (l *logPlan) tileWords() int {
+// tileWords is what an entity takes for tiles once it is past its budget, of what is
+// older than so many seconds, which its rows go back.
+func (l *logPlan) tileWords(seconds float64) int {
 	words := len(l.tileWidths)
 	for i, k := range l.tiling {
-		words += int((k.delay+k.length)/k.grid+1) * l.tileWidths[i]
+		if folded := k.delay + k.length - int64(seconds*1000); folded > 0 {
+			words += int(folded/k.grid+1) * l.tileWidths[i]
+		}
 	}
 	return words
 }

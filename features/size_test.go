@@ -166,6 +166,9 @@ func (x *shape) measure(t *testing.T) {
 		}
 		r.pay(fmt.Sprintf("%dms", at), fmt.Sprintf(`%s"card":"card-%06d","amt":%.2f,"qty":%d,"mcc":"%d","ok":%t`, id, key,
 			math.Pow(10, 5*random.Float64()), n, random.IntN(max(1, x.values)), x.rare > 0 && n%x.rare == 0))
+		if i%1000 == 0 { // only what was written is forgotten
+			r.engine.Rows(func(*features.Row) {})
+		}
 	}
 	runtime.GC()
 	runtime.ReadMemStats(&after)
@@ -195,20 +198,51 @@ func TestSizeOfUnevenKeys(t *testing.T) {
 		last     = velocity + "      l: {aggregation: sum, field: amt, last: [20, 100]}\n"
 	)
 	for _, x := range []shape{
-		{name: "velocity", skew: 1.1, keys: 20_000, events: 8},
-		{name: "velocity, few", skew: 1.1, keys: 40_000, events: 2},
-		{name: "velocity, many", skew: 1.1, keys: 3_000, events: 60},
-		{name: "velocity, budget", skew: 1.1, keys: 10_000, events: 12, budget: 300},
-		{name: "velocity, for hours", skew: 1.1, keys: 4_000, events: 8, times: 6},
-		{name: "velocity, less", skew: 0.8, keys: 20_000, events: 8},
-		{name: "velocity, more", skew: 1.5, keys: 20_000, events: 10},
-		{name: "distinct", skew: 1.1, features: distinct, keys: 3_000, events: 40, values: 50},
-		{name: "distinct, each", skew: 1.1, features: distinct, keys: 3_000, events: 40, values: 10000},
-		{name: "by", skew: 1.1, features: by, keys: 2_000, events: 50, values: 30},
-		{name: "life", skew: 1.1, features: life, keys: 2_500, events: 40, values: 60, hours: 2, times: 2},
-		{name: "spread", skew: 1.1, features: spread, keys: 1_500, events: 60},
-		{name: "last", skew: 1.1, features: last, keys: 3_000, events: 40, hours: 2, times: 2},
+		{name: "eight events a key", skew: 1.1, keys: 10_000, events: 8},
+		{name: "two", skew: 1.1, keys: 20_000, events: 2},
+		{name: "sixty", skew: 1.1, keys: 2_000, events: 60},
+		{name: "hot ones past the budget", skew: 1.1, keys: 18_000, events: 7, budget: 300},
+		{name: "some are forgotten", skew: 1.1, ttl: 1, keys: 12_000, events: 6, times: 3},
+		{name: "less uneven", skew: 0.8, keys: 10_000, events: 8},
+		{name: "more uneven", skew: 1.5, keys: 10_000, events: 10},
+		{name: "values", skew: 1.1, features: distinct, keys: 2_000, events: 40, values: 50},
+		{name: "each its own value", skew: 1.1, features: distinct, keys: 1_500, events: 40, values: 10_000},
+		{name: "by", skew: 1.1, features: by, keys: 1_500, events: 40, values: 30},
+		{name: "life", skew: 1.1, features: life, keys: 1_500, events: 30, values: 60, hours: 2, times: 2},
+		{name: "quantile", skew: 1.1, features: spread, keys: 1_000, events: 60},
+		{name: "last", skew: 1.1, features: last, keys: 2_000, events: 30, hours: 2, times: 2},
 	} {
 		x.measure(t)
+	}
+}
+
+// How uneven the keys of a size are is said of it; keys that cannot all be known at
+// once are not counted.
+func TestSizeSaysHowUnevenKeysAre(t *testing.T) {
+	plan := compile(t, (&shape{}).spec())
+	size := func(load features.Load) features.LogSize {
+		return plan.Size(func(*spec.Source, *spec.Entity) features.Load { return load })[0]
+	}
+	for _, skew := range []float64{0.5, 1, 1.1, 2} {
+		all, busiest := 0.0, 0.0
+		for n := 1.; n <= 100_000; n++ {
+			all += math.Pow(n, -skew)
+			if n == 1000 {
+				busiest = all
+			}
+		}
+		x := size(features.Load{Rate: 1e6, Keys: 100_000, KeyBytes: 11, Seconds: 86_400, Skew: skew})
+		if math.Abs(x.Busiest-busiest/all) > 0.02 || math.Abs(x.Keys-100_000) > 1 {
+			t.Errorf("skew %v: of %.0f keys the busiest hundredth has %.3f of the events, want %.3f", skew, x.Keys, x.Busiest, busiest/all)
+		}
+	}
+	even := size(features.Load{Rate: 100, Keys: 100_000, KeyBytes: 11, Seconds: 86_400})
+	nearly := size(features.Load{Rate: 100, Keys: 100_000, KeyBytes: 11, Seconds: 86_400, Skew: 1e-6})
+	if even.Busiest != 0 || math.Abs(nearly.Total/even.Total-1) > 0.03 {
+		t.Errorf("without skew %.0f bytes, with hardly any %.0f", even.Total, nearly.Total)
+	}
+	few := size(features.Load{Rate: 1, Keys: 1e6, KeyBytes: 11, Seconds: 86_400, Skew: 2})
+	if few.Keys < 50 || few.Keys > 500 { // 7,260 events in 2h1m: about the root of pi x 0.6 times as many
+		t.Errorf("%.0f keys are known of a million", few.Keys)
 	}
 }

@@ -71,3 +71,17 @@ func power(x, skew float64) float64 {
 	}
 	return math.Pow(x, 1-skew) / (1 - skew)
 }
+
+// busiest is the part of the events that the busiest hundredth of entities have.
+func busiest(all []peers) float64 {
+	keys, events := 0.0, 0.0
+	for _, k := range all {
+		keys, events = keys+k.keys, events+k.keys*k.rate
+	}
+	left, part := keys/100, 0.0
+	for _, k := range all {
+		n := min(left, k.keys)
+		left, part = left-n, part+n*k.rate/events
+	}
+	return part
+}

@@ -17,9 +17,8 @@ import (
 func (a *app) validateCommand() *cobra.Command {
 	var strict, watching bool
 	var format string
-	var retention, keys, values []string
-	var rate float64
-	var budget string
+	var retention []string
+	var load expectedFlags
 	cmd := &cobra.Command{
 		Use:   "validate [path...]",
 		Short: "Check specs for errors",
@@ -27,7 +26,7 @@ func (a *app) validateCommand() *cobra.Command {
   freshet validate features/ models.yaml --strict
   freshet validate features/ --watch
   freshet validate features/ --retention 7d --retention transactions=30d
-  freshet validate examples/payments --rate 1000 --keys card=2000000,user=500000 --values 50
+  freshet validate examples/payments --rate 1000 --keys card=2000000,user=500000 --values 50 --skew 1.1
   freshet validate examples/* -o json | jq '.diagnostics[]'
 
 Checks spec files and folders; files of one namespace form one spec. Prints to stderr errors, warnings, what
@@ -50,7 +49,7 @@ any warning, otherwise with 0.
 			if c.retention, err = retentions(retention); err != nil {
 				return err
 			}
-			if c.load, err = expectedLoad(rate, keys, values, budget); err != nil {
+			if c.load, err = load.load(); err != nil {
 				return err
 			}
 			if watching && (format == "json" || strict) {
@@ -64,10 +63,11 @@ any warning, otherwise with 0.
 	}
 	cmd.Flags().BoolVar(&strict, "strict", false, "exit with 1 on warnings, too")
 	cmd.Flags().StringArrayVar(&retention, "retention", nil, "how long the topics keep their records, or SOURCE=DURATION for one")
-	cmd.Flags().Float64Var(&rate, "rate", 0, "print the memory that the specs need at this many events per second of each source")
-	cmd.Flags().StringSliceVar(&keys, "keys", nil, "with --rate: how many entities are known at once: card=1000000,... or one number for all (default 1000000)")
-	cmd.Flags().StringSliceVar(&values, "values", nil, "with --rate: how many different values of a field the events of one entity have: card=50,... or one number for all (default: each event its own)")
-	cmd.Flags().StringVar(&budget, "memory-budget", "", "with --rate: warn if the specs need more than this, such as 8GiB")
+	cmd.Flags().Float64Var(&load.rate, "rate", 0, "print the memory that the specs need at this many events per second of each source")
+	cmd.Flags().StringSliceVar(&load.keys, "keys", nil, "with --rate: how many entities are known at once: card=1000000,... or one number for all (default 1000000)")
+	cmd.Flags().StringSliceVar(&load.values, "values", nil, "with --rate: how many different values of a field the events of one entity have: card=50,... or one number for all (default: each event its own)")
+	cmd.Flags().StringSliceVar(&load.skew, "skew", nil, "with --rate: how uneven the keys are (Zipf): the n-th busiest has 1/n^1.1 of the busiest one's events: card=1.1,... or one number for all (default: equally busy)")
+	cmd.Flags().StringVar(&load.budget, "memory-budget", "", "with --rate: warn if the specs need more than this, such as 8GiB")
 	cmd.Flags().BoolVar(&watching, "watch", false, "check again whenever a file changes")
 	offerOutput(cmd, &format, "table", "json")
 	return cmd
@@ -140,8 +140,8 @@ func (c *checks) check() (*checked, error) {
 	return &checked{specs, diags, len(wrong) == 0, count(diags, spec.ErrorSeverity), count(diags, spec.WarningSeverity)}, nil
 }
 
-// known refuses a source of --retention and an entity of --keys or --values that none of the
-// specs has: what was said of it would be said of nothing.
+// known refuses a source of --retention and an entity of --keys, --values or --skew that none of
+// the specs has: what was said of it would be said of nothing.
 func (c *checks) known(specs []*spec.Spec) error {
 	var sources, entities []string
 	for _, s := range specs {
@@ -160,7 +160,7 @@ func (c *checks) known(specs []*spec.Spec) error {
 	for _, x := range []struct {
 		flag    string
 		numbers map[string]float64
-	}{{"--keys", c.load.keys}, {"--values", c.load.values}} {
+	}{{"--keys", c.load.keys}, {"--values", c.load.values}, {"--skew", c.load.skew}} {
 		for _, name := range slices.Sorted(maps.Keys(x.numbers)) {
 			if name != "" && !slices.Contains(entities, name) {
 				return usage("%s %s=...: no entity %s: there are %s", x.flag, name, name, strings.Join(entities, ", "))
