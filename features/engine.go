@@ -181,14 +181,15 @@ func (e *Engine) ask(ev *event.Event) {
 			c.conds = append(c.conds, fails)
 		}
 	}
-	c.values, c.words = c.values[:0], c.words[:0]
+	n := len(sp.inputs)
+	c.values, c.words = slices.Grow(c.values[:0], n)[:n], slices.Grow(c.words[:0], n)[:n]
 	for i := range sp.inputs {
 		in := &sp.inputs[i]
 		v, ok := in.eval(ev, env)
 		if !ok {
 			v = event.Value{}
 		}
-		c.values, c.words = append(c.values, v), append(c.words, e.word(in, v))
+		c.values[i], c.words[i] = v, e.word(in, v)
 	}
 	c.bits = slices.Grow(c.bits[:0], len(sp.bits))[:len(sp.bits)]
 	for i := range sp.bits {
@@ -199,14 +200,13 @@ func (e *Engine) ask(ev *event.Event) {
 // word is a value as a row holds it, or as is_new looks for it. Of a text that
 // rows give back it is 0: an insertion takes a number for it.
 func (e *Engine) word(in *inputPlan, v event.Value) uint64 {
-	w := wordOf(v)
 	switch {
 	case in.encoding != hashed || !v.Has():
-		return w
+		return wordOf(v)
 	case v.Kind() == event.String:
 		return e.hash.of(v.Str())
 	}
-	return e.hash.spread(w)
+	return e.hash.spread(wordOf(v))
 }
 
 // wordOf is a number's word.

@@ -86,7 +86,11 @@ func (c *directCell) asFigure(k *cursorPlan) (figure, bool) {
 // figures evaluates figures over words, of a log of so many rows, at t. It reports
 // false where a window holds more values than are kept. Their statuses are stamped.
 func figures(list []figure, words []uint64, rows, t int64, kept int, f *frame) bool {
-	for n := simple(list, words, rows, t, f); n < len(list); n = simple(list, words, rows, t, f) {
+	for len(list) > 0 {
+		n := simple(list, words, rows, t, f)
+		if n == len(list) {
+			return true
+		}
 		if !list[n].settle(words, rows, t, kept, f) {
 			return false
 		}

@@ -25,7 +25,7 @@ func (e *Engine) readOwn(r *viewReading, f *frame) done {
 	if w == nil || p.lost || p.instead || l.plan.retracts && !l.undisturbed(w, t-r.reach) {
 		return nothingDone
 	}
-	if !p.slot.isLarge() {
+	if !p.slot.isLarge() || p.few {
 		rows := l.plan.upTo(l.rows.All(w[atRows:]), p.index+one(p.in))
 		newest := l.newestOf(r.view, rows)
 		if newest == 0 || t-newest >= r.view.ttl {

@@ -21,6 +21,7 @@ type placed struct {
 	standing standing
 	views    uint64 // the touch bits of the views it enters
 	followed bool   // it came behind all rows, and all of the state is of now
+	few      bool   // the entity has but few rows: they have just given it its running state
 
 	// Of an event that is not applied: what it sees instead of the log.
 	instead  bool
@@ -99,6 +100,8 @@ func (l *entityLog) put(e *Engine, p *placed, ev *event.Event) {
 			p.slot, p.state = l.promote(e, p.slot)
 			if p.index == n-1 && !l.plan.past { // the state stands at the newest row, and no one has to see it before that
 				p.standing = at
+			} else {
+				p.few = l.plan.few(n) == n
 			}
 		}
 	}

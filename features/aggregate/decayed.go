@@ -77,11 +77,6 @@ func exp2(x float64) float64 {
 	return sum * math.Float64frombits(uint64(whole+1023)<<52)
 }
 
-// AddDecayed is Add for a decayed part.
-func (p Part) AddDecayed(w []uint64, time int64, word uint64, half float64) {
-	addDecayed((*[decayedWords]uint64)(w), time, decayedValue(p, word), half)
-}
-
 // What is faded half-lives older, and not unlike times larger, would add less than
 // 2^-56 of the newer: it is left out.
 const (
@@ -89,8 +84,9 @@ const (
 	unlike = 1 << 24
 )
 
-// addDecayed adds what weighed v at a time. The older of the two fades.
-func addDecayed(w *[decayedWords]uint64, time int64, v, half float64) {
+// AddDecayed is Add for a decayed part: of the sum and the input, the older fades.
+func (p Part) AddDecayed(words []uint64, time int64, word uint64, half float64) {
+	w, v := (*[decayedWords]uint64)(words), decayedValue(p, word)
 	if w[decayedTime] == 0 {
 		w[decayedTime], w[decayedSums], w[decayedHalf] = uint64(time), math.Float64bits(v), math.Float64bits(half)
 		return

@@ -30,13 +30,14 @@ func TestFadingIsAPowerOfTwo(t *testing.T) {
 // been much larger than the newer ones, in either order.
 func TestDecayedSumsKeepWhatIsOldAndLarge(t *testing.T) {
 	const start, half = 1_767_225_600_000, 1000.0
+	add := func(w []uint64, time int64, v float64) { DecayedDoubles.AddDecayed(w, time, math.Float64bits(v), half) }
 	for _, halves := range []int64{0, 1, 79, 80, 81, 100, 400, 1000} {
 		for _, v := range [][2]float64{{1, 1}, {1e15, 1}, {1, 1e15}, {1e15, 0}, {-1e15, 1e-300}, {1e15, 1e-15}} {
 			old, late := [decayedWords]uint64{}, [decayedWords]uint64{}
-			addDecayed(&old, start, v[0], half)
-			addDecayed(&old, start+halves*half, v[1], half)
-			addDecayed(&late, start+halves*half, v[1], half)
-			addDecayed(&late, start, v[0], half)
+			add(old[:], start, v[0])
+			add(old[:], start+halves*half, v[1])
+			add(late[:], start+halves*half, v[1])
+			add(late[:], start, v[0])
 			want := v[1] + v[0]*math.Pow(2, -float64(halves))
 			for _, w := range [...][decayedWords]uint64{old, late} {
 				if got := math.Float64frombits(w[decayedSums]); math.Abs(got-want) > 1e-12*math.Abs(want) {

@@ -210,7 +210,7 @@ func (p Part) Merge(w, from []uint64) {
 		}
 	case DecayedOnes, DecayedInts, DecayedDoubles:
 		if from[decayedTime] != 0 {
-			addDecayed((*[decayedWords]uint64)(w), int64(from[decayedTime]), math.Float64frombits(from[decayedSums]), math.Float64frombits(from[decayedHalf]))
+			DecayedDoubles.AddDecayed(w, int64(from[decayedTime]), from[decayedSums], math.Float64frombits(from[decayedHalf]))
 		}
 	}
 }
