@@ -73,12 +73,14 @@ func (b *broker) append(source int, partition int32, at int64, value string) {
 	b.appendRecord(sources.Record{Source: source, Partition: partition, Time: at, Value: []byte(value)})
 }
 
-func (b *broker) appendRecord(rec sources.Record) {
+func (b *broker) appendRecord(records ...sources.Record) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	p := b.partitions[sources.PartitionID{Source: rec.Source, Partition: rec.Partition}]
-	rec.Offset = p.start + int64(len(p.records))
-	p.records = append(p.records, rec)
+	for _, rec := range records {
+		p := b.partitions[sources.PartitionID{Source: rec.Source, Partition: rec.Partition}]
+		rec.Offset = p.start + int64(len(p.records))
+		p.records = append(p.records, rec)
+	}
 	b.change()
 }
 

@@ -36,7 +36,7 @@ type saver struct {
 	store   *checkpoint.Store
 	log     *slog.Logger
 	metrics *saveMetrics
-	now     func() time.Time
+	now     func() time.Time           // wall clock
 	whole   func(*checkpoint.Manifest) // told of each checkpoint that is whole; nil: nobody
 
 	mu     sync.Mutex
@@ -181,7 +181,7 @@ func (s *saver) write(p *piece) {
 		if s.cycle != nil {
 			s.cycle.Abandon()
 		}
-		s.began = s.now()
+		s.began = time.Now()
 		if s.cycle, err = s.store.Begin(*p.head); err == nil {
 			err = s.cycle.PutAdmission(p.admission)
 		}
@@ -225,7 +225,7 @@ func (s *saver) finish(m *checkpoint.Manifest) error {
 	s.metrics.written.Inc()
 	s.metrics.newest.Set(float64(s.now().UnixMilli()) / 1000)
 	s.metrics.size.Set(float64(m.Bytes()))
-	s.metrics.took.Set(s.now().Sub(s.began).Seconds())
+	s.metrics.took.Set(time.Since(s.began).Seconds())
 	s.metrics.keeps(s.store.Oldest())
 	s.log.Debug("checkpoint written", "component", "checkpoints", "cycle", m.Cycle, "batch", m.Batch, "bytes", m.Bytes())
 	if s.whole != nil {
