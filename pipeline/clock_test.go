@@ -20,8 +20,8 @@ import (
 // the clock for time without progress; and no metric is below nothing.
 func TestAWallClockThatIsSetChangesNothing(t *testing.T) {
 	calm := setClock(t, func(at time.Duration) time.Duration { return at })
-	if n := len(calm.records); n < 250 {
-		t.Fatalf("%d records", n)
+	if len(calm.records) < 250 || calm.checkpoints < 3 {
+		t.Fatalf("%d records, %v checkpoints", len(calm.records), calm.checkpoints)
 	}
 	for name, clock := range map[string]func(at time.Duration) time.Duration{
 		"an hour forth":          set(time.Hour, 0),
@@ -40,8 +40,9 @@ func TestAWallClockThatIsSetChangesNothing(t *testing.T) {
 			if !reflect.DeepEqual(got.rows, calm.rows) {
 				t.Error("the rows differ")
 			}
-			if got.steps != calm.steps || got.cycle != calm.cycle {
-				t.Errorf("%d steps and checkpoint %d, want %d and %d", got.steps, got.cycle, calm.steps, calm.cycle)
+			if got.steps != calm.steps || got.cycle != calm.cycle || got.checkpoints != calm.checkpoints {
+				t.Errorf("%d steps and %v checkpoints up to %d, want %d and %v up to %d",
+					got.steps, got.checkpoints, got.cycle, calm.steps, calm.checkpoints, calm.cycle)
 			}
 			if !slices.IsSorted(got.alive) || len(got.alive) != len(calm.alive) {
 				t.Errorf("alive was written %d times, want %d, or went back", len(got.alive), len(calm.alive))
@@ -70,11 +71,12 @@ var processedAt = regexp.MustCompile(`"processed_at":"[^"]*"`)
 
 // underClock is what a run has done.
 type underClock struct {
-	records []string
-	rows    map[string]string
-	alive   []int64
-	steps   int // and batches: what happened to store, outputs and offsets
-	cycle   uint64
+	records     []string
+	rows        map[string]string
+	alive       []int64
+	steps       int // and batches: what happened to store, outputs and offsets
+	cycle       uint64
+	checkpoints float64
 }
 
 // setClock runs a minute and a half of a stream that never rests, with a wall clock
@@ -106,10 +108,11 @@ func setClock(t *testing.T, clock func(time.Duration) time.Duration) (out underC
 			}
 			w.broker.appendRecord(come...) // at once: so are the steps the same
 			pass(time.Second)
+			w.checkGauges()
 		}
 		pass(3 * time.Minute) // nothing comes: the watchdog has its time twice
-		w.checkGauges()
 		m.drain(t)
+		w.checkGauges()
 		if why := stalled.Load(); why != nil {
 			t.Errorf("the watchdog: %s", *why)
 		}
@@ -117,6 +120,7 @@ func setClock(t *testing.T, clock func(time.Duration) time.Duration) (out underC
 			out.records = append(out.records, processedAt.ReplaceAllString(string(r.Value), ""))
 		}
 		out.rows, out.alive, out.cycle, out.steps = w.store.contents(), w.store.alive, f.manifest(t).Cycle, len(w.broker.journal.all())
+		out.checkpoints = w.counter("freshet_checkpoints_total")
 	})
 	return out
 }
