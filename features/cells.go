@@ -190,6 +190,9 @@ func (l *logPlan) part(k *cursorPlan, p partPlan) *partPlan {
 		if p.ranks || p.part == aggregate.Mode {
 			l.rank(k, &p)
 		}
+		if p.part == aggregate.Mode && k.keeps() {
+			p.contest = l.contest()
+		}
 	case aggregate.Gaps, aggregate.Run:
 		if k.life != nil {
 			k.life.ordered = true
@@ -396,6 +399,9 @@ func (l *logPlan) takeShared(take func(int) int, handle func(handleKind) int) {
 	}
 	for _, x := range l.histograms {
 		x.at = handle(histogramHandle)
+	}
+	for _, x := range l.contests {
+		x.at, x.places = handle(cacheHandle), handle(cacheHandle)
 	}
 }
 

@@ -57,6 +57,7 @@ type logPlan struct {
 	tables     []*tablePlan
 	censuses   []*censusPlan
 	histograms []*censusPlan
+	contests   []*contestPlan
 	handles    []handlePlan  // every block of an entity's state
 	mentions   mentions      // of texts
 	tiling     []*cursorPlan // those with tiles
@@ -206,6 +207,7 @@ type partPlan struct {
 	set     int            // of Distinct and Counts: which of the scan's sets
 	census  *censusPlan    // of Counts of a life
 	counts  [2]*censusPlan // of Counts of a window: how often each value occurs, and how many values so often where one ranks them
+	contest *contestPlan   // of Mode
 	ranks   bool           // of Counts: the most frequent value is asked for
 	spreads bool           // of Counts: how evenly the values are spread is
 	newest  *newestPlan

@@ -31,6 +31,12 @@ func (l *logPlan) histogram() *censusPlan {
 	return x
 }
 
+func (l *logPlan) contest() *contestPlan {
+	x := &contestPlan{}
+	l.contests = append(l.contests, x)
+	return x
+}
+
 func (l *logPlan) stack(k *cursorPlan, p *partPlan) *stackPlan {
 	want := stackPlan{bit: p.bit, lane: p.lane, largest: p.part != aggregate.Smallest, number: p.number, delay: k.delay}
 	if p.part == aggregate.Best {

@@ -115,6 +115,9 @@ func (l *entityLog) recount(p *partPlan, w []uint64, key uint64, step int) {
 	words := w[p.at : p.at+p.size()]
 	b := l.tables.Count(w[p.counts[0].at:], key, step)
 	c := b + uint64(step)
+	if p.contest != nil && w[p.contest.at] != 0 {
+		l.compete(p, w, key, c)
+	}
 	if p.spreads {
 		aggregate.Recount(words, b, c)
 	}
@@ -175,8 +178,12 @@ func (e *Engine) counted(l *entityLog, p *partPlan, w []uint64) []uint64 {
 	times, words := w[p.counts[0].at:], w[p.at:p.at+p.size()]
 	if words[aggregate.ModeState] == aggregate.ModeStale {
 		clear(words)
-		l.steps += int64(l.tables.Len(times))
-		l.tables.Each(times, func(key uint64, n window.Note) { e.counting.vote(l.plan, p, words, key, uint64(n)) })
+		if n := l.tables.Len(times); n > leastContest {
+			words[aggregate.ModeWord], words[aggregate.ModeTimes] = l.champion(p, w)
+		} else {
+			l.steps += int64(n)
+			l.tables.Each(times, func(key uint64, n window.Note) { e.counting.vote(l.plan, p, words, key, uint64(n)) })
+		}
 	}
 	e.voted[aggregate.ModeTimes] = words[aggregate.ModeTimes]
 	e.voted[aggregate.ModeWord] = e.hash.unspread(words[aggregate.ModeWord])
@@ -204,6 +211,9 @@ func (l *entityLog) freeCounts(k *cursorPlan, w []uint64) {
 			if x != nil {
 				l.slab.FreeHandle(w[x.at:])
 			}
+		}
+		if p.contest != nil {
+			l.endContest(p, w)
 		}
 	}
 }

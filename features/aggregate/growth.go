@@ -117,10 +117,5 @@ var Growths = [...]Growth{
 		Data: []Data{Rare, Unlike},
 		When: []When{Late},
 		What: "the events back to where the values of those since have occurred before",
-	}, {
-		Over: []Over{Sliding, Delayed},
-		Of:   []string{"mode"},
-		Data: []Data{Unlike},
-		What: "all values, when one of several most frequent ones becomes rarer",
 	},
 }

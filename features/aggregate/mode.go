@@ -3,9 +3,9 @@ package aggregate
 var mode = Aggregation{
 	Name:        "mode",
 	Formula:     "the most frequent x, of several the smallest: numbers by value, texts byte by byte",
-	Memory:      "32 B, and 16 to 32 B for each live value; without windows the same once more",
+	Memory:      "32 B, and 16 to 32 B for each live value; without windows the same once more; 45 to 75 B for each of more than 12 once one of several most frequent ones has become rarer",
 	Exact:       "exact",
-	Cost:        countsCost + "; the values, when one of several most frequent ones becomes rarer",
+	Cost:        countsCost + "; then comparisons of some pairs, as many as the logarithm of the values",
 	Empty:       "null",
 	Result:      "the input's type",
 	Retractable: true,

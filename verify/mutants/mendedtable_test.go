@@ -130,4 +130,16 @@ var mendedTable = []faultMutant{
 		old:  "ev.Time <= int64(w[atNow])",
 		new:  "ev.Time < int64(w[atNow])",
 	}, pkg: "./features", run: "^TestS03AnEventOfEqualTimeThatIsBeforeAnotherDoesNotFollowIt$"},
+	{mutant: mutant{
+		name: "mode: a value that becomes rarer does not play its games again",
+		file: "features/contest.go",
+		old:  "\t\tc.rival(at - 1)[1] = n\n\t\tl.playFrom(p, c, at-1)\n",
+		new:  "\t\tc.rival(at - 1)[1] = n\n",
+	}, pkg: "./features", run: "^TestS20ManyValuesAreCountedOneByOne$"},
+	{mutant: mutant{
+		name: "mode: of equal values the one that came first wins",
+		file: "features/contest.go",
+		old:  "b[1] > a[1] || b[1] == a[1] && b[1] > 0 && l.counting.smaller(l.plan, p, b[0], a[0])",
+		new:  "b[1] > a[1]",
+	}, pkg: "./features", run: "^TestS20ManyValuesAreCountedOneByOne$"},
 }
