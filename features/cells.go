@@ -400,6 +400,9 @@ func (l *logPlan) takeShared(take func(int) int, handle func(handleKind) int) {
 	for _, x := range l.histograms {
 		x.at = handle(histogramHandle)
 	}
+	for _, x := range l.earliers {
+		x.at = handle(cacheHandle)
+	}
 	for _, x := range l.contests {
 		x.at, x.places = handle(cacheHandle), handle(cacheHandle)
 	}

@@ -58,6 +58,7 @@ type logPlan struct {
 	censuses   []*censusPlan
 	histograms []*censusPlan
 	contests   []*contestPlan
+	earliers   []*earlierPlan
 	handles    []handlePlan  // every block of an entity's state
 	mentions   mentions      // of texts
 	tiling     []*cursorPlan // those with tiles
@@ -291,6 +292,7 @@ type tablePlan struct {
 	at        int
 	sketch    int // the handle of its sketch, if it has become too large
 	memories  int // the handle of the memories of its windows
+	earlier   *earlierPlan
 }
 
 // censusPlan is how often words occur: the values of a life's Counts part among

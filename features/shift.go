@@ -223,8 +223,8 @@ func (e *Engine) shiftDistinct(s *shift, p *partPlan, words []uint64) {
 	}
 	sought, found := e.met.Len(), e.sets[p.set]
 	found.Reset()
-	i := s.to - 1
-	for ; i >= s.from && found.Len() < sought; i-- {
+	i, least := s.to-1, max(s.from, s.to-farRows)
+	for ; i >= least && found.Len() < sought; i-- {
 		row := l.plan.row(s.rows, i)
 		if !l.plan.has(row, p.bit) {
 			continue
@@ -234,6 +234,9 @@ func (e *Engine) shiftDistinct(s *shift, p *partPlan, words []uint64) {
 		}
 	}
 	l.steps += int64(s.head-s.to) + int64(s.to-1-i)
+	if found.Len() < sought && least > s.from {
+		e.findEarlier(s, p, found)
+	}
 	if s.k.life != nil {
 		words[0] -= uint64(sought - found.Len())
 	} else {
@@ -257,6 +260,10 @@ func (e *Engine) seenBehind(x *cellOut, m *moment, word uint64) bool {
 		l.steps++
 		if row := l.plan.row(s.rows, i); l.plan.has(row, p.bit) && l.plan.word(row, p.lane) == word {
 			return true
+		}
+		if s.to-i == farRows && note.Time() > l.left(m.state) {
+			l.linkAll(p.table.earlier, m.state)
+			return l.occursEarlier(s, p.table.earlier, m.state, ends, word, uint64(note.Time()))
 		}
 	}
 	return false

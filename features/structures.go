@@ -68,6 +68,7 @@ func (l *logPlan) table(k *cursorPlan, p *partPlan) *tablePlan {
 	}
 	if x == nil {
 		x = &tablePlan{bit: p.bit, lane: p.lane, life: k.life, delay: k.delay}
+		x.earlier = l.earlier(p.bit, p.lane)
 		l.tables = append(l.tables, x)
 		if k.slides() && k.delay > 0 {
 			k.tables = append(k.tables, x)

@@ -111,11 +111,5 @@ var Growths = [...]Growth{
 		Of:   []string{"count_distinct", "approx_count_distinct", "is_new", "novelty", "top_share", "entropy", "mode", "quantile"},
 		Data: []Data{Unlike},
 		What: "all different values of each category (of quantile: their buckets), once to rank and once for each value shown",
-	}, {
-		Over: []Over{Sliding, Delayed, Session, Lifetime},
-		Of:   []string{"count_distinct", "approx_count_distinct", "is_new", "novelty"},
-		Data: []Data{Rare, Unlike},
-		When: []When{Late},
-		What: "the events back to where the values of those since have occurred before",
 	},
 }

@@ -142,4 +142,22 @@ var mendedTable = []faultMutant{
 		old:  "b[1] > a[1] || b[1] == a[1] && b[1] > 0 && l.counting.smaller(l.plan, p, b[0], a[0])",
 		new:  "b[1] > a[1]",
 	}, pkg: "./features", run: "^TestS20ManyValuesAreCountedOneByOne$"},
+	{mutant: mutant{
+		name: "values behind the state: a late one is not linked to the next",
+		file: "features/earlier.go",
+		old:  "\tl.linkTo(x, w, word, after, t)\n",
+		new:  "\tif after == newestOfAll {\n\t\tl.linkTo(x, w, word, after, t)\n\t}\n",
+	}, pkg: "./features", run: "^TestS20ManyValuesAreCountedOneByOne$"},
+	{mutant: mutant{
+		name: "values behind the state: what has left the window still counts",
+		file: "features/earlier.go",
+		old:  "return int64(t) > l.plan.timeAt(s.rows, s.from)",
+		new:  "return t > 0",
+	}, pkg: "./features", run: "^TestS20ManyValuesAreCountedOneByOne$"},
+	{mutant: mutant{
+		name: "values behind the state: a row of the very time that is not seen counts",
+		file: "features/earlier.go",
+		old:  "for int64(t) >= ends {",
+		new:  "for int64(t) > ends {",
+	}, pkg: "./features", run: "^TestS20ManyValuesAreCountedOneByOne$"},
 }
