@@ -163,7 +163,8 @@ type cursorPlan struct {
 	longest  []*tablePlan // the tables that forget what leaves this window
 	divided  []*dividedPlan
 	// Of a window with a delay: what it is the first to need of the events whose
-	// delay is over, and whether any of its parts is one of its events, or values.
+	// delay is over, or of tables the first to move on, and whether any of its parts
+	// is one of its events, or values.
 	newests []*newestPlan
 	stacks  []*stackPlan
 	tables  []*tablePlan

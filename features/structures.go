@@ -71,7 +71,8 @@ func (l *logPlan) table(k *cursorPlan, p *partPlan) *tablePlan {
 		x.earlier = l.earlier(p.bit, p.lane)
 		l.tables = append(l.tables, x)
 		if k.slides() && k.delay > 0 {
-			k.tables = append(k.tables, x)
+			first := l.firstDelayed(k)
+			first.tables = append(first.tables, x)
 		}
 		if k.life != nil {
 			k.life.tables = append(k.life.tables, x)
@@ -84,4 +85,16 @@ func (l *logPlan) table(k *cursorPlan, p *partPlan) *tablePlan {
 	}
 	x.reach = max(x.reach, k.length)
 	return x
+}
+
+// firstDelayed is the first of the windows with a running state and the delay of
+// one: it moves on before the others, all of which count the values of a row by the
+// marks that the tables it feeds have set.
+func (l *logPlan) firstDelayed(k *cursorPlan) *cursorPlan {
+	for _, x := range l.cursors {
+		if x.slides() && !x.scanned && x.delay == k.delay {
+			return x
+		}
+	}
+	return k
 }

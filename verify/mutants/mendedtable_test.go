@@ -160,4 +160,10 @@ var mendedTable = []faultMutant{
 		old:  "for int64(t) >= ends {",
 		new:  "for int64(t) > ends {",
 	}, pkg: "./features", run: "^TestS20ManyValuesAreCountedOneByOne$"},
+	{mutant: mutant{
+		name: "values of a delayed window are fed by the window that names them",
+		file: "features/structures.go",
+		old:  "if x.slides() && !x.scanned && x.delay == k.delay {",
+		new:  "if x == k {",
+	}, pkg: "./features", run: "^TestS24ValuesOfDelayedWindowsCountInAll$"},
 }
