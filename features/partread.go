@@ -14,7 +14,7 @@ func (e *Engine) part(x *cellOut, p *partPlan, m *moment, words []uint64) []uint
 		return e.walk(m.log, p, m.state, int(words[x.count]))
 	case p.part == aggregate.Mode && words[p.at+aggregate.ModeState] != aggregate.ModeFound,
 		p.part == aggregate.Buckets && words[p.at+1] == 0:
-		return e.counted(m.log, p, m.state)
+		return e.counted(m.log, p, m.state, 0)
 	case scanned || p.runs(x.cursor):
 		return words[p.at : p.at+p.size()]
 	case p.newest != nil:

@@ -181,17 +181,21 @@ func (e *Engine) shiftCounts(s *shift, p *partPlan, words []uint64) {
 	var before [8]uint64
 	own := w[p.run : p.run+p.size()]
 	copy(before[:], own)
+	moved := s.head - s.to + s.tail - s.from
+	if p.contest != nil && moved*fewMoved > l.tables.Len(w[p.counts[0].at:]) {
+		l.endContest(p, w)
+	}
 	l.recountRows(p, w, s.rows, s.to, s.head, true)
 	l.recountRows(p, w, s.rows, s.from, s.tail, false)
 	switch p.part {
 	case aggregate.Counts:
 		copy(words, own)
 	case aggregate.Mode:
-		copy(words, e.counted(l, p, w))
+		copy(words, e.counted(l, p, w, moved))
 		words[aggregate.ModeState] = aggregate.ModeFound
 	default:
 		if words[1] = 1; l.bins.Total(w[p.counts[0].at:]) > 0 {
-			words[0] = e.counted(l, p, w)[0]
+			words[0] = e.counted(l, p, w, moved)[0]
 		}
 	}
 	l.recountRows(p, w, s.rows, s.from, s.tail, true)

@@ -168,8 +168,9 @@ func (l *entityLog) revote(p *partPlan, words []uint64, key uint64, x change) {
 	}
 }
 
-// counted is a Mode or Buckets part that runs, as its aggregation wants it.
-func (e *Engine) counted(l *entityLog, p *partPlan, w []uint64) []uint64 {
+// counted is a Mode or Buckets part that runs, as its aggregation wants it; so many
+// rows were moved for this reading alone.
+func (e *Engine) counted(l *entityLog, p *partPlan, w []uint64, moved int) []uint64 {
 	if p.part == aggregate.Buckets {
 		h := w[p.counts[0].at:]
 		e.voted[0] = math.Float64bits(e.counting.valueOf(p, l.bins.At(h, rankOf(p.q, l.bins.Total(h)))))
@@ -178,7 +179,7 @@ func (e *Engine) counted(l *entityLog, p *partPlan, w []uint64) []uint64 {
 	times, words := w[p.counts[0].at:], w[p.at:p.at+p.size()]
 	if words[aggregate.ModeState] == aggregate.ModeStale {
 		clear(words)
-		if n := l.tables.Len(times); n > leastContest {
+		if n := l.tables.Len(times); n > leastContest && moved*fewMoved <= n {
 			words[aggregate.ModeWord], words[aggregate.ModeTimes] = l.champion(p, w)
 		} else {
 			l.steps += int64(n)
