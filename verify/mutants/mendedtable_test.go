@@ -133,7 +133,7 @@ var mendedTable = []faultMutant{
 	{mutant: mutant{
 		name: "mode: a value that becomes rarer does not play its games again",
 		file: "features/contest.go",
-		old:  "\t\tc.rival(at - 1)[1] = n\n\t\tl.playFrom(p, c, at-1)\n",
+		old:  "\t\tc.rival(at - 1)[1] = n\n\t\tl.playFrom(p, w, c, at-1)\n",
 		new:  "\t\tc.rival(at - 1)[1] = n\n",
 	}, pkg: "./features", run: "^TestS20ManyValuesAreCountedOneByOne$"},
 	{mutant: mutant{
