@@ -355,7 +355,10 @@ func (c *Consumer) Close(ctx context.Context) error {
 	if client == nil {
 		return nil
 	}
-	defer client.CloseAllowingRebalance()
+	defer func() {
+		client.CloseAllowingRebalance()
+		client.AllowRebalance() // a group that is left twice (a broker was cut off) waits the second time for a poll that is still counted
+	}()
 	client.AllowRebalance()
 	err := c.leave(ctx, client, admin)
 	switch {
