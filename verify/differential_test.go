@@ -72,7 +72,7 @@ func judge(t *testing.T, kind family, seed, cases int) (*counts, *failure) {
 		failed *failure
 		group  sync.WaitGroup
 	)
-	specs := (cases + historiesPerSpec - 1) / historiesPerSpec
+	specs := (cases + kind.histories - 1) / kind.histories
 	stopped := func(i int) bool {
 		mu.Lock()
 		defer mu.Unlock()
@@ -83,7 +83,7 @@ func judge(t *testing.T, kind family, seed, cases int) (*counts, *failure) {
 		group.Go(func() {
 			c := newCounts()
 			for i := int(next.Add(1)) - 1; i < specs && !stopped(i); i = int(next.Add(1)) - 1 {
-				f := runSpec(dir, kind, seed+i, min(historiesPerSpec, cases-i*historiesPerSpec), c)
+				f := runSpec(dir, kind, seed+i, min(kind.histories, cases-i*kind.histories), c)
 				mu.Lock()
 				if f != nil && (failed == nil || f.seed < failed.seed) {
 					failed = f
@@ -118,13 +118,16 @@ type example struct {
 	what      features.What
 }
 
-// family is what specs are drawn from, and the test that judges them.
+// family is what specs are drawn from, the test that judges them, how many
+// histories each spec has, and how long these are at most.
 type family struct {
-	test string
-	draw func(*rapid.T) *genSpec
+	test      string
+	draw      func(*rapid.T) *genSpec
+	histories int
+	longest   int
 }
 
-var allOfIt = family{"TestEngineEqualsOracle", drawSpec}
+var allOfIt = family{"TestEngineEqualsOracle", drawSpec, historiesPerSpec, longestHistory}
 
 func draw(kind family, seed, histories int) example {
 	return rapid.Custom(func(t *rapid.T) example { return drawn(t, kind, histories) }).Example(seed)
@@ -136,7 +139,7 @@ func drawn(t *rapid.T, kind family, histories int) example {
 		d.what = features.All
 	}
 	for range histories {
-		length, partitions := rapid.IntRange(5, longestHistory).Draw(t, "length"), rapid.IntRange(1, 3).Draw(t, "partitions")
+		length, partitions := rapid.IntRange(5, kind.longest).Draw(t, "length"), rapid.IntRange(1, 3).Draw(t, "partitions")
 		h := history{steps: drawHistory(t, d.spec, length, partitions)}
 		if chance(t, "read from later on", 6) {
 			h.since = origin + int64(rapid.IntRange(-3, 10).Draw(t, "since"))*1000

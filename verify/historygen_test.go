@@ -45,6 +45,7 @@ type historian struct {
 	offsets map[[2]int]int64
 	newest  map[[2]int]int64 // by source and partition, as if all were accepted
 	times   []int64          // of all records so far
+	wide    int              // of a crowd: how many different values there are
 	sent    []sentRecord
 }
 
@@ -150,6 +151,9 @@ func (h *historian) time(id [2]int) int64 {
 	}
 	t := h.t
 	newest := h.newest[id]
+	if h.spec.pace > 0 && !chance(t, "at an edge", 12) {
+		return h.crowdedTime(id)
+	}
 	if newest == 0 || chance(t, "any anchor", 3) {
 		newest = h.times[rapid.IntRange(max(0, len(h.times)-4), len(h.times)-1).Draw(t, "anchor")]
 	}
@@ -264,6 +268,8 @@ func (h *historian) value(f genField) string {
 		return pick(t, "pts", "0", "1", "2", "9007199254740992", "-9007199254740992", "9007199254740991")
 	case f.name == "wei":
 		return pick(t, "wei", "0", "1.25", "-3", "92233720368547758.07", `"-92233720368547758.07"`, "46116860184273879")
+	case f.name == "item", f.name == "shop", f.name == "card" && h.spec.pace > 0:
+		return h.crowdedValue(f)
 	case f.name == "user":
 		return strconv.Itoa(rapid.IntRange(1, 2).Draw(t, "user"))
 	}

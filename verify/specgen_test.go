@@ -22,7 +22,8 @@ type genSpec struct {
 	// instants are the durations of the spec that have edges: histories aim
 	// at them.
 	instants []time.Duration
-	all      bool // to be run whole: budgets are those of all views
+	all      bool          // to be run whole: budgets are those of all views
+	pace     time.Duration // how far apart most events of a crowd are at most; 0: as the instants say
 }
 
 type genSource struct {
