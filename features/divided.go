@@ -21,8 +21,8 @@ import (
 
 // dividedPlan is the records of a cell: a block of them, each a word of the
 // category, how many events reach it, and the parts; and a table of their numbers.
-// Number 0 is no category: it has what all of them have together, where the parts can
-// be taken back.
+// Number 0 is no category: it has how many events all of them have together, and the
+// parts of all where they can be taken back.
 type dividedPlan struct {
 	bit, lane int
 	values    *partPlan // what the values are counted for; nil: a category has one record
@@ -30,7 +30,7 @@ type dividedPlan struct {
 	parts     []*partPlan // those in a record
 	width     int
 	stride    int  // words from one record of a window to the next
-	ranked    bool // a record has a rankWord behind it
+	ranked    bool // a record has its rank behind it
 	undone    bool // all parts can be taken back
 	kept      bool // the window keeps records
 	nodes     *levelsPlan
@@ -85,6 +85,9 @@ func (l *logPlan) divided(k *cursorPlan, x *cell) *dividedPlan {
 	want.ranked, want.stride = want.values == nil, want.width
 	if want.ranked {
 		want.stride++
+		if !want.undone {
+			want.stride += want.width - recordParts
+		}
 	}
 	want.nodes = l.branch(k, want)
 	if !want.kept {
@@ -192,12 +195,7 @@ func (e *Engine) joinRecords(d *division, m *moment, of *pick) {
 	case x.undone:
 		e.joinOthers(d, l, m.state, of.words)
 	default:
-		for at := 0; at < len(d.records); at += x.stride {
-			l.steps++
-			if r := d.records[at : at+x.width]; of.takesWord(r[0]) {
-				e.joinRecord(d, r)
-			}
-		}
+		e.joinBelow(d, l, m.state, of.words)
 	}
 }
 
@@ -235,10 +233,13 @@ func (l *entityLog) divide(x *dividedPlan, w, row []uint64, gone bool) {
 	all := l.blockOf(x, w)
 	r := all[number*x.stride:][:x.width]
 	l.putInto(x, r, row, gone)
-	if x.values != nil {
+	switch {
+	case x.values != nil:
 		x.count(r, value, gone)
-	} else if x.undone {
+	case x.undone:
 		l.putInto(x, all[:x.width], row, gone)
+	default:
+		all[1]++
 	}
 	switch {
 	case r[1] == 0:
@@ -246,6 +247,8 @@ func (l *entityLog) divide(x *dividedPlan, w, row []uint64, gone bool) {
 	case !x.ranked:
 	case gone:
 		l.sink(x, all, number)
+	case !x.undone:
+		l.riseSummed(x, all, number, row)
 	default:
 		l.rise(x, all, number)
 	}
@@ -258,9 +261,14 @@ func (l *entityLog) putInto(x *dividedPlan, r, row []uint64, gone bool) {
 	} else {
 		r[1]++
 	}
-	at := recordParts
+	l.putParts(x, r[recordParts:], row, gone)
+}
+
+// putParts puts a row into the parts of a record, or takes it out.
+func (l *entityLog) putParts(x *dividedPlan, parts, row []uint64, gone bool) {
+	at := 0
 	for _, p := range x.parts {
-		if words := r[at : at+p.size()]; !l.plan.has(row, p.bit) {
+		if words := parts[at : at+p.size()]; !l.plan.has(row, p.bit) {
 		} else if in := l.plan.input(row, p); gone {
 			p.part.Remove(words, in, p.number)
 		} else {

@@ -36,7 +36,7 @@ var growthCuts = []struct {
 }
 
 // growthData are the kinds of data.
-var growthData = []aggregate.Data{aggregate.Usual, aggregate.Excluding, aggregate.Rare, aggregate.Unlike}
+var growthData = []aggregate.Data{aggregate.Usual, aggregate.Excluding, aggregate.Rare, aggregate.Unlike, aggregate.Various, aggregate.Apart}
 
 // growthSpec is the spec of one aggregation over one kind of window, for data of
 // a kind; "": the language does not offer it.
@@ -102,13 +102,18 @@ func growthSteps(t *testing.T, text string, data aggregate.Data, n int) map[aggr
 		if i%(n/5) == n/10 {
 			qty = -qty
 		}
-		amt, user := rng.IntN(8), rng.IntN(8)
-		if data == aggregate.Unlike {
+		amt, user, mcc := rng.IntN(8), rng.IntN(8), rng.IntN(8)
+		switch data {
+		case aggregate.Unlike:
 			amt, user = i, i
+		case aggregate.Various:
+			mcc = rng.IntN(n / 4)
+		case aggregate.Apart:
+			mcc = i
 		}
 		before := r.engine.Steps()
 		r.pay(fmt.Sprintf("%dms", at*1000/n), fmt.Sprintf(`"card":"a","qty":%d,"amt":%d,"ok":%t,"mcc":"m%d","user":"u%d"`,
-			qty, amt, rng.IntN(8) > 0, rng.IntN(8), user))
+			qty, amt, rng.IntN(8) > 0, mcc, user))
 		if i >= 2*n { // the windows are full
 			sums[when] += float64(r.engine.Steps() - before)
 			events[when]++
@@ -125,8 +130,9 @@ func TestWhatGrowsIsInTheTable(t *testing.T) {
 	for _, a := range aggregate.Table {
 		for _, cut := range growthCuts {
 			for _, data := range growthData {
-				if data == aggregate.Rare && strings.HasPrefix(string(cut.over), "by") {
-					continue // as without a filter
+				by := strings.HasPrefix(string(cut.over), "by")
+				if by && data == aggregate.Rare || !by && (data == aggregate.Various || data == aggregate.Apart) {
+					continue // as without a filter; as without categories
 				}
 				if text := growthSpec(t, a.Name, cut.keys, data); text != "" {
 					offered[a.Name] = true

@@ -14,6 +14,11 @@ import (
 // numbered from 1. The word behind a record is its own seat (low half) and the number
 // of the record in the seat that has this record's number (high half): there are as
 // many seats as records.
+//
+// What all but the first k have together is what all have, less what those have. Where
+// parts cannot be taken back it is put together: behind its rank a record has the parts
+// of all records from its seat down, and what is left of the heap without the first k
+// are the heaps of those who may come next.
 
 // seat puts a record in a seat.
 func (x *dividedPlan) seat(all []uint64, seat, number int) {
@@ -71,6 +76,40 @@ func (l *entityLog) sinkAmong(x *dividedPlan, all []uint64, number, seats int) {
 		seat = next
 	}
 	x.seat(all, seat, number)
+}
+
+// riseSummed seats a record that has an event more, of parts that cannot be taken
+// back: those from its seats down are put together anew, those above have one row more.
+func (l *entityLog) riseSummed(x *dividedPlan, all []uint64, number int, row []uint64) {
+	seat := x.seatOf(all, number)
+	l.rise(x, all, number)
+	for to := x.seatOf(all, number); seat >= to; seat /= 2 {
+		l.steps++
+		x.sumBelow(all, seat)
+	}
+	for ; seat > 0; seat /= 2 {
+		l.steps++
+		l.putParts(x, x.below(all, seat), row, false)
+	}
+}
+
+// below are the parts of all records from a seat down.
+func (x *dividedPlan) below(all []uint64, seat int) []uint64 {
+	at := x.seated(all, seat) * x.stride
+	return all[at+x.width+1 : at+x.stride]
+}
+
+// sumBelow puts together the parts of the records from a seat down.
+func (x *dividedPlan) sumBelow(all []uint64, seat int) {
+	below := x.below(all, seat)
+	copy(below, all[x.seated(all, seat)*x.stride+recordParts:])
+	for next := 2 * seat; next <= min(2*seat+1, len(all)/x.stride-1); next++ {
+		from, at := x.below(all, next), 0
+		for _, p := range x.parts {
+			p.part.Merge(below[at:at+p.size()], from[at:at+p.size()])
+			at += p.size()
+		}
+	}
 }
 
 // unseat takes a record out of its seat: the one in the last seat takes it.
@@ -131,6 +170,28 @@ func (e *Engine) joinOthers(d *division, l *entityLog, w []uint64, top []categor
 		for _, p := range x.parts {
 			p.part.Unmerge(e.scratch[p.at:p.at+p.size()], r[from:from+p.size()])
 			from += p.size()
+		}
+	}
+}
+
+// joinBelow is joinOthers of parts that cannot be taken back.
+func (e *Engine) joinBelow(d *division, l *entityLog, w []uint64, top []category) {
+	x := d.cell.divided
+	all := l.blockOf(x, w)
+	last := top[len(top)-1].number
+	e.scratch[d.cell.count.at] = all[1]
+	for i := range top {
+		e.scratch[d.cell.count.at] -= uint64(top[i].n)
+		for next := 2 * top[i].seat; next <= min(2*top[i].seat+1, len(all)/x.stride-1); next++ {
+			l.steps++
+			if number := x.seated(all, next); number == last || l.outranks(x, all, number, last) {
+				continue // one of them
+			}
+			from, at := x.below(all, next), 0
+			for _, p := range x.parts {
+				p.part.Merge(e.scratch[p.at:p.at+p.size()], from[at:at+p.size()])
+				at += p.size()
+			}
 		}
 	}
 }

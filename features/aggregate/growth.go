@@ -32,10 +32,12 @@ type Data string
 
 // The kinds of data.
 const (
-	Usual     Data = "usual"           // each value occurs often
-	Excluding Data = "exclude_current" // the same without the current event
-	Rare      Data = "rare"            // the filter lets few events in
-	Unlike    Data = "unlike"          // no value occurs twice
+	Usual     Data = "usual"            // each value occurs often
+	Excluding Data = "exclude_current"  // the same without the current event
+	Rare      Data = "rare"             // the filter lets few events in
+	Unlike    Data = "unlike"           // no value occurs twice
+	Various   Data = "many categories"  // as many as a quarter of the events of the longest window
+	Apart     Data = "categories apart" // no two events are of one category
 )
 
 // When is how an event comes.
@@ -96,6 +98,9 @@ func MostSteps(budget, top int) int {
 // tiles is a bit more than what a window past the budget has of them.
 const tiles = 64
 
+// byNodes are the aggregations that by category are put together of nodes over rows.
+var byNodes = []string{"min", "max", "first", "last", "time_since_first", "time_since_last", "interarrival_mean", "argmax", "decayed_count", "decayed_sum", "ewma"}
+
 // Growths are the cases that grow, up to MostSteps.
 var Growths = [...]Growth{
 	{
@@ -109,7 +114,23 @@ var Growths = [...]Growth{
 	}, {
 		Over: []Over{By, ByDelayed, BySession, ByLifetime},
 		Of:   []string{"count_distinct", "approx_count_distinct", "is_new", "novelty", "top_share", "entropy", "mode", "quantile"},
-		Data: []Data{Unlike},
+		Data: []Data{Unlike, Various, Apart},
 		What: "all different values of each category (of quantile: their buckets), once to rank and once for each value shown",
+	}, {
+		Over: []Over{By, ByDelayed},
+		Of:   byNodes,
+		Data: []Data{Various, Apart},
+		What: "the categories of each node over the rows of the window",
+	}, {
+		Over: []Over{BySession, ByLifetime, ByHalfLives},
+		Of:   byNodes,
+		Data: []Data{Various, Apart},
+		When: []When{Late},
+		What: "the categories of each node over the rows of the life",
+	}, {
+		Over: []Over{By, ByDelayed, BySession, ByLifetime},
+		Of:   []string{"lag", "list_last", "list_distinct", "streak"},
+		Data: []Data{Various, Apart},
+		What: "the events back to the newest ones of each category shown",
 	},
 }
