@@ -38,3 +38,22 @@ func TestS24ValuesOfDelayedWindowsCountInAll(t *testing.T) {
 		})
 	}
 }
+
+// A list that is longer than all words of a scan is walked, not scanned.
+func TestS24ALongListOfALifeWithADelay(t *testing.T) {
+	bothWays(t, specOf(`
+  v:
+    version: 1
+    source: pay
+    entity: card
+    ttl: 1m
+    features:
+      list: {aggregation: list_distinct, field: qty, limit: 1000, delay: 1s}
+      n:    {aggregation: count, delay: 1s}
+`), func(r *run) {
+		for n := range 60 {
+			r.pay(fmt.Sprintf("%ds", n), fmt.Sprintf(`"card":"a","qty":%d`, n%3))
+		}
+		r.want("v.list", "[2 0 1]", "v.n", "59")
+	})
+}

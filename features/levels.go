@@ -121,11 +121,12 @@ func (e *Engine) sumAll(l *entityLog, k *cursorPlan, w, rows []uint64, c cut) {
 		l.steps++
 		node, n := l.nodeAt(x, w, i, c.to)
 		for _, p := range k.parts {
-			switch words := e.scratch[p.at : p.at+p.size()]; {
-			case p.node == 0:
-			case node == nil:
+			if p.node == 0 {
+				continue // it may have no words here
+			}
+			if words := e.scratch[p.at : p.at+p.size()]; node == nil {
 				l.sumRow(p, l.plan.row(rows, i), words)
-			default:
+			} else {
 				l.sumNode(p, node, words)
 			}
 		}
