@@ -95,7 +95,7 @@ func (e *Engine) readByOf(k *cursorPlan, cells []cellOut, m *moment, rows []uint
 		}
 		l.beginRecords(x, m.state, &turned)
 		l.turn(x, m.state, &turned, false)
-		d.records = l.recordsOf(x, m.state)
+		d.records = l.recordsOf(x.ranking(), m.state)
 		e.readCategories(&d, m)
 		l.turn(x, m.state, &turned, true)
 	}
@@ -196,10 +196,8 @@ func (e *Engine) rank(d *division, m *moment) (top []category, all int) {
 	switch {
 	case d.records == nil:
 		return e.rankRows(d, l)
-	case d.cell.divided.values != nil:
-		return e.rankValues(d, l)
 	case d.kept:
-		return e.rankRecords(d.cell.divided, l, m.state, d.by)
+		return e.rankRecords(d.cell.divided.ranking(), l, m.state, d.by)
 	}
 	top = e.categories[:0]
 	width := d.cell.divided.width

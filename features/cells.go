@@ -163,6 +163,7 @@ func (l *logPlan) part(k *cursorPlan, p partPlan) *partPlan {
 		if x.part == p.part && x.bit == p.bit && x.lane == p.lane && x.half == p.half && x.limit == p.limit && x.order == p.order && x.q == p.q {
 			x.spreads = x.spreads || p.spreads
 			if p.ranks {
+				x.ranks = true
 				l.rank(k, x)
 			}
 			return x
@@ -350,6 +351,9 @@ func (l *logPlan) finishState() int {
 		l.takeCursor(k, take)
 		for _, x := range k.divided {
 			x.at, x.index = handle(cacheHandle), handle(cacheHandle)
+			if x.groups != nil {
+				x.groups.at, x.groups.index, x.rest = handle(cacheHandle), x.index, handle(cacheHandle)
+			}
 		}
 		for _, p := range k.parts {
 			if !k.scanned && p.runs(k) {

@@ -14,10 +14,9 @@ import (
 // which events only join: there the parts need not be taken back, but to answer
 // for a moment behind the state.
 //
-// Where values are counted there is a record for each value of a category: the
-// others are of no fixed number of words together. Where a part is found by a walk
-// the records say how many events there are, which is what categories are ranked by
-// (ranking.go).
+// Where values are counted there is a record for each value of a category beside
+// that of the category (dividedvalues.go). Where a part is found by a walk the records
+// say how many events there are, which is what categories are ranked by (ranking.go).
 
 // dividedPlan is the records of a cell: a block of them, each a word of the
 // category, how many events reach it, and the parts; and a table of their numbers.
@@ -25,28 +24,21 @@ import (
 // parts of all where they can be taken back.
 type dividedPlan struct {
 	bit, lane int
-	values    *partPlan // what the values are counted for; nil: a category has one record
+	values    *partPlan    // what the values are counted for, which have the records; nil: the categories do
+	groups    *dividedPlan // where values are counted: the records of the categories
 	walks     bool
 	parts     []*partPlan // those in a record
 	width     int
-	stride    int  // words from one record of a window to the next
-	ranked    bool // a record has its rank behind it
+	stride    int  // words from one record of a window to the next: of a category, its rank is behind it
 	undone    bool // all parts can be taken back
 	kept      bool // the window keeps records
 	nodes     *levelsPlan
 	at, index int // handles
+	rest      int // of values: the handle of what is kept of the others
 }
 
-// recordParts is where the parts of a record begin, or what is known of a value: its
-// key, and of Buckets the sums of its bin.
-const (
-	recordParts  = 2
-	recordKey    = 2
-	recordSum    = 3
-	recordCheck  = 4
-	valueWords   = 1
-	bucketsWords = 3
-)
+// recordParts is where the parts of a record begin.
+const recordParts = 2
 
 // divisible reports whether what an aggregation keeps by category can be taken back.
 func divisible(agg *aggregate.Aggregation, n aggregate.Number) bool {
@@ -69,10 +61,8 @@ func (l *logPlan) divided(k *cursorPlan, x *cell) *dividedPlan {
 	want := &dividedPlan{bit: x.count.bit, lane: x.by.lane, width: recordParts, undone: true}
 	for _, p := range x.parts {
 		switch {
-		case p.part == aggregate.Buckets:
-			want.values, want.width = p, recordParts+bucketsWords
 		case p.part == aggregate.Distinct || p.part.Counted():
-			want.values, want.width = p, recordParts+valueWords
+			want.countValues(p)
 		case p.part.Walks():
 			want.walks = true
 		default:
@@ -82,8 +72,7 @@ func (l *logPlan) divided(k *cursorPlan, x *cell) *dividedPlan {
 		}
 	}
 	want.kept = k.divides(x.agg, x.number)
-	want.ranked, want.stride = want.values == nil, want.width
-	if want.ranked {
+	if want.stride = want.width; want.values == nil {
 		want.stride++
 		if !want.undone {
 			want.stride += want.width - recordParts
@@ -98,6 +87,14 @@ func (l *logPlan) divided(k *cursorPlan, x *cell) *dividedPlan {
 		k.within.divided = append(k.within.divided, want)
 	}
 	return want
+}
+
+// ranking are the records that categories are ranked by.
+func (x *dividedPlan) ranking() *dividedPlan {
+	if x.groups != nil {
+		return x.groups
+	}
+	return x
 }
 
 // blockOf are the records that an entity has, from number 0 on.
@@ -159,9 +156,17 @@ func (l *entityLog) beginRecords(x *dividedPlan, w []uint64, t *turn) {
 	if w[x.at] != 0 {
 		return
 	}
+	l.beginBlock(x, w)
+	if x.groups != nil {
+		l.beginBlock(x.groups, w)
+	}
+	l.divideRows(x, w, t.rows, t.tail, t.head, false)
+}
+
+// beginBlock makes a block of no records but number 0.
+func (l *entityLog) beginBlock(x *dividedPlan, w []uint64) {
 	w[x.at], w[x.at+1] = uint64(l.slab.Alloc(x.stride)), uint64(x.stride)
 	clear(l.blockOf(x, w))
-	l.divideRows(x, w, t.rows, t.tail, t.head, false)
 }
 
 // joinRecords makes the parts of some categories, in e.scratch.
@@ -172,7 +177,7 @@ func (e *Engine) joinRecords(d *division, m *moment, of *pick) {
 		clear(e.scratch[p.at : p.at+p.size()])
 	}
 	if x.values != nil {
-		e.joinValues(d, l, of)
+		e.joinValues(d, m, of)
 		return
 	}
 	if x.walks {
@@ -228,23 +233,27 @@ func (l *entityLog) divide(x *dividedPlan, w, row []uint64, gone bool) {
 	if w[x.at] == 0 || !l.plan.has(row, x.bit) {
 		return
 	}
-	value := l.valueOf(x, row)
-	number := l.record(x, w, l.plan.word(row, x.lane), value)
+	if x.values != nil {
+		l.divideValue(x, w, row, gone)
+		return
+	}
+	number := l.record(x, w, l.plan.word(row, x.lane))
 	all := l.blockOf(x, w)
-	r := all[number*x.stride:][:x.width]
-	l.putInto(x, r, row, gone)
-	switch {
-	case x.values != nil:
-		x.count(r, value, gone)
-	case x.undone:
+	l.putInto(x, all[number*x.stride:][:x.width], row, gone)
+	if x.undone {
 		l.putInto(x, all[:x.width], row, gone)
-	default:
+	} else {
 		all[1]++
 	}
-	switch {
-	case r[1] == 0:
+	l.rerank(x, w, number, row, gone)
+}
+
+// rerank seats the record of a category that has an event more, or less: a row. One
+// that has none is forgotten.
+func (l *entityLog) rerank(x *dividedPlan, w []uint64, number int, row []uint64, gone bool) {
+	switch all := l.blockOf(x, w); {
+	case all[number*x.stride+1] == 0:
 		l.dropRecord(x, w, number)
-	case !x.ranked:
 	case gone:
 		l.sink(x, all, number)
 	case !x.undone:
@@ -278,13 +287,22 @@ func (l *entityLog) putParts(x *dividedPlan, parts, row []uint64, gone bool) {
 	}
 }
 
-// record is the number of the record of a category, or of a value of it, which is made
-// if there is none.
-func (l *entityLog) record(x *dividedPlan, w []uint64, word uint64, v value) int {
-	key := l.placeOf(x, word, v.key)
+// record is the number of the record of a category, which is made if there is none.
+func (l *entityLog) record(x *dividedPlan, w []uint64, word uint64) int {
+	key := l.counting.hash.spread(word)
 	if n := int(l.tables.Get(w[x.index:], key)); n > 0 {
 		return n
 	}
+	number := l.newRecord(x, w)
+	all := l.blockOf(x, w)
+	all[number*x.stride] = word
+	x.seat(all, number, number)
+	l.tables.Put(w[x.index:], key, window.Note(number))
+	return number
+}
+
+// newRecord is the number of an empty record behind the others.
+func (l *entityLog) newRecord(x *dividedPlan, w []uint64) int {
 	used := int(w[x.at+1])
 	if block := l.slab.Words(window.Ref(w[x.at])); used+x.stride > len(block) {
 		ref := l.slab.Alloc(used + x.stride + used/recordsGrow)
@@ -293,50 +311,25 @@ func (l *entityLog) record(x *dividedPlan, w []uint64, word uint64, v value) int
 		w[x.at] = uint64(ref)
 	}
 	w[x.at+1] += uint64(x.stride)
-	all, number := l.blockOf(x, w), used/x.stride
-	r := all[used:]
-	clear(r)
-	r[0] = word
-	if x.values != nil {
-		r[recordKey] = v.key
-	}
-	if x.ranked {
-		x.seat(all, number, number)
-	}
-	l.tables.Put(w[x.index:], key, window.Note(number))
-	return number
+	clear(l.blockOf(x, w)[used:])
+	return used / x.stride
 }
 
-// placeOf is what a record is found by.
-func (l *entityLog) placeOf(x *dividedPlan, category, key uint64) uint64 {
-	if x.values == nil {
-		return l.counting.hash.spread(category)
-	}
-	return l.counting.hash.spreadPair(category, key)
+// nthRecord is the record of a number.
+func (l *entityLog) nthRecord(x *dividedPlan, w []uint64, number int) []uint64 {
+	return l.blockOf(x, w)[number*x.stride:][:x.width]
 }
 
-// placeOfRecord is what a record that there is is found by.
-func (l *entityLog) placeOfRecord(x *dividedPlan, r []uint64) uint64 {
-	if x.values == nil {
-		return l.placeOf(x, r[0], 0)
-	}
-	return l.placeOf(x, r[0], r[recordKey])
-}
-
-// dropRecord forgets a record: the last one takes its place.
+// dropRecord forgets the record of a category: the last one takes its place.
 func (l *entityLog) dropRecord(x *dividedPlan, w []uint64, number int) {
 	all := l.blockOf(x, w)
 	last := len(all)/x.stride - 1
-	if x.ranked {
-		l.unseat(x, all, number)
-	}
-	l.tables.Delete(w[x.index:], l.placeOfRecord(x, all[number*x.stride:]))
+	l.unseat(x, all, number)
+	l.tables.Delete(w[x.index:], l.counting.hash.spread(all[number*x.stride]))
 	if number != last {
 		copy(all[number*x.stride:][:x.width], all[last*x.stride:][:x.width])
-		if x.ranked {
-			x.seat(all, x.seatOf(all, last), number)
-		}
-		l.tables.Put(w[x.index:], l.placeOfRecord(x, all[number*x.stride:]), window.Note(number))
+		x.seat(all, x.seatOf(all, last), number)
+		l.tables.Put(w[x.index:], l.counting.hash.spread(all[number*x.stride]), window.Note(number))
 	}
 	w[x.at+1] -= uint64(x.stride)
 }
@@ -344,8 +337,17 @@ func (l *entityLog) dropRecord(x *dividedPlan, w []uint64, number int) {
 // endRecords forgets the records of a chain, whose life is another one now.
 func (l *entityLog) endRecords(c *chainPlan, w []uint64) {
 	for _, x := range c.divided {
-		l.slab.FreeHandle(w[x.at:])
-		l.slab.FreeHandle(w[x.index:])
+		l.freeRecords(x, w)
+	}
+}
+
+// freeRecords forgets the records of a window.
+func (l *entityLog) freeRecords(x *dividedPlan, w []uint64) {
+	l.slab.FreeHandle(w[x.at:])
+	l.slab.FreeHandle(w[x.index:])
+	if x.groups != nil {
+		l.slab.FreeHandle(w[x.groups.at:])
+		l.slab.FreeHandle(w[x.rest:])
 	}
 }
 
@@ -361,8 +363,7 @@ func (l *entityLog) leaveRecords(c *chainPlan, w, row []uint64) {
 		case x.undone:
 			l.divide(x, w, row, true)
 		default:
-			l.slab.FreeHandle(w[x.at:])
-			l.slab.FreeHandle(w[x.index:])
+			l.freeRecords(x, w)
 		}
 	}
 }

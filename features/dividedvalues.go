@@ -5,83 +5,334 @@ import (
 	"github.com/freshet-dev/freshet/features/window"
 )
 
-// What counts values keeps by category how often each of them occurs there. What is
-// shown is made of the records of the values of a category, or of all others: there
-// a value counts once, in however many of them it occurs.
+// What counts values keeps by category how often each of them occurs there, and in
+// the record of the category what is made of that: how many different ones there
+// are, how evenly they are spread, how often the most frequent one occurs. So the
+// categories are ranked, and the top ones shown, without a look at their values. The
+// others together are kept as one category more (dividedrest.go).
+//
+// The records of a category's values are a list. The index of the records of values
+// holds those of categories too, and how many values of a category occur so often.
 
-// value is a value as a record of its category has it: its key, or that of its
-// bucket and what this sums up.
+// A record of a value is its category, how often it occurs there, its key, and where
+// the next record and the one before are; and of Buckets the sums of its bin.
+const (
+	recordKey    = 2
+	recordLink   = 3
+	recordSum    = 4
+	recordCheck  = 5
+	valueWords   = 2
+	bucketsWords = 4
+)
+
+// A record of a category has, behind how many events there are: whether it is known
+// not to be among the others, its first value, and the words of the part.
+const (
+	groupShown = 2
+	groupFirst = 3
+	groupParts = 4
+)
+
+// A link is the numbers of the next record and of the one before, from 1 on, and
+// whether they are of the others.
+const (
+	linkOthers = 1 << 63
+	linkNext   = 32
+	linkMask   = 1<<31 - 1
+)
+
+// value is a value, or a bucket and what its values sum up to, and how many events
+// have it.
 type value struct {
 	key        uint64
+	n          uint64
 	sum, check uint64
+}
+
+// countValues makes records those of values, beside those of the categories.
+func (x *dividedPlan) countValues(p *partPlan) {
+	words, of := valueWords, p.size()
+	if p.part == aggregate.Buckets {
+		words, of = bucketsWords, 0
+	}
+	x.values, x.width = p, recordParts+words
+	x.groups = &dividedPlan{bit: x.bit, lane: x.lane, width: groupParts + of, stride: groupParts + of + 1, undone: true}
 }
 
 // valueOf is what a row counts as.
 func (l *entityLog) valueOf(x *dividedPlan, row []uint64) value {
-	switch p := x.values; {
-	case p == nil:
-		return value{}
-	case p.part == aggregate.Buckets:
+	p := x.values
+	if p.part == aggregate.Buckets {
 		b := l.counting.binOf(p, l.plan.word(row, p.lane))
-		return value{uint64(b.Key), b.Sum, b.Check}
-	default:
-		return value{key: l.counting.keyOf(l.plan, p, row)}
+		return value{uint64(b.Key), 1, b.Sum, b.Check}
 	}
+	return value{key: l.counting.keyOf(l.plan, p, row), n: 1}
 }
 
-// count notes in a record that a value occurs once more, or less.
-func (x *dividedPlan) count(r []uint64, v value, gone bool) {
-	switch {
-	case x.values.part != aggregate.Buckets:
-	case gone:
-		r[recordSum] -= v.sum
-		r[recordCheck] -= v.check
-	default:
+// divideValue puts a row into the records of its value and of its category, or takes
+// it out.
+func (l *entityLog) divideValue(x *dividedPlan, w, row []uint64, gone bool) {
+	v := l.valueOf(x, row)
+	number := l.record(x.groups, w, l.plan.word(row, x.lane))
+	g := l.nthRecord(x.groups, w, number)
+	l.countValue(x, w, g, v, counts{gone: gone})
+	if w[x.rest] != 0 && g[groupShown] == 0 {
+		l.countValue(x, w, l.rest(x, w), v, counts{gone: gone, others: true})
+	}
+	l.rerank(x.groups, w, number, row, gone)
+}
+
+// counts is how a value is counted: it has come, or gone; in a category or among the
+// others; by an event, or with its category.
+type counts struct{ gone, others, moved bool }
+
+// countValue counts a value in a category whose record is g, or among the others.
+func (l *entityLog) countValue(x *dividedPlan, w, g []uint64, v value, how counts) {
+	r := l.valueRecord(x, w, g, v.key, how.others)
+	b := r[1]
+	if how.gone {
+		v.n, v.sum, v.check = -v.n, -v.sum, -v.check
+	}
+	g[1] += v.n
+	r[1] += v.n
+	if x.values.part == aggregate.Buckets {
 		r[recordSum] += v.sum
 		r[recordCheck] += v.check
+	} else {
+		l.recountValue(x, w, g, v.key, b, r[1], how)
+	}
+	if r[1] == 0 {
+		l.dropValue(x, w, g, r)
 	}
 }
 
-// joinValues makes the part that counts values of some categories, in e.scratch.
-func (e *Engine) joinValues(d *division, l *entityLog, of *pick) {
-	x, p := d.cell.divided, d.cell.divided.values
-	words := e.scratch[p.at : p.at+p.size()]
-	clear(words)
-	set, bins := (*aggregate.Set)(nil), (*binned)(nil)
-	if p.part == aggregate.Buckets {
-		bins = e.binned[p.set]
-		bins.bins = bins.bins[:0]
-	} else {
-		set = e.sets[p.set]
-		set.Reset()
+// recountValue notes in a category that a value occurs c times and not b.
+func (l *entityLog) recountValue(x *dividedPlan, w, g []uint64, key, b, c uint64, how counts) {
+	p, words := x.values, g[groupParts:]
+	switch {
+	case p.part == aggregate.Distinct:
+		words[0] += one64(b == 0) - one64(c == 0)
+		return
+	case p.spreads:
+		aggregate.Recount(words, b, c)
 	}
-	for at := 0; at < len(d.records); at += x.width {
-		r := d.records[at : at+x.width]
-		if !of.takesWord(r[0]) {
-			continue
-		}
-		e.scratch[d.cell.count.at] += r[1]
-		if bins != nil {
-			bins.bins = append(bins.bins, window.Bin{Key: uint32(r[recordKey]), N: uint32(r[1]), Sum: r[recordSum], Check: r[recordCheck]})
-		} else {
-			set.AddTimes(r[recordKey], uint32(r[1]))
-		}
-	}
-	l.steps += int64(len(d.records) / x.width)
-	if p.part == aggregate.Distinct {
-		words[0] = uint64(set.Len())
+	if p.part == aggregate.Counts && !p.ranks {
 		return
 	}
-	e.tallyPart(l.plan, p, words)
+	alone, last := false, false
+	if c > 0 {
+		alone = l.tables.Count(w[x.index:], l.keyOfTimes(g[0], c, how.others), 1) == 0
+	}
+	if b > 0 {
+		last = l.tables.Count(w[x.index:], l.keyOfTimes(g[0], b, how.others), -1) == 1
+	}
+	if how.moved {
+		l.revoteMoved(p, g, key, change{b: b, c: c, alone: last})
+		return
+	}
+	before := mostOf(p, words)
+	most := max(before, c)
+	if last && most == b {
+		most = c
+	}
+	if p.part == aggregate.Counts {
+		aggregate.SetMost(words, most)
+		return
+	}
+	l.revote(p, words, key, change{b, c, before, most, alone && c == most})
 }
 
-// rankValues is rank by the records of values.
-func (e *Engine) rankValues(d *division, l *entityLog) (top []category, all int) {
-	e.unranked()
-	width := d.cell.divided.width
-	for at := 0; at < len(d.records); at += width {
-		e.meet(d.by, d.records[at], int(d.records[at+1]))
+// mostOf is how often the most frequent value of a category occurs.
+func mostOf(p *partPlan, words []uint64) uint64 {
+	if p.part == aggregate.Counts {
+		return aggregate.Most(words)
 	}
-	l.steps += int64(len(d.records) / width)
-	return e.ranked(d.by)
+	return words[aggregate.ModeTimes]
+}
+
+func one64(yes bool) uint64 {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// What the keys of one index are of, beside categories: any two numbers.
+const (
+	ofValues = 0x8f1bbcdc94a1e3a7
+	ofOthers = 0x5a827999c3d2b4e9
+	ofTimes  = 0x6ed9eba1d7f03c15
+)
+
+// keyOfValue is what the record of a value of a category, or of the others, is found
+// by.
+func (l *entityLog) keyOfValue(category, key uint64, others bool) uint64 {
+	h := &l.counting.hash
+	if others {
+		return h.spread(h.spread(key) ^ ofOthers)
+	}
+	return h.spread(h.spreadPair(category, key) ^ ofValues)
+}
+
+// keyOfTimes is where it is counted how many values of a category, or of the others,
+// occur so often.
+func (l *entityLog) keyOfTimes(category, times uint64, others bool) uint64 {
+	return l.counting.hash.spread(l.keyOfValue(category, times, others) ^ ofTimes)
+}
+
+// groupOf is the record of a value's category.
+func (l *entityLog) groupOf(x *dividedPlan, w, r []uint64) []uint64 {
+	if r[recordLink]&linkOthers != 0 {
+		return l.rest(x, w)
+	}
+	return l.group(x, w, r[0])
+}
+
+// group is the record of a category; nil: there is none.
+func (l *entityLog) group(x *dividedPlan, w []uint64, word uint64) []uint64 {
+	n := int(l.tables.Get(w[x.index:], l.counting.hash.spread(word)))
+	if n == 0 {
+		return nil
+	}
+	return l.nthRecord(x.groups, w, n)
+}
+
+// valueRecord is the record of a value of a category, which is made if there is none:
+// before the others of the category.
+func (l *entityLog) valueRecord(x *dividedPlan, w, g []uint64, value uint64, others bool) []uint64 {
+	key := l.keyOfValue(g[0], value, others)
+	if n := int(l.tables.Get(w[x.index:], key)); n > 0 {
+		return l.nthRecord(x, w, n)
+	}
+	n := l.newRecord(x, w)
+	r := l.nthRecord(x, w, n)
+	l.tables.Put(w[x.index:], key, window.Note(n))
+	next := g[groupFirst]
+	r[0], r[recordKey], r[recordLink] = g[0], value, next<<linkNext
+	if others {
+		r[recordLink] |= linkOthers
+	}
+	l.setBefore(x, w, next, uint64(n))
+	g[groupFirst] = uint64(n)
+	return r
+}
+
+// nextValue is the record behind one of the same category; 0: there is none.
+func nextValue(r []uint64) uint64 { return r[recordLink] >> linkNext & linkMask }
+
+// valueBefore is the record before one.
+func valueBefore(r []uint64) uint64 { return r[recordLink] & linkMask }
+
+// setNext notes which record is behind one, or the first of its category.
+func (l *entityLog) setNext(x *dividedPlan, w, g []uint64, n, next uint64) {
+	if n == 0 {
+		g[groupFirst] = next
+		return
+	}
+	link := &l.nthRecord(x, w, int(n))[recordLink]
+	*link = *link&^(linkMask<<linkNext) | next<<linkNext
+}
+
+// setBefore notes which record is before one.
+func (l *entityLog) setBefore(x *dividedPlan, w []uint64, n, before uint64) {
+	if n != 0 {
+		link := &l.nthRecord(x, w, int(n))[recordLink]
+		*link = *link&^linkMask | before
+	}
+}
+
+// dropValue forgets the record of a value: the last one takes its place.
+func (l *entityLog) dropValue(x *dividedPlan, w, g, r []uint64) {
+	key := l.keyOfValue(r[0], r[recordKey], r[recordLink]&linkOthers != 0)
+	place, h := l.tables.Get(w[x.index:], key), w[x.index:]
+	l.setNext(x, w, g, valueBefore(r), nextValue(r))
+	l.setBefore(x, w, nextValue(r), valueBefore(r))
+	l.tables.Delete(h, key)
+	if last := l.nthRecord(x, w, int(w[x.at+1])/x.stride-1); &last[0] != &r[0] {
+		copy(r, last)
+		l.tables.Put(h, l.keyOfValue(r[0], r[recordKey], r[recordLink]&linkOthers != 0), place)
+		l.setNext(x, w, l.groupOf(x, w, r), valueBefore(r), uint64(place))
+		l.setBefore(x, w, nextValue(r), uint64(place))
+	}
+	w[x.at+1] -= uint64(x.stride)
+}
+
+// joinValues makes the part that counts values of a category or of all others, in
+// e.scratch.
+func (e *Engine) joinValues(d *division, m *moment, of *pick) {
+	x, p, l := d.cell.divided, d.cell.divided.values, m.log
+	words := e.scratch[p.at : p.at+p.size()]
+	clear(words)
+	var g []uint64
+	switch {
+	case of.others:
+		g = l.restBut(x, m.state, of.words)
+	case len(of.words) > 0:
+		g = l.group(x, m.state, of.words[0].word)
+	default:
+		return
+	}
+	l.steps++
+	e.scratch[d.cell.count.at] = g[1]
+	switch p.part {
+	case aggregate.Distinct:
+		words[0] = g[groupParts]
+		if d.agg.TrueWhenEmpty {
+			e.meetOwn(d, m, g, of.others)
+		}
+	case aggregate.Counts:
+		copy(words, g[groupParts:])
+	case aggregate.Mode:
+		if g[groupParts+aggregate.ModeState] == aggregate.ModeStale {
+			l.voteAgain(x, m.state, g)
+		}
+		copy(words, g[groupParts:])
+		words[aggregate.ModeWord], words[aggregate.ModeState] = e.hash.unspread(words[aggregate.ModeWord]), aggregate.ModeFound
+	default:
+		e.joinBins(d, m, g)
+		e.tallyPart(l.plan, p, words)
+	}
+}
+
+// meetOwn makes the values of a category the event's own, if that occurs there: it is
+// what is asked for.
+func (e *Engine) meetOwn(d *division, m *moment, g []uint64, others bool) {
+	x, set, own := d.cell.divided, e.sets[d.cell.divided.values.set], e.current.words[d.inputAt]
+	set.Reset()
+	if m.log.tables.Get(m.state[x.index:], m.log.keyOfValue(g[0], own, others)) > 0 {
+		set.Add(own)
+	}
+}
+
+// joinBins collects the buckets of a category.
+func (e *Engine) joinBins(d *division, m *moment, g []uint64) {
+	x := d.cell.divided
+	s := e.binned[x.values.set]
+	s.bins = s.bins[:0]
+	for n := g[groupFirst]; n != 0; {
+		r := m.log.nthRecord(x, m.state, int(n))
+		s.bins = append(s.bins, window.Bin{Key: uint32(r[recordKey]), N: uint32(r[1]), Sum: r[recordSum], Check: r[recordCheck]})
+		n = nextValue(r)
+	}
+	m.log.steps += int64(len(s.bins))
+}
+
+// voteAgain looks for the most frequent value of a category among all.
+func (l *entityLog) voteAgain(x *dividedPlan, w, g []uint64) {
+	p, words := x.values, g[groupParts:]
+	if p.part == aggregate.Mode {
+		clear(words)
+	}
+	most := uint64(0)
+	for n := g[groupFirst]; n != 0; {
+		r := l.nthRecord(x, w, int(n))
+		if most = max(most, r[1]); p.part == aggregate.Mode {
+			l.counting.vote(l.plan, p, words, r[recordKey], r[1])
+		}
+		l.steps++
+		n = nextValue(r)
+	}
+	if p.part == aggregate.Counts {
+		aggregate.SetMost(words, most)
+	}
 }

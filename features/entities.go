@@ -295,6 +295,7 @@ type entityLog struct {
 	nobody   []uint64 // a state that has seen nothing
 	supposed []uint64 // the rows that ReadWith sees
 	times    []int64  // of a table that is thinned
+	moved    []value  // of a category that others come to or leave
 
 	writing writing // of a snapshot
 

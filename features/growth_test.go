@@ -36,7 +36,7 @@ var growthCuts = []struct {
 }
 
 // growthData are the kinds of data.
-var growthData = []aggregate.Data{aggregate.Usual, aggregate.Excluding, aggregate.Rare, aggregate.Unlike, aggregate.Various, aggregate.Apart}
+var growthData = []aggregate.Data{aggregate.Usual, aggregate.Excluding, aggregate.Rare, aggregate.Unlike, aggregate.Various, aggregate.Apart, aggregate.Changing}
 
 // growthSpec is the spec of one aggregation over one kind of window, for data of
 // a kind; "": the language does not offer it.
@@ -104,6 +104,9 @@ func growthSteps(t *testing.T, text string, data aggregate.Data, n int) map[aggr
 		}
 		amt, user, mcc := rng.IntN(8), rng.IntN(8), rng.IntN(8)
 		switch data {
+		case aggregate.Changing:
+			mcc = i % 8
+			fallthrough
 		case aggregate.Unlike:
 			amt, user = i, i
 		case aggregate.Various:
@@ -131,7 +134,7 @@ func TestWhatGrowsIsInTheTable(t *testing.T) {
 		for _, cut := range growthCuts {
 			for _, data := range growthData {
 				by := strings.HasPrefix(string(cut.over), "by")
-				if by && data == aggregate.Rare || !by && (data == aggregate.Various || data == aggregate.Apart) {
+				if by && data == aggregate.Rare || !by && (data == aggregate.Various || data == aggregate.Apart || data == aggregate.Changing) {
 					continue // as without a filter; as without categories
 				}
 				if text := growthSpec(t, a.Name, cut.keys, data); text != "" {

@@ -183,7 +183,12 @@ func (l *logPlan) besideBytes(z *sizing, values float64) (bytes float64) {
 			g, n = z.life(values), met
 		}
 		for _, x := range k.divided {
-			bytes += z.table(g, n) + z.records(g, n, x.stride)
+			if x.groups == nil {
+				bytes += z.table(g, n) + z.records(g, n, x.stride)
+				continue
+			}
+			kinds, most := x.groups, func(events float64) float64 { return 2 * n(events) } // and among the others
+			bytes += z.table(g, func(events float64) float64 { return 3 * n(events) }) + z.records(g, most, x.stride) + z.records(g, n, kinds.stride)
 		}
 		for _, p := range k.parts {
 			bytes += z.counts(g, p, n)

@@ -103,7 +103,7 @@ func TestSizeOfOtherWindows(t *testing.T) {
 		{name: "quantiles", features: "      q: {aggregation: quantile, field: amt, q: 0.5, windows: [10m, 1h]}\n      z: {aggregation: quantile, field: amt, q: 0.99, windows: [1h]}\n", keys: 100, events: 800},
 		{name: "sessions", features: "      n: {aggregation: count, session: 30m}\n      s: {aggregation: sum, field: amt, session: 30m}\n      m: {aggregation: max, field: amt, session: 30m}\n", keys: 1000, events: 60, hours: 2},
 		{name: "retracts", features: "      n: {aggregation: count, windows: [1h]}\n      s: {aggregation: sum, field: amt, windows: [1h]}\n", keys: 500, events: 100, retracts: true},
-		{name: "by distinct", features: "      b: {aggregation: count_distinct, field: mcc, by: user, top: 3, windows: [1h]}\n", keys: 100, events: 300, values: 10},
+		{name: "by distinct", features: "      b: {aggregation: count_distinct, field: mcc, by: mcc, top: 3, windows: [1h]}\n", keys: 100, events: 300, values: 10},
 		{name: "last 10", features: "      b: {aggregation: count, filter: ok, last: [10]}\n      l: {aggregation: list_last, field: qty, limit: 5, last: [5]}\n", keys: 1000, events: 60, hours: 2, rare: 3},
 		{name: "half lives", features: "      b: {aggregation: decayed_sum, field: amt, half_lives: [1m, 10m]}\n      e: {aggregation: ewma, field: amt, half_lives: [10m]}\n", keys: 1000, events: 60, hours: 2},
 		{name: "entropy and top_share", features: "      e: {aggregation: entropy, field: mcc, windows: [10m, 1h]}\n      p: {aggregation: top_share, field: mcc, windows: [1h]}\n", keys: 300, events: 200, values: 50},

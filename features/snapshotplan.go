@@ -131,6 +131,9 @@ func (l *logPlan) describeCursor(d description, k *cursorPlan) {
 	}
 	for _, x := range k.divided {
 		d.put("divided", x.bit, x.lane, x.width, x.at, x.index)
+		if x.groups != nil {
+			d.put("groups", x.groups.width, x.groups.at, x.rest)
+		}
 	}
 	for _, p := range k.parts {
 		d.put("part", p.part, p.bit, p.unique, p.lane, p.number, p.half, p.limit, p.q, p.within, p.order, p.orders, p.tile, p.base, p.nth, p.spreads)

@@ -160,7 +160,8 @@ const growthPage = `
 ## What grows
 
 A test counts what one event makes the engine look at, over all aggregations, kinds of windows and kinds of data, with few events and with five
-times as many. These cases grow, and nothing else does. *Rare* is a filter that lets few events in, *unlike* values of which no two are equal, *late* an event a few
+times as many. These cases grow, and nothing else does. *Rare* is a filter that lets few events in, *unlike* values of which no two are equal, *changing*
+such values of categories of which, with every event, others are those with the most, *late* an event a few
 places behind the newest of its entity, or a reader of another source at such a place. Whatever the key and whatever came before, of a source without ` + "`retracts`" + ` one
 event looks at no more than 3 x (` + "`event_budget`" + ` + 64) rows, values, nodes and tiles for each window of a feature, with ` + "`by`" + ` at (13 + 2 x ` + "`top`" + `) times as many as the
 budget and 64: 196,800 for the default budget, as ` + "`freshet features -o json`" + ` says of each feature (` + "`most_steps`" + `), and a test holds it to. Whoever wants less sets a smaller

@@ -38,6 +38,7 @@ const (
 	Unlike    Data = "unlike"           // no value occurs twice
 	Various   Data = "many categories"  // as many as a quarter of the events of the longest window
 	Apart     Data = "categories apart" // no two events are of one category
+	Changing  Data = "changing"         // values unlike, and with every event another category comes among those with the most
 )
 
 // When is how an event comes.
@@ -112,10 +113,15 @@ var Growths = [...]Growth{
 		Of:   []string{"interarrival_stddev", "interarrival_cv"},
 		What: "all events, once to rank and once for each value shown",
 	}, {
+		Over: []Over{By, ByDelayed},
+		Of:   []string{"mode"},
+		Data: []Data{Unlike, Changing},
+		What: "all values of a category, or of the others, when one of several most frequent ones becomes rarer",
+	}, {
 		Over: []Over{By, ByDelayed, BySession, ByLifetime},
 		Of:   []string{"count_distinct", "approx_count_distinct", "is_new", "novelty", "top_share", "entropy", "mode", "quantile"},
-		Data: []Data{Unlike, Various, Apart},
-		What: "all different values of each category (of quantile: their buckets), once to rank and once for each value shown",
+		Data: []Data{Changing},
+		What: "the different values of a category that comes among those with the most events, or leaves them (of quantile: their buckets; of mode: those of all others too)",
 	}, {
 		Over: []Over{By, ByDelayed},
 		Of:   byNodes,

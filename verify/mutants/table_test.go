@@ -332,16 +332,28 @@ var table = []mutant{
 		more: true,
 	},
 	{
-		name: "by category: a value counts once however often it occurs there",
-		file: "features/dividedvalues.go",
-		old:  "set.AddTimes(r[recordKey], uint32(r[1]))",
-		new:  "set.Add(r[recordKey])",
+		name: "by category: a value that has moved to the others counts once however often it occurs",
+		file: "features/dividedrest.go",
+		old:  "v := value{key: r[recordKey], n: r[1]}",
+		new:  "v := value{key: r[recordKey], n: 1}",
 	},
 	{
 		name: "by category: two categories share the record of a value",
-		file: "features/divided.go",
+		file: "features/dividedvalues.go",
 		old:  "spreadPair(category, key)",
 		new:  "spreadPair(0, key)",
+	},
+	{
+		name: "by category: the others keep a category that is shown now",
+		file: "features/dividedrest.go",
+		old:  "\t\t\tl.moveValues(x, w, g, true)\n",
+		new:  "",
+	},
+	{
+		name: "by category: what leaves the window stays among the others",
+		file: "features/dividedvalues.go",
+		old:  "counts{gone: gone, others: true}",
+		new:  "counts{gone: gone && v.n == 0, others: true}",
 	},
 	{
 		name: "by category: nodes hold what stood there before a late event",

@@ -1,0 +1,119 @@
+package features
+
+import (
+	"github.com/freshet-dev/freshet/features/aggregate"
+	"github.com/freshet-dev/freshet/features/window"
+)
+
+// A value that occurs in several of the categories that are not shown counts once
+// among the others: they are kept as one category more, for as long as the same ones
+// are shown. Where one is shown and another one not any more, the values of both
+// change over. It is begun when someone asks for it.
+
+// rest is the record of the others, as that of a category but for its first word: how
+// many categories are not among them. Behind it are their words.
+func (l *entityLog) rest(x *dividedPlan, w []uint64) []uint64 {
+	return l.slab.Words(window.Ref(w[x.rest]))[:x.groups.width]
+}
+
+// shown are the words of the categories that are not among the others, and room for
+// as many as there may be.
+func (l *entityLog) shown(x *dividedPlan, w []uint64) []uint64 {
+	return l.slab.Words(window.Ref(w[x.rest]))[x.groups.width:]
+}
+
+// What groupShown says while the categories that are shown change.
+const (
+	isOther = 0
+	wasTop  = 1
+	isTop   = 2
+	isStale = 3 // of the others: what is most frequent has to be looked for
+)
+
+// restBut is the record of all categories but the top ones.
+func (l *entityLog) restBut(x *dividedPlan, w []uint64, top []category) []uint64 {
+	begins := w[x.rest] == 0
+	if begins {
+		w[x.rest] = uint64(l.slab.Alloc(x.groups.width + len(top)))
+		clear(l.rest(x, w))
+		l.eachGroup(x, w, func(g []uint64) { g[groupShown] = wasTop })
+	}
+	rest := l.rest(x, w)
+	for _, c := range top {
+		g := l.group(x, w, c.word)
+		if g[groupShown] == isOther {
+			l.moveValues(x, w, g, true)
+		}
+		g[groupShown] = isTop
+	}
+	leave := func(g []uint64) {
+		if g != nil && g[groupShown] == wasTop {
+			l.moveValues(x, w, g, false)
+			g[groupShown] = isOther
+		}
+	}
+	shown := l.shown(x, w)
+	for _, word := range shown[:rest[0]] {
+		leave(l.group(x, w, word))
+	}
+	if begins {
+		l.eachGroup(x, w, leave)
+	}
+	rest[0] = uint64(len(top))
+	for i, c := range top {
+		shown[i] = c.word
+		l.group(x, w, c.word)[groupShown] = wasTop
+	}
+	if rest[groupShown] == isStale {
+		l.voteAgain(x, w, rest)
+		rest[groupShown] = 0
+	}
+	return rest
+}
+
+// revoteMoved keeps what is most frequent among the others up to date while categories
+// come and leave: x.alone says that no other value occurred as often as this one did.
+// Where that is not known any more, it is looked for behind it.
+func (l *entityLog) revoteMoved(p *partPlan, rest []uint64, key uint64, x change) {
+	words := rest[groupParts:]
+	switch most := mostOf(p, words); {
+	case x.c < x.b:
+		if x.b == most && (x.alone || p.part == aggregate.Mode && key == words[aggregate.ModeWord]) {
+			rest[groupShown] = isStale
+		}
+	case p.part == aggregate.Counts:
+		aggregate.SetMost(words, max(most, x.c))
+	case x.c > most:
+		words[aggregate.ModeTimes], words[aggregate.ModeWord], words[aggregate.ModeState] = x.c, key, 0
+	case words[aggregate.ModeState] == 0:
+		l.counting.vote(l.plan, p, words, key, x.c)
+	}
+}
+
+// eachGroup calls f for the record of every category.
+func (l *entityLog) eachGroup(x *dividedPlan, w []uint64, f func(g []uint64)) {
+	all, stride := l.recordsOf(x.groups, w), x.groups.stride
+	for at := 0; at < len(all); at += stride {
+		f(all[at : at+x.groups.width])
+	}
+	l.steps += int64(len(all) / stride)
+}
+
+// moveValues counts the values of a category among the others, or not any more.
+func (l *entityLog) moveValues(x *dividedPlan, w, g []uint64, gone bool) {
+	l.moved = l.moved[:0]
+	for n := g[groupFirst]; n != 0; {
+		r := l.nthRecord(x, w, int(n))
+		v := value{key: r[recordKey], n: r[1]}
+		if x.values.part == aggregate.Buckets {
+			v.sum, v.check = r[recordSum], r[recordCheck]
+		}
+		l.moved = append(l.moved, v)
+		n = nextValue(r)
+	}
+	rest := l.rest(x, w)
+	for _, v := range l.moved {
+		l.countValue(x, w, rest, v, counts{gone, true, true})
+	}
+	l.steps += int64(len(l.moved))
+}
