@@ -234,6 +234,7 @@ func (l *entityLog) trim(e *Engine, w []uint64, most int) int {
 		l.drop(e, w, l.plan.upTo(rows, n))
 	}
 	w[atDropped] = max(w[atDropped], uint64(l.plan.timeAt(rows, n-1)))
+	l.noteLeft(w, l.plan.upTo(rows, n))
 	l.dropRows(w, n)
 	for _, k := range l.plan.sliding {
 		w[k.at] -= uint64(n)

@@ -76,10 +76,12 @@ func (l *logPlan) take(row, taking []uint64) {
 }
 
 // The words of an entity's state that belong to retraction: 1 + the time of the
-// newest row that was taken back, and of the newest that takes back; 0: none.
+// newest row that was taken back, of the newest that takes back, and of the newest of
+// these that may have left the log; 0: none.
 const (
 	stateTaken = iota
 	stateTaking
+	stateLeft
 	takenStateWords
 )
 
@@ -169,9 +171,28 @@ func (l *entityLog) retract(e *Engine, p *placed) {
 // doubt notes that what takes an event back may have left the log before it came,
 // as a partition that lags far may have it: what needs the event is INCOMPLETE.
 func (l *entityLog) doubt(w []uint64, t int64) {
-	if left := int64(w[atDropped]); left != 0 && w[l.plan.atTaken+stateTaking] != 0 && t <= left+l.plan.lateness {
-		w[atDropped] = uint64(max(left, t))
+	if left := int64(w[l.plan.atTaken+stateLeft]); left != 0 && t <= left-1+l.plan.lateness {
+		w[atDropped] = max(w[atDropped], uint64(t))
 	}
+}
+
+// noteLeft notes that rows, of which some may take others back, leave the log.
+func (l *entityLog) noteLeft(w, rows []uint64) {
+	if !l.plan.retracts || len(w) == atFirst {
+		return
+	}
+	for i := l.plan.len(rows) - 1; i >= 0; i-- {
+		if row := l.plan.row(rows, i); l.plan.has(row, l.plan.taking) {
+			l.noteTakingLeft(w, l.plan.time(row))
+			return
+		}
+	}
+}
+
+// noteTakingLeft notes that what takes others back up to a time may have left.
+func (l *entityLog) noteTakingLeft(w []uint64, t int64) {
+	left := &w[l.plan.atTaken+stateLeft]
+	*left = max(*left, uint64(t)+1)
 }
 
 // everything is longer than any log goes back, in ms.

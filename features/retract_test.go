@@ -1,6 +1,7 @@
 package features_test
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -264,4 +265,21 @@ func TestS16WhatTookAnEventBackMayHaveLeft(t *testing.T) {
 	r.record("pay", 1, "1002ms", `"id":"3","card":"a"`) // nothing that has left can mean it
 	r.record("pay", 1, "121999ms", `"id":"4","card":"a"`)
 	r.want("v.n", "2")
+}
+
+// What leaves the log is no reason to doubt what comes later, but for what takes
+// others back.
+func TestS16OnlyWhatTakesBackLeavesDoubt(t *testing.T) {
+	bothWays(t, retracting("\n  v:\n    version: 1\n    source: pay\n    entity: card\n    ttl: 10m\n    features:\n      n: {aggregation: count, windows: [20s]}\n"), func(r *run) {
+		r.pay("0s", `"card":"a"`)
+		r.pay("1s", `"card":"a","undo":"nobody"`)
+		for i := range 12 {
+			r.pay(fmt.Sprintf("%ds", 300+i), `"card":"a"`)
+		}
+		r.pay("312s", `"card":"a","undo":"nobody else"`)
+		r.record("pay", 1, "50s", `"card":"a"`)
+		r.want("v.n_20s", "1 INCOMPLETE") // what takes it back may have left
+		r.record("pay", 1, "90s", `"card":"a"`)
+		r.want("v.n_20s", "1") // what takes it back would be from 30s on
+	})
 }

@@ -349,4 +349,7 @@ func (l *entityLog) unfold(e *Engine, w []uint64, oldest int64) {
 	}
 	w[l.plan.atFolded] = 0
 	w[atDropped] = max(w[atDropped], uint64(folded))
+	if l.plan.retracts {
+		l.noteTakingLeft(w, folded)
+	}
 }
