@@ -1,8 +1,11 @@
 package features_test
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -190,4 +193,60 @@ func TestWarmCategoriesAllocateNothing(t *testing.T) {
       half:  {aggregation: quantile, field: amount, q: 0.5, by: merchant, top: 3, windows: [24h]}
       run:   {aggregation: streak, filter: 'amount > 5', by: merchant, top: 3, windows: [24h]}
 `))
+}
+
+// Of many categories, which come and leave one by one, the map has those with the
+// most events and what is left of all: of a window and of a life, of what can be taken
+// back and of what cannot.
+func TestS25ManyCategories(t *testing.T) {
+	r := newRun(t, specOf(`
+  v:
+    version: 1
+    source: pay
+    entity: card
+    ttl: 1h
+    features:
+      sum: {aggregation: sum, field: amt, by: mcc, top: 2, windows: [40s]}
+      max: {aggregation: max, field: amt, by: mcc, top: 2}
+      new: {aggregation: last, field: amt, by: mcc, top: 2}
+`))
+	rng := rand.New(rand.NewPCG(3, 4))
+	type seen struct{ n, sum, max, last int }
+	var events []struct{ amt, mcc int }
+	for i := range 300 {
+		amt, mcc := 1+rng.IntN(1000), int(40*rng.Float64()*rng.Float64())
+		if i >= 200 {
+			mcc = i * 37 % 97 // no two in the window are of one
+		}
+		events = append(events, struct{ amt, mcc int }{amt, mcc})
+		r.pay(seconds(i), fmt.Sprintf(`"card":"a","amt":%d,"mcc":"m%02d"`, amt, mcc))
+		for _, of := range []struct {
+			name string
+			from int
+			pick func(seen) int
+		}{{"v.sum_40s", max(0, i-39), func(s seen) int { return s.sum }}, {"v.max", 0, func(s seen) int { return s.max }}, {"v.new", 0, func(s seen) int { return s.last }}} {
+			by := map[int]seen{}
+			add := func(s seen, amt int) seen {
+				return seen{s.n + 1, s.sum + amt, max(s.max, amt), amt}
+			}
+			for _, x := range events[of.from:] {
+				by[x.mcc] = add(by[x.mcc], x.amt)
+			}
+			keys := slices.SortedFunc(maps.Keys(by), func(a, b int) int { return cmp.Or(by[b].n-by[a].n, a-b) })
+			var parts []string
+			for _, k := range keys[:min(2, len(keys))] {
+				parts = append(parts, fmt.Sprintf("m%02d:%d", k, of.pick(by[k])))
+			}
+			var rest seen
+			for _, x := range events[of.from:] {
+				if !slices.Contains(keys[:min(2, len(keys))], x.mcc) {
+					rest = add(rest, x.amt)
+				}
+			}
+			if rest.n > 0 {
+				parts = append(parts, fmt.Sprintf("other:%d", of.pick(rest)))
+			}
+			r.wantMap(of.name, strings.Join(parts, " "))
+		}
+	}
 }

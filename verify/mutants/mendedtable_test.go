@@ -166,4 +166,34 @@ var mendedTable = []faultMutant{
 		old:  "if x.slides() && !x.scanned && x.delay == k.delay {",
 		new:  "if x == k {",
 	}, pkg: "./features", run: "^TestS24ValuesOfDelayedWindowsCountInAll$"},
+	{mutant: mutant{
+		name: "by category: one that has an event less stays where it ranked",
+		file: "features/divided.go",
+		old:  "\t\tl.sink(x, all, number)\n",
+		new:  "",
+	}, pkg: "./features", run: "^TestS25ManyCategories$"},
+	{mutant: mutant{
+		name: "by category: what all have together keeps what has left",
+		file: "features/divided.go",
+		old:  "l.putInto(x, all[:x.width], row, gone)",
+		new:  "l.putInto(x, all[:x.width], row, gone && r[1] > 0)",
+	}, pkg: "./features", run: "^TestS25ManyCategories$"},
+	{mutant: mutant{
+		name: "by category: the one that takes an empty seat does not sink from there",
+		file: "features/ranking.go",
+		old:  "\tl.sinkAmong(x, all, last, seats-1)\n",
+		new:  "",
+	}, pkg: "./features", run: "^TestS25ManyCategories$"},
+	{mutant: mutant{
+		name: "by category: the others of a life lack one of the two below a seat",
+		file: "features/ranking.go",
+		old:  "for next := 2 * seat; next <= min(2*seat+1,",
+		new:  "for next := 2 * seat; next <= min(2*seat,",
+	}, pkg: "./features", run: "^TestS25ManyCategories$"},
+	{mutant: mutant{
+		name: "by category: those above a seat lack the row that came there",
+		file: "features/ranking.go",
+		old:  "for ; seat > 0; seat /= 2 {\n\t\tl.steps++\n",
+		new:  "for ; seat > 3; seat /= 2 {\n\t\tl.steps++\n",
+	}, pkg: "./features", run: "^TestS25ManyCategories$"},
 }
