@@ -26,7 +26,7 @@ func (l *entityLog) joinAll(k *cursorPlan, w []uint64, i, head int) {
 		switch {
 		case !l.plan.has(row, p.bit):
 		case p.part.Counted():
-			l.recountRow(p, w, row, false)
+			l.recountRow(p, w, p.own(w), row, false)
 		default:
 			l.joinGaps(p, w, rows, i, k.tail(w), 0)
 		}
@@ -68,7 +68,7 @@ func (l *entityLog) leaveBeside(k *cursorPlan, rows []uint64, i int, w []uint64)
 // leave takes row i, the oldest with the part's bit, out of the part.
 func (l *entityLog) leave(p *partPlan, rows []uint64, i int, w []uint64) {
 	if p.part.Counted() {
-		l.recountRow(p, w, l.plan.row(rows, i), true)
+		l.recountRow(p, w, p.own(w), l.plan.row(rows, i), true)
 		return
 	}
 	aggregate.DropOldest(w[p.at:p.at+p.size()], l.nextWith(p.bit, rows, i))

@@ -313,7 +313,7 @@ func (l *logPlan) finish() {
 		}
 	}
 	l.laySpans()
-	l.summing = len(l.tables)+len(l.delayed)+len(l.beside)+len(l.stacks)+len(l.newests) == 0
+	l.summing = len(l.tables)+len(l.delayed)+len(l.beside)+len(l.stacks)+len(l.newests)+len(l.ripening) == 0
 	l.light = len(l.chains)+len(l.texts) == 0 && !l.retracts
 	l.layFollowing()
 	l.layMentions()
@@ -349,6 +349,7 @@ func (l *logPlan) finishState() int {
 	}
 	for _, k := range l.cursors {
 		l.takeCursor(k, take)
+		l.takeRipe(k, handle)
 		for _, x := range k.divided {
 			x.at, x.index = handle(cacheHandle), handle(cacheHandle)
 			if x.groups != nil {

@@ -45,6 +45,10 @@ func (e *Engine) Slots() (n int) {
 func (p *Plan) RowByRow() {
 	for _, l := range p.logs {
 		l.levels.least = math.MaxInt
+		for _, k := range l.cursors {
+			k.ripe = nil
+		}
+		l.ripening = nil
 	}
 	for _, v := range p.views {
 		if v != nil {

@@ -52,6 +52,9 @@ func (l *entityLog) account(e *Engine, w, row []uint64, i int) {
 		l.enterViews(e, w, row)
 		return
 	}
+	for _, k := range l.plan.ripening {
+		l.joinRipe(k, w, row, i)
+	}
 	for _, k := range l.plan.delayed {
 		if t <= now-k.delay-k.length { // it has left this window already
 			w[k.at]++

@@ -268,6 +268,9 @@ func (l *entityLog) cutNodesOf(x *levelsPlan, w []uint64, i int) {
 // dropRows takes the first n rows out of the log. Nodes that are mostly of such rows
 // are begun anew.
 func (l *entityLog) dropRows(w []uint64, n int) {
+	for _, k := range l.plan.ripening {
+		l.leaveRipe(k, w, n)
+	}
 	l.rows.DropFront(w[atRows:], n)
 	l.dropNodes(&l.plan.levels, w, n)
 	for _, x := range l.plan.branches {

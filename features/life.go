@@ -113,6 +113,7 @@ func (l *entityLog) see(e *Engine, c *chainPlan, w, row []uint64) {
 func (l *entityLog) endLife(c *chainPlan, w []uint64) {
 	w[c.state+chainLife] = 0
 	l.endRecords(c, w)
+	l.endRipes(c, w)
 	for _, k := range c.cursors {
 		for _, p := range k.running {
 			clear(w[p.at : p.at+p.size()])
@@ -216,6 +217,9 @@ func (l *entityLog) foldChain(e *Engine, c *chainPlan, w, row []uint64, folded i
 	}
 	if base != 0 && base-t >= c.gap {
 		s[chainGone] = max(s[chainGone], uint64(t))
+		if life := int64(s[chainLife]); life != 0 && t >= life {
+			l.endRipes(c, w) // which has it
+		}
 		return // a life before the base's
 	}
 	if base == 0 || t < base {
@@ -270,6 +274,9 @@ func (l *entityLog) foldPart(e *Engine, p *partPlan, w, row []uint64) {
 // it any more.
 func (l *entityLog) dropBase(e *Engine, c *chainPlan, w []uint64) {
 	s, folded := w[c.state:], int64(w[c.view.state+viewFolded])
+	if life := s[chainLife]; life != 0 && life <= s[chainBase] {
+		l.endRipes(c, w)
+	}
 	s[chainGone] = max(s[chainGone], uint64(folded))
 	l.releaseBase(e, c, w)
 	for _, k := range c.cursors {

@@ -40,6 +40,7 @@ type logPlan struct {
 	ints       int           // how many of them keep no more than counts and sums of integers, before the first that keeps more
 	delayed    []*cursorPlan // and those with one
 	beside     []*cursorPlan // spans with parts that are more than the sum of their rows
+	ripening   []*cursorPlan // lives with a delay that count values
 	summing    bool          // nothing but spans runs, and parts that are the sum of their rows
 	light      bool          // a row holds nothing that is kept or let go when it leaves the log
 	columns    []spanColumn
@@ -177,6 +178,7 @@ type cursorPlan struct {
 	walks   bool        // a part of it walks
 	summed  bool        // nodes hold all of its parts, but for those that walk, and
 	words   []*partPlan // those that are made of different words
+	ripe    *ripePlan   // what is kept of those, of a life with a delay; nil: nothing
 	sets    int         // how many parts with a set it has
 	buckets int         // how many Buckets parts
 	// Past the event budget, a sliding window has tiles:
@@ -208,7 +210,7 @@ type partPlan struct {
 	base    int            // of a life: offset in the state of the same over the events that have left the log
 	set     int            // of Distinct and Counts: which of the scan's sets
 	census  *censusPlan    // of Counts of a life
-	counts  [2]*censusPlan // of Counts of a window: how often each value occurs, and how many values so often where one ranks them
+	counts  [2]*censusPlan // of Counts of a window, and of what is ripe: how often each value occurs, and how many values so often where one ranks them
 	contest *contestPlan   // of Mode
 	ranks   bool           // of Counts: the most frequent value is asked for
 	spreads bool           // of Counts: how evenly the values are spread is

@@ -14,7 +14,7 @@ func (e *Engine) part(x *cellOut, p *partPlan, m *moment, words []uint64) []uint
 		return e.walk(m.log, p, m.state, int(words[x.count]))
 	case p.part == aggregate.Mode && words[p.at+aggregate.ModeState] != aggregate.ModeFound,
 		p.part == aggregate.Buckets && words[p.at+1] == 0:
-		return e.counted(m.log, p, m.state, 0)
+		return e.counted(m.log, p, m.state, p.own(m.state), 0)
 	case scanned || p.runs(x.cursor):
 		return words[p.at : p.at+p.size()]
 	case p.newest != nil:
@@ -80,11 +80,14 @@ func (e *Engine) firstOf(k *cursorPlan, p *partPlan, m *moment) ([]uint64, bool)
 }
 
 // seen reports whether the value of the event at hand occurs in a window: what
-// is_new asks, before the event is counted.
-func (e *Engine) seen(x *cellOut, m *moment, words []uint64) bool {
+// is_new asks, before the event is counted. Of a partial window, a set has what is known.
+func (e *Engine) seen(x *cellOut, m *moment, partial bool) bool {
 	p, word := x.parts[0], e.current.words[x.inputAt]
 	if m.shifted {
 		return e.seenBehind(x, m, word)
+	}
+	if m.ripe && !partial {
+		return e.seenRipe(x, m, word)
 	}
 	if x.by != nil || m.scans(x.cursor) {
 		return e.sets[p.set].Has(word)

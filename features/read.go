@@ -31,6 +31,7 @@ type moment struct {
 	unplaced  bool  // some rows of its time may not be seen
 	disturbed bool  // a row that was taken back is among them
 	shifted   bool  // the parts at hand are the state's, moved back
+	ripe      bool  // or those that count values are what is counted of ripe events
 	newest    int64 // when the view's newest event was; 0: never
 }
 
@@ -248,7 +249,7 @@ func (e *Engine) found(v *viewPlan, m *moment) Status {
 // readGroup evaluates the columns of one window.
 func (e *Engine) readGroup(v *viewPlan, g *cellGroup, m *moment, f frame, row Status) {
 	k, l := g.cursor, m.log
-	m.shifted = false
+	m.shifted, m.ripe = false, false
 	if k.by {
 		e.readBy(g, m, f, row)
 		return
@@ -304,6 +305,12 @@ func (e *Engine) scanGroup(g *cellGroup, m *moment, f frame) int64 {
 	if s, ok := l.shiftOf(k, m, c); ok {
 		e.shiftGroup(g, m, &s, seesCurrent, f)
 		return 0
+	}
+	if l.ripe(k, m, c, life) {
+		m.ripe = true
+		e.sumRipe(l, k, m, c)
+		e.finishAll(g.before, k, m, e.scratch, f, Present)
+		return life
 	}
 	if seesCurrent {
 		c.to--
@@ -386,10 +393,11 @@ func (e *Engine) finish(x *cellOut, m *moment, words []uint64, f frame, status S
 		case aggregate.Newest, aggregate.Oldest, aggregate.DecayedOnes, aggregate.DecayedInts, aggregate.DecayedDoubles:
 			args.Since = m.t - int64(args.A[0])
 		case aggregate.Distinct:
-			if e.partial(x, m, words) {
+			partial := e.partial(x, m, words)
+			if partial {
 				status = first(status, Incomplete)
 			}
-			args.Seen = x.agg.TrueWhenEmpty && e.seen(x, m, words)
+			args.Seen = x.agg.TrueWhenEmpty && e.seen(x, m, partial)
 			if x.crowded(m, args.A[0]) {
 				e.about[0], status = e.estimate(x, m, args.N), first(status, Degraded)
 				args.A = e.about[:]

@@ -179,7 +179,7 @@ func (l *entityLog) shiftGaps(s *shift, p *partPlan, words []uint64) {
 func (e *Engine) shiftCounts(s *shift, p *partPlan, words []uint64) {
 	l, w := s.log, s.state
 	var before [8]uint64
-	own := w[p.run : p.run+p.size()]
+	own := p.own(w)
 	copy(before[:], own)
 	moved := s.head - s.to + s.tail - s.from
 	if p.contest != nil && moved*fewMoved > l.tables.Len(w[p.counts[0].at:]) {
@@ -187,17 +187,7 @@ func (e *Engine) shiftCounts(s *shift, p *partPlan, words []uint64) {
 	}
 	l.recountRows(p, w, s.rows, s.to, s.head, true)
 	l.recountRows(p, w, s.rows, s.from, s.tail, false)
-	switch p.part {
-	case aggregate.Counts:
-		copy(words, own)
-	case aggregate.Mode:
-		copy(words, e.counted(l, p, w, moved))
-		words[aggregate.ModeState] = aggregate.ModeFound
-	default:
-		if words[1] = 1; l.bins.Total(w[p.counts[0].at:]) > 0 {
-			words[0] = e.counted(l, p, w, moved)[0]
-		}
-	}
+	e.copyCounted(l, p, w, own, words, moved)
 	l.recountRows(p, w, s.rows, s.from, s.tail, true)
 	l.recountRows(p, w, s.rows, s.to, s.head, false)
 	copy(own, before[:])
@@ -207,7 +197,7 @@ func (e *Engine) shiftCounts(s *shift, p *partPlan, words []uint64) {
 func (l *entityLog) recountRows(p *partPlan, w, rows []uint64, from, to int, gone bool) {
 	for i := from; i < to; i++ {
 		if row := l.plan.row(rows, i); l.plan.has(row, p.bit) {
-			l.recountRow(p, w, row, gone)
+			l.recountRow(p, w, p.own(w), row, gone)
 		}
 	}
 	l.steps += int64(to - from)

@@ -83,7 +83,7 @@ func (l *entityLog) joinLife(k *cursorPlan, w, row []uint64, inOrder bool) {
 		switch {
 		case !l.plan.has(row, p.bit):
 		case p.part.Counted():
-			l.recountRow(p, w, row, false)
+			l.recountRow(p, w, p.own(w), row, false)
 		case inOrder:
 			p.part.Add(w[p.at:p.at+p.size()], l.plan.input(row, p), p.number)
 		default:

@@ -229,6 +229,8 @@ func (z *sizing) counts(g growing, p *partPlan, n func(float64) float64) (bytes 
 		if p.census != nil {
 			bytes += z.grown(gone, bins, window.BinWords, bucketsGrow)
 		}
+	case p.part == aggregate.Distinct && p.counts[0] != nil:
+		bytes += z.table(g, n)
 	case p.part == aggregate.Counts || p.part == aggregate.Mode:
 		if p.counts[0] != nil {
 			bytes += z.table(g, n)

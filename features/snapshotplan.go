@@ -129,6 +129,9 @@ func (l *logPlan) describeCursor(d description, k *cursorPlan) {
 	if k.within != nil {
 		d.put("within", k.within.state)
 	}
+	if k.ripe != nil {
+		d.put("ripe", k.ripe.words, k.ripe.at)
+	}
 	for _, x := range k.divided {
 		d.put("divided", x.bit, x.lane, x.width, x.at, x.index)
 		if x.groups != nil {

@@ -94,25 +94,24 @@ func (l *entityLog) releaseCounts(e *Engine, p *partPlan, w []uint64) {
 	}
 }
 
-// recountRow notes that a row has come, or gone.
-func (l *entityLog) recountRow(p *partPlan, w, row []uint64, gone bool) {
+// recountRow notes that a row has come, or gone. Words are the part's.
+func (l *entityLog) recountRow(p *partPlan, w, words, row []uint64, gone bool) {
 	switch {
 	case p.part == aggregate.Buckets && gone:
 		l.bins.Remove(w[p.counts[0].at:], l.counting.binOf(p, l.plan.word(row, p.lane)))
 	case p.part == aggregate.Buckets:
 		l.bins.Add(w[p.counts[0].at:], l.counting.binOf(p, l.plan.word(row, p.lane)))
 	case gone:
-		l.recount(p, w, l.counting.keyOf(l.plan, p, row), -1)
+		l.recount(p, w, words, l.counting.keyOf(l.plan, p, row), -1)
 	default:
-		l.recount(p, w, l.counting.keyOf(l.plan, p, row), 1)
+		l.recount(p, w, words, l.counting.keyOf(l.plan, p, row), 1)
 	}
 }
 
 // recount notes that what is counted as key occurs step times more, or once
 // less. The most frequent one, where it is asked for, is found by how many occur so
 // often.
-func (l *entityLog) recount(p *partPlan, w []uint64, key uint64, step int) {
-	words := w[p.at : p.at+p.size()]
+func (l *entityLog) recount(p *partPlan, w, words []uint64, key uint64, step int) {
 	b := l.tables.Count(w[p.counts[0].at:], key, step)
 	c := b + uint64(step)
 	if p.contest != nil && w[p.contest.at] != 0 {
@@ -168,18 +167,37 @@ func (l *entityLog) revote(p *partPlan, words []uint64, key uint64, x change) {
 	}
 }
 
-// counted is a Mode or Buckets part that runs, as its aggregation wants it; so many
-// rows were moved for this reading alone.
-func (e *Engine) counted(l *entityLog, p *partPlan, w []uint64, moved int) []uint64 {
+// own are the words of a part that runs.
+func (p *partPlan) own(w []uint64) []uint64 { return w[p.run : p.run+p.size()] }
+
+// copyCounted copies a part that counts, of which some words are kept, to words as a
+// scan makes them; so many rows were moved for this reading alone.
+func (e *Engine) copyCounted(l *entityLog, p *partPlan, w, own, words []uint64, moved int) {
+	switch p.part {
+	case aggregate.Counts:
+		copy(words, own)
+	case aggregate.Mode:
+		copy(words, e.counted(l, p, w, own, moved))
+		words[aggregate.ModeState] = aggregate.ModeFound
+	default:
+		if words[1] = 1; l.bins.Total(w[p.counts[0].at:]) > 0 {
+			words[0] = e.counted(l, p, w, own, moved)[0]
+		}
+	}
+}
+
+// counted is a Mode or Buckets part, of which some words are kept, as its aggregation
+// wants it; so many rows were moved for this reading alone.
+func (e *Engine) counted(l *entityLog, p *partPlan, w, words []uint64, moved int) []uint64 {
 	if p.part == aggregate.Buckets {
 		h := w[p.counts[0].at:]
 		e.voted[0] = math.Float64bits(e.counting.valueOf(p, l.bins.At(h, rankOf(p.q, l.bins.Total(h)))))
 		return e.voted[:]
 	}
-	times, words := w[p.counts[0].at:], w[p.at:p.at+p.size()]
+	times := w[p.counts[0].at:]
 	if words[aggregate.ModeState] == aggregate.ModeStale {
 		clear(words)
-		if n := l.tables.Len(times); n > leastContest && moved*fewMoved <= n {
+		if n := l.tables.Len(times); p.contest != nil && n > leastContest && moved*fewMoved <= n {
 			words[aggregate.ModeWord], words[aggregate.ModeTimes] = l.champion(p, w)
 		} else {
 			l.steps += int64(n)
@@ -194,27 +212,35 @@ func (e *Engine) counted(l *entityLog, p *partPlan, w []uint64, moved int) []uin
 // recountBase counts what has left the log in the parts of a life.
 func (l *entityLog) recountBase(k *cursorPlan, w []uint64) {
 	for _, p := range k.beside {
-		if p.part == aggregate.Gaps {
-			continue // in the words
+		if p.part != aggregate.Gaps { // those are in the words
+			l.recountBaseOf(p, w, p.own(w))
 		}
-		if p.part == aggregate.Buckets {
-			l.bins.Each(w[p.census.at:], func(b window.Bin) { l.bins.Add(w[p.counts[0].at:], b) })
-			continue
-		}
-		l.tables.Each(w[p.census.at:], func(key uint64, n window.Note) { l.recount(p, w, key, int(n)) })
 	}
+}
+
+// recountBaseOf does so for one part, whose words are given.
+func (l *entityLog) recountBaseOf(p *partPlan, w, words []uint64) {
+	if p.part == aggregate.Buckets {
+		l.bins.Each(w[p.census.at:], func(b window.Bin) { l.bins.Add(w[p.counts[0].at:], b) })
+		return
+	}
+	l.tables.Each(w[p.census.at:], func(key uint64, n window.Note) { l.recount(p, w, words, key, int(n)) })
 }
 
 // freeCounts forgets what the parts of a life have counted.
 func (l *entityLog) freeCounts(k *cursorPlan, w []uint64) {
 	for _, p := range k.beside {
-		for _, x := range p.counts {
-			if x != nil {
-				l.slab.FreeHandle(w[x.at:])
-			}
+		l.freeCountsOf(p, w)
+	}
+}
+
+func (l *entityLog) freeCountsOf(p *partPlan, w []uint64) {
+	for _, x := range p.counts {
+		if x != nil {
+			l.slab.FreeHandle(w[x.at:])
 		}
-		if p.contest != nil {
-			l.endContest(p, w)
-		}
+	}
+	if p.contest != nil {
+		l.endContest(p, w)
 	}
 }

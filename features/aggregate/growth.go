@@ -105,10 +105,6 @@ var byNodes = []string{"min", "max", "first", "last", "time_since_first", "time_
 // Growths are the cases that grow, up to MostSteps.
 var Growths = [...]Growth{
 	{
-		Over: []Over{LifetimeDelayed},
-		Of:   []string{"count_distinct", "approx_count_distinct", "is_new", "novelty", "top_share", "entropy", "mode", "quantile"},
-		What: "all events of the life",
-	}, {
 		Over: []Over{By, ByDelayed, BySession, ByLifetime},
 		Of:   []string{"interarrival_stddev", "interarrival_cv"},
 		What: "all events, once to rank and once for each value shown",
