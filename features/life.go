@@ -274,9 +274,6 @@ func (l *entityLog) foldPart(e *Engine, p *partPlan, w, row []uint64) {
 // it any more.
 func (l *entityLog) dropBase(e *Engine, c *chainPlan, w []uint64) {
 	s, folded := w[c.state:], int64(w[c.view.state+viewFolded])
-	if life := s[chainLife]; life != 0 && life <= s[chainBase] {
-		l.endRipes(c, w)
-	}
 	s[chainGone] = max(s[chainGone], uint64(folded))
 	l.releaseBase(e, c, w)
 	for _, k := range c.cursors {

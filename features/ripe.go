@@ -13,8 +13,8 @@ import (
 // rows, who looks at all of the life, and forgotten with the life. A snapshot does
 // without them.
 //
-// Past distinct_budget, a life that reaches out of the log is scanned: not all of
-// its values are known there (crowd.go).
+// Past distinct_budget, a life that reaches out of the log is not told by its counts:
+// when a value was let go of there depends on the order of arrival (crowd.go).
 
 // ripePlan is what a window keeps of its ripe events. Its handle is a block of the
 // words of the parts, and how many rows of the log are ripe: of those that came
@@ -73,12 +73,6 @@ func (l *entityLog) ripe(k *cursorPlan, m *moment, c cut, life int64) bool {
 	}
 	if base := int64(w[k.life.state+chainBase]); c.base != (base != 0 && life <= base) {
 		return false
-	}
-	for _, p := range x.parts {
-		if p.part == aggregate.Distinct && c.base && w[p.table.sketch] != 0 {
-			l.endRipe(k, w)
-			return false
-		}
 	}
 	rows := l.rows.All(w[atRows:])
 	if w[x.at] == 0 {
