@@ -306,10 +306,8 @@ func (e *Engine) scanGroup(g *cellGroup, m *moment, f frame) int64 {
 		e.shiftGroup(g, m, &s, seesCurrent, f)
 		return 0
 	}
-	if l.ripe(k, m, c, life) {
-		m.ripe = true
-		e.sumRipe(l, k, m, c)
-		e.finishAll(g.before, k, m, e.scratch, f, Present)
+	if m.ripe = l.ripe(k, m, c, life); m.ripe {
+		e.readRipe(g, m, c, f)
 		return life
 	}
 	if seesCurrent {

@@ -184,10 +184,10 @@ func (l *entityLog) leaveRipe(k *cursorPlan, w []uint64, n int) {
 	*head -= uint64(n)
 }
 
-// sumRipe makes the parts of a life with a delay in e.scratch: by nodes, and by what
-// was counted.
-func (e *Engine) sumRipe(l *entityLog, k *cursorPlan, m *moment, c cut) {
-	w := m.state
+// readRipe makes the parts of a life with a delay in e.scratch, by nodes and by what
+// was counted, and evaluates the columns that would not see the current event.
+func (e *Engine) readRipe(g *cellGroup, m *moment, c cut, f frame) {
+	k, l, w := g.cursor, m.log, m.state
 	e.stretch = stretchOf(m.rows, c)
 	for _, p := range k.parts {
 		if p.node == 0 {
@@ -209,6 +209,7 @@ func (e *Engine) sumRipe(l *entityLog, k *cursorPlan, m *moment, c cut) {
 		l.turnRipe(k, p, w, c.to, true)
 		copy(own, before[:])
 	}
+	e.finishAll(g.before, k, m, e.scratch, f, Present)
 }
 
 // turnRipe turns a part that is counted to the first rows of the log, or back.
