@@ -325,19 +325,6 @@ var table = []mutant{
 		new:  "",
 	},
 	{
-		name: "a life with a delay: a late event among the ripe ones is not counted",
-		file: "features/ripe.go",
-		old:  "\t\t*head++\n\t\tl.ripen(k, w, row)\n",
-		new:  "\t\t*head++\n",
-	},
-	{
-		name: "a life with a delay: what is counted is not turned back behind a late reader",
-		file: "features/ripe.go",
-		old:  "gone != back",
-		new:  "gone",
-		more: true,
-	},
-	{
 		name: "by category: what cannot be taken back is read behind the state of its life",
 		file: "features/by.go",
 		old:  "(x.undone || turned.still())",
