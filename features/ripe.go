@@ -226,6 +226,7 @@ func (l *entityLog) turnRipe(k *cursorPlan, p ripePart, w []uint64, to int, back
 }
 
 // tallyRipe makes the parts in e.scratch that are made of what one has counted.
+// No contest is held for them.
 func (e *Engine) tallyRipe(l *entityLog, k *cursorPlan, p ripePart, w []uint64) {
 	own := l.ripeWords(k.ripe, p, w)
 	words := e.scratch[p.at : p.at+p.size()]
@@ -235,11 +236,11 @@ func (e *Engine) tallyRipe(l *entityLog, k *cursorPlan, p ripePart, w []uint64) 
 	case aggregate.Buckets: // and of those that share its values
 		for _, q := range k.words {
 			if q.part == p.part && q.set == p.set {
-				e.copyCounted(l, q, w, own, e.scratch[q.at:])
+				e.copyCounted(l, q, w, own, e.scratch[q.at:], 0)
 			}
 		}
 	default:
-		e.copyCounted(l, p.partPlan, w, own, words)
+		e.copyCounted(l, p.partPlan, w, own, words, 0)
 	}
 }
 
