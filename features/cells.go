@@ -161,7 +161,7 @@ func (l *logPlan) chain(v *viewPlan, gap int64) *chainPlan {
 func (l *logPlan) part(k *cursorPlan, p partPlan) *partPlan {
 	for _, x := range k.parts {
 		if x.part == p.part && x.bit == p.bit && x.lane == p.lane && x.half == p.half && x.limit == p.limit && x.order == p.order && x.q == p.q {
-			x.spreads = x.spreads || p.spreads
+			x.spreads, x.ranks = x.spreads || p.spreads, x.ranks || p.ranks
 			if p.ranks {
 				x.ranks = true
 				l.rank(k, x)

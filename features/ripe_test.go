@@ -28,6 +28,7 @@ const ripening = `
       share: {aggregation: novelty, field: mcc, delay: 20s}
       most:  {aggregation: top_share, field: mcc, delay: 20s}
       even:  {aggregation: entropy, field: user, delay: 20s}
+      tops:  {aggregation: top_share, field: user, delay: 20s}
       usual: {aggregation: mode, field: mcc, delay: 20s}
       often: {aggregation: mode, field: qty, delay: 5s}
       half:  {aggregation: quantile, field: amt, q: 0.5, delay: 20s}
