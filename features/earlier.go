@@ -49,9 +49,9 @@ func (l *entityLog) linkTo(x *earlierPlan, w []uint64, word, t, before uint64) {
 	l.tables.Put(w[x.at:], l.counting.hash.spreadPair(word, t), window.NewNote(int64(before), false))
 }
 
-// linkRow links a row that has come into the log, where there are links.
+// linkRow links a row that has come into a log that has links.
 func (l *entityLog) linkRow(x *earlierPlan, w, row []uint64) {
-	if w[x.at] == 0 || !l.plan.has(row, x.bit) {
+	if !l.plan.has(row, x.bit) {
 		return
 	}
 	t := uint64(l.plan.time(row))

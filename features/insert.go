@@ -69,7 +69,9 @@ func (l *entityLog) account(e *Engine, w, row []uint64, i int) {
 		w[atDue] = min(w[atDue], w[k.at+1])
 	}
 	for _, x := range l.plan.earliers {
-		l.linkRow(x, w, row)
+		if w[x.at] != 0 {
+			l.linkRow(x, w, row)
+		}
 	}
 	for _, x := range l.plan.tables {
 		if x.life == nil && t <= now-x.delay && l.plan.has(row, x.bit) {
