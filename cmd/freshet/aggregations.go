@@ -167,8 +167,7 @@ event looks at no more than 3 x (` + "`event_budget`" + ` + 64) rows, values, no
 budget and 64: 196,800 for the default budget, as ` + "`freshet features -o json`" + ` says of each feature (` + "`most_steps`" + `), and a test holds it to. Whoever wants less sets a smaller
 budget. Also: an event behind a silence takes out what has left since; windows that hold an event which was taken back
 are scanned, and of a source with ` + "`retracts`" + ` every life; ` + "`last: n`" + ` looks at what the view's filter keeps out between the n; a streak is walked, and so is a list of
-different values to its end where the window has fewer than ` + "`limit`" + `; with ` + "`by`" + ` all categories of the window are ranked, and a list looks back as far
-as the events of a category go that it needs; past the budget some 61 tiles are put together for each window.
+different values to its end where the window has fewer than ` + "`limit`" + `; past the budget some 61 tiles are put together for each window.
 
 | over | aggregations | data | when | looks at |
 |---|---|---|---|---|

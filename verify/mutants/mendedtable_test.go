@@ -196,4 +196,34 @@ var mendedTable = []faultMutant{
 		old:  "for ; seat > 0; seat /= 2 {\n\t\tl.steps++\n",
 		new:  "for ; seat > 3; seat /= 2 {\n\t\tl.steps++\n",
 	}, pkg: "./features", run: "^TestS25ManyCategories$"},
+	{mutant: mutant{
+		name: "delayed lives: a late event among what is ripe is not counted",
+		file: "features/ripe.go",
+		old:  "\t\t*head++\n\t\tl.ripen(k, w, row)\n",
+		new:  "\t\t*head++\n",
+	}, pkg: "./features", run: "^TestS24LivesWithADelayCountWhatIsRipe$"},
+	{mutant: mutant{
+		name: "delayed lives: what is ripe of a life goes on in the next one",
+		file: "features/life.go",
+		old:  "\tl.endRecords(c, w)\n\tl.endRipes(c, w)\n",
+		new:  "\tl.endRecords(c, w)\n",
+	}, pkg: "./features", run: "^TestS24LivesWithADelayCountWhatIsRipe$"},
+	{mutant: mutant{
+		name: "delayed lives: counts are not turned back behind a reader",
+		file: "features/ripe.go",
+		old:  "\t\tl.turnRipe(k, p, w, c.to, true)\n",
+		new:  "",
+	}, pkg: "./features", run: "^TestS24LivesWithADelayCountWhatIsRipe$"},
+	{mutant: mutant{
+		name: "delayed lives: what has left the log is not among what is ripe",
+		file: "features/ripe.go",
+		old:  "\t\tcase !base:\n",
+		new:  "\t\tcase !base || p.bit >= 0:\n",
+	}, pkg: "./features", run: "^TestS24LivesWithADelayCountWhatIsRipe$"},
+	{mutant: mutant{
+		name: "retraction: whatever has left the log leaves doubt",
+		file: "features/retract.go",
+		old:  "if row := l.plan.row(rows, i); l.plan.has(row, l.plan.taking) {\n\t\t\tl.noteTakingLeft",
+		new:  "if row := l.plan.row(rows, i); len(row) > 0 {\n\t\t\tl.noteTakingLeft",
+	}, pkg: "./features", run: "^TestS16OnlyWhatTakesBackLeavesDoubt$"},
 }
