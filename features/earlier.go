@@ -59,11 +59,11 @@ func (l *entityLog) linkRow(x *earlierPlan, w, row []uint64) {
 		l.slab.FreeHandle(w[x.at:]) // it comes before rows that have left, or too many have
 		return
 	}
-	l.link1(x, w, l.plan.word(row, x.lane), t)
+	l.linkValue(x, w, l.plan.word(row, x.lane), t)
 }
 
-// link1 links a value that occurs at a time.
-func (l *entityLog) link1(x *earlierPlan, w []uint64, word, t uint64) {
+// linkValue links a value that occurs at a time.
+func (l *entityLog) linkValue(x *earlierPlan, w []uint64, word, t uint64) {
 	after := newestOfAll
 	before := l.before(x, w, word, after)
 	for before > t {
@@ -86,7 +86,7 @@ func (l *entityLog) linkAll(x *earlierPlan, w []uint64) {
 	rows := l.rows.All(w[atRows:])
 	for i := range l.plan.len(rows) {
 		if row := l.plan.row(rows, i); l.plan.has(row, x.bit) {
-			l.link1(x, w, l.plan.word(row, x.lane), uint64(l.plan.time(row)))
+			l.linkValue(x, w, l.plan.word(row, x.lane), uint64(l.plan.time(row)))
 		}
 	}
 	l.steps += int64(l.plan.len(rows))
@@ -150,7 +150,7 @@ func (l *entityLog) atEdges(s *stretch, x *earlierPlan, ends int64, f func(word 
 // occursInside reports whether a value, which occurs at a time or before, does between
 // the edges of a window.
 func (l *entityLog) occursInside(s *stretch, x *earlierPlan, w []uint64, ends int64, word, t uint64) bool {
-	for int64(t) >= ends {
+	for t != noOccurrence && int64(t) >= ends {
 		t = l.before(x, w, word, t)
 	}
 	return int64(t) > l.plan.timeAt(s.rows, s.from)

@@ -157,8 +157,8 @@ var mendedTable = []faultMutant{
 	{mutant: mutant{
 		name: "values behind the state: a row of the very time that is not seen counts",
 		file: "features/earlier.go",
-		old:  "for int64(t) >= ends {",
-		new:  "for int64(t) > ends {",
+		old:  "for t != noOccurrence && int64(t) >= ends {",
+		new:  "for t != noOccurrence && int64(t) > ends {",
 	}, pkg: "./features", run: "^TestS20ManyValuesAreCountedOneByOne$"},
 	{mutant: mutant{
 		name: "values of a delayed window are fed by the window that names them",
@@ -176,7 +176,7 @@ var mendedTable = []faultMutant{
 		name: "by category: what all have together keeps what has left",
 		file: "features/divided.go",
 		old:  "l.putInto(x, all[:x.width], row, gone)",
-		new:  "l.putInto(x, all[:x.width], row, gone && r[1] > 0)",
+		new:  "l.putInto(x, all[:x.width], row, gone && all[number*x.stride+1] > 0)",
 	}, pkg: "./features", run: "^TestS25ManyCategories$"},
 	{mutant: mutant{
 		name: "by category: the one that takes an empty seat does not sink from there",
