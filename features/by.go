@@ -229,40 +229,28 @@ func (e *Engine) rankOne(top []category, c category, by *byPlan) []category {
 // rankRows is rank by the rows of a window.
 func (e *Engine) rankRows(d *division, log *entityLog) (top []category, all int) {
 	l := log.plan
-	e.unranked()
-	for i := d.cut.from; i < d.cut.to; i++ {
-		if row := l.row(d.rows, i); l.has(row, d.cell.count.bit) {
-			e.meet(d.by, l.word(row, d.by.lane), 1)
-		}
-	}
-	log.steps += int64(d.cut.to - d.cut.from)
-	return e.ranked(d.by)
-}
-
-// unranked forgets the categories that were met.
-func (e *Engine) unranked() {
 	if e.byWord == nil {
 		e.byWord = map[uint64]int{}
 	}
 	clear(e.byWord)
 	e.categories = e.categories[:0]
-}
-
-// meet notes n more events of a category.
-func (e *Engine) meet(by *byPlan, word uint64, n int) {
-	at, known := e.byWord[word]
-	if !known {
-		at = len(e.categories)
-		e.byWord[word] = at
-		e.categories = append(e.categories, category{word: word, text: categoryText(by.input.value(word, e.texts))})
+	for i := d.cut.from; i < d.cut.to; i++ {
+		row := l.row(d.rows, i)
+		if !l.has(row, d.cell.count.bit) {
+			continue
+		}
+		word := l.word(row, d.by.lane)
+		at, known := e.byWord[word]
+		if !known {
+			at = len(e.categories)
+			e.byWord[word] = at
+			e.categories = append(e.categories, category{word: word, text: categoryText(d.by.input.value(word, e.texts))})
+		}
+		e.categories[at].n++
 	}
-	e.categories[at].n += n
-}
-
-// ranked is what rank says of the categories that were met.
-func (e *Engine) ranked(by *byPlan) (top []category, all int) {
+	log.steps += int64(d.cut.to - d.cut.from)
 	slices.SortFunc(e.categories, byRank)
-	return e.categories[:min(len(e.categories), by.top)], len(e.categories)
+	return e.categories[:min(len(e.categories), d.by.top)], len(e.categories)
 }
 
 // byRank compares categories by rank.

@@ -163,7 +163,6 @@ func (l *logPlan) part(k *cursorPlan, p partPlan) *partPlan {
 		if x.part == p.part && x.bit == p.bit && x.lane == p.lane && x.half == p.half && x.limit == p.limit && x.order == p.order && x.q == p.q {
 			x.spreads, x.ranks = x.spreads || p.spreads, x.ranks || p.ranks
 			if p.ranks {
-				x.ranks = true
 				l.rank(k, x)
 			}
 			return x

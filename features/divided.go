@@ -213,10 +213,15 @@ func (d *division) recordAt(number int) []uint64 {
 // joinRecord puts a record into the parts in e.scratch.
 func (e *Engine) joinRecord(d *division, r []uint64) {
 	e.scratch[d.cell.count.at] += r[1]
-	from := recordParts
-	for _, p := range d.cell.divided.parts {
-		p.part.Merge(e.scratch[p.at:p.at+p.size()], r[from:from+p.size()])
-		from += p.size()
+	e.joinParts(d.cell.divided, r[recordParts:])
+}
+
+// joinParts puts the parts of a record into those in e.scratch.
+func (e *Engine) joinParts(x *dividedPlan, from []uint64) {
+	at := 0
+	for _, p := range x.parts {
+		p.part.Merge(e.scratch[p.at:p.at+p.size()], from[at:at+p.size()])
+		at += p.size()
 	}
 }
 

@@ -117,9 +117,14 @@ func (l *entityLog) joinDivided(x *levelsPlan, w []uint64, at, apart int) {
 // merge puts one record into another of the same category.
 func (x *dividedPlan) merge(r, from []uint64) {
 	r[1] += from[1]
-	at := recordParts
+	x.mergeParts(r[recordParts:], from[recordParts:])
+}
+
+// mergeParts puts the parts of one record into those of another.
+func (x *dividedPlan) mergeParts(parts, from []uint64) {
+	at := 0
 	for _, p := range x.parts {
-		p.part.Merge(r[at:at+p.size()], from[at:at+p.size()])
+		p.part.Merge(parts[at:at+p.size()], from[at:at+p.size()])
 		at += p.size()
 	}
 }

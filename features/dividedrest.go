@@ -39,8 +39,8 @@ func (l *entityLog) restBut(x *dividedPlan, w []uint64, top []category) []uint64
 		l.eachGroup(x, w, func(g []uint64) { g[groupShown] = wasTop })
 	}
 	rest := l.rest(x, w)
-	for _, c := range top {
-		g := l.group(x, w, c.word)
+	for i := range top {
+		g := l.nthRecord(x.groups, w, top[i].number)
 		if g[groupShown] == isOther {
 			l.moveValues(x, w, g, true)
 		}
@@ -60,13 +60,13 @@ func (l *entityLog) restBut(x *dividedPlan, w []uint64, top []category) []uint64
 		l.eachGroup(x, w, leave)
 	}
 	rest[0] = uint64(len(top))
-	for i, c := range top {
-		shown[i] = c.word
-		l.group(x, w, c.word)[groupShown] = wasTop
+	for i := range top {
+		shown[i] = top[i].word
+		l.nthRecord(x.groups, w, top[i].number)[groupShown] = wasTop
 	}
 	if rest[groupShown] == isStale {
 		l.voteAgain(x, w, rest)
-		rest[groupShown] = 0
+		rest[groupShown] = isOther
 	}
 	return rest
 }

@@ -76,7 +76,7 @@ func (l *entityLog) divideValue(x *dividedPlan, w, row []uint64, gone bool) {
 	number := l.record(x.groups, w, l.plan.word(row, x.lane))
 	g := l.nthRecord(x.groups, w, number)
 	l.countValue(x, w, g, v, counts{gone: gone})
-	if w[x.rest] != 0 && g[groupShown] == 0 {
+	if w[x.rest] != 0 && g[groupShown] == isOther {
 		l.countValue(x, w, l.rest(x, w), v, counts{gone: gone, others: true})
 	}
 	l.rerank(x.groups, w, number, row, gone)
@@ -268,7 +268,7 @@ func (e *Engine) joinValues(d *division, m *moment, of *pick) {
 	case of.others:
 		g = l.restBut(x, m.state, of.words)
 	case len(of.words) > 0:
-		g = l.group(x, m.state, of.words[0].word)
+		g = l.nthRecord(x.groups, m.state, of.words[0].number)
 	default:
 		return
 	}

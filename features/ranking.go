@@ -104,11 +104,7 @@ func (x *dividedPlan) sumBelow(all []uint64, seat int) {
 	below := x.below(all, seat)
 	copy(below, all[x.seated(all, seat)*x.stride+recordParts:])
 	for next := 2 * seat; next <= min(2*seat+1, len(all)/x.stride-1); next++ {
-		from, at := x.below(all, next), 0
-		for _, p := range x.parts {
-			p.part.Merge(below[at:at+p.size()], from[at:at+p.size()])
-			at += p.size()
-		}
+		x.mergeParts(below, x.below(all, next))
 	}
 }
 
@@ -187,11 +183,7 @@ func (e *Engine) joinBelow(d *division, l *entityLog, w []uint64, top []category
 			if number := x.seated(all, next); number == last || l.outranks(x, all, number, last) {
 				continue // one of them
 			}
-			from, at := x.below(all, next), 0
-			for _, p := range x.parts {
-				p.part.Merge(e.scratch[p.at:p.at+p.size()], from[at:at+p.size()])
-				at += p.size()
-			}
+			e.joinParts(x, x.below(all, next))
 		}
 	}
 }
