@@ -117,6 +117,9 @@ func (l *entityLog) beginRipe(k *cursorPlan, w []uint64, base bool) {
 			l.recountBaseOf(p.partPlan, w, l.ripeWords(x, p, w))
 		}
 	}
+	if base {
+		l.steps += int64(len(x.parts) * l.ripeValues(x, w))
+	}
 }
 
 // endRipe forgets what was counted.
