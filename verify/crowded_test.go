@@ -22,19 +22,7 @@ var crowded = family{"TestCrowdsEqualOracle", drawCrowded, 3, 300}
 // A case of a crowd takes as long as about so many others.
 const crowdCosts = 10
 
-func TestCrowdsEqualOracle(t *testing.T) {
-	cases := setting(t, "FRESHET_VERIFY_CASES", defaultCases) / crowdCosts
-	seed := setting(t, "FRESHET_VERIFY_SEED", 1)
-	if testing.Short() {
-		cases = min(cases, 50)
-	}
-	c, failed := judge(t, crowded, seed, cases)
-	if failed != nil {
-		t.Fatal(failed.explain(t.TempDir()))
-	}
-	t.Attr("counted", fmt.Sprintf("%d triples of crowds equal the oracle's", c.queries()))
-	t.Logf("present values by aggregation %v, by window %v", c.present, c.kinds)
-}
+func TestCrowdsEqualOracle(t *testing.T) { judgeFamily(t, crowded, crowdCosts, 50) }
 
 // drawCrowded draws a spec whose features share windows, delays and fields.
 func drawCrowded(t *rapid.T) *genSpec {

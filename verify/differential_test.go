@@ -129,6 +129,22 @@ type family struct {
 
 var allOfIt = family{"TestEngineEqualsOracle", drawSpec, historiesPerSpec, longestHistory}
 
+// judgeFamily judges a family other than that of everything: one of its cases for so
+// many of those, and few of them in a short run.
+func judgeFamily(t *testing.T, kind family, share, few int) {
+	t.Helper()
+	cases := setting(t, "FRESHET_VERIFY_CASES", defaultCases) / share
+	if testing.Short() {
+		cases = min(cases, few)
+	}
+	c, failed := judge(t, kind, setting(t, "FRESHET_VERIFY_SEED", 1), cases)
+	if failed != nil {
+		t.Fatal(failed.explain(t.TempDir()))
+	}
+	t.Attr("counted", fmt.Sprintf("%d triples equal the oracle's", c.queries()))
+	t.Logf("present values by aggregation %v, by window %v", c.present, c.kinds)
+}
+
 func draw(kind family, seed, histories int) example {
 	return rapid.Custom(func(t *rapid.T) example { return drawn(t, kind, histories) }).Example(seed)
 }

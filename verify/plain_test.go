@@ -14,18 +14,7 @@ import (
 // the engine, which specs of everything hardly ever take.
 var plainOnly = family{"TestPlainViewsEqualOracle", drawPlain, historiesPerSpec, longestHistory}
 
-func TestPlainViewsEqualOracle(t *testing.T) {
-	cases := setting(t, "FRESHET_VERIFY_CASES", defaultCases) / 2
-	seed := setting(t, "FRESHET_VERIFY_SEED", 1)
-	if testing.Short() {
-		cases = min(cases, 500)
-	}
-	c, failed := judge(t, plainOnly, seed, cases)
-	if failed != nil {
-		t.Fatal(failed.explain(t.TempDir()))
-	}
-	t.Attr("counted", fmt.Sprintf("%d triples of plain views equal the oracle's", c.queries()))
-}
+func TestPlainViewsEqualOracle(t *testing.T) { judgeFamily(t, plainOnly, 2, 500) }
 
 // drawPlain draws a spec whose views have plain features only, most of them of one
 // input without a filter.
