@@ -41,14 +41,20 @@ func (l *entityLog) joinGaps(p *partPlan, w, rows []uint64, i, tail int, base ui
 		aggregate.AddGap(words, aggregate.LastOfGaps(words), t, 0)
 		return
 	}
-	prev := uint64(0)
-	for j := i - 1; j >= tail && prev == 0; j-- {
+	prev := l.prevWith(p.bit, rows, i, tail)
+	aggregate.AddGap(words, max(prev, base), t, l.nextWith(p.bit, rows, i))
+}
+
+// prevWith is the time of the last row before i, from the tail on, with a bit; 0:
+// there is none.
+func (l *entityLog) prevWith(bit int, rows []uint64, i, tail int) uint64 {
+	for i--; i >= tail; i-- {
 		l.steps++
-		if other := l.plan.row(rows, j); l.plan.has(other, p.bit) {
-			prev = uint64(l.plan.time(other))
+		if row := l.plan.row(rows, i); l.plan.has(row, bit) {
+			return uint64(l.plan.time(row))
 		}
 	}
-	aggregate.AddGap(words, max(prev, base), t, l.nextWith(p.bit, rows, i))
+	return 0
 }
 
 // leaveBeside takes row i, the oldest of a window that ends with the last of rows,

@@ -34,6 +34,8 @@ func (c *compiler) log(sp *sourcePlan, entity *spec.Entity) *logPlan {
 		l.retracts = true
 		l.taking = l.bit(bitPlan{filter: -1, cond: -1, numerator: -1, input: -1, mark: takingMark})
 		l.found = l.bit(bitPlan{filter: -1, cond: -1, numerator: -1, input: -1, mark: foundMark})
+		l.ids = &earlierPlan{bit: -1, lane: ofID}
+		l.earliers = append(l.earliers, l.ids)
 		l.span = l.lateness + 1 // an original may be earlier than what takes it back, and later by just the lateness
 	}
 	c.plan.logs = append(c.plan.logs, l)
@@ -111,15 +113,15 @@ func (l *logPlan) cursor(v *viewPlan, f *spec.Feature, agg *aggregate.Aggregatio
 		want.last, want.gap, want.view = f.Window.N, v.ttl, v
 	}
 	switch {
-	case f.Def.By != nil, l.retracts && want.gap > 0:
-		want.by, want.view = f.Def.By != nil, v
+	case f.Def.By != nil:
+		want.by, want.view = true, v
 		if want.gap > 0 && want.last == 0 {
 			want.last = math.MaxInt // all of the life
 		}
 	case want.gap > 0 && want.last == 0:
 		want.life = l.chain(v, want.gap)
 	}
-	if want.gap > 0 && !l.retracts && (want.delay > 0 && want.last > 0 || want.last == math.MaxInt) {
+	if want.gap > 0 && (want.delay > 0 && want.last > 0 || want.last == math.MaxInt) {
 		want.within = l.chain(v, want.gap)
 	}
 	want.stripped = l.retracts
@@ -136,7 +138,7 @@ func (l *logPlan) cursor(v *viewPlan, f *spec.Feature, agg *aggregate.Aggregatio
 	}
 	k := &want
 	l.cursors = append(l.cursors, k)
-	if k.last > 0 {
+	if k.last > 0 || l.retracts && k.life != nil {
 		l.lasts = append(l.lasts, k)
 	}
 	if k.life != nil {
@@ -312,7 +314,7 @@ func (l *logPlan) finish() {
 		}
 	}
 	l.laySpans()
-	l.summing = len(l.tables)+len(l.delayed)+len(l.beside)+len(l.stacks)+len(l.newests)+len(l.ripening) == 0
+	l.summing = !l.retracts && len(l.tables)+len(l.delayed)+len(l.beside)+len(l.stacks)+len(l.newests)+len(l.ripening) == 0
 	l.light = len(l.chains)+len(l.texts) == 0 && !l.retracts
 	l.layFollowing()
 	l.layMentions()

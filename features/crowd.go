@@ -26,6 +26,9 @@ func (c *compiler) distinctBudgetOf(source *spec.Source, entity *spec.Entity) in
 // crowd notes in a table's sketch that a value occurs, where the table has or
 // needs one, and forgets values where it has become too large.
 func (l *entityLog) crowd(x *tablePlan, w []uint64, word uint64, t int64) {
+	if l.plan.retracts {
+		return // a sketch cannot take a value back
+	}
 	n, budget := l.tables.Len(w[x.at:]), l.plan.distinct
 	switch sketched := w[x.sketch] != 0; {
 	case !sketched && n <= budget:

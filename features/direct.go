@@ -179,6 +179,9 @@ func (e *Engine) knowsLife(l *entityLog, w []uint64, c *chainPlan, life, t int64
 	if life == 0 {
 		life = t
 	}
+	if len(w) > atFirst && l.outgrown(c, w, life) {
+		return false
+	}
 	born, _ := bornAt(w)
 	return (born == 0 || life-c.gap >= born) && e.coverageOf(l).reaches(life-c.gap)
 }
@@ -311,14 +314,18 @@ func (e *Engine) directWords(p *directPart, k *cursorPlan, l *entityLog, w []uin
 	}
 	to := &e.lifted[nth]
 	switch p.from {
-	case fromLift:
-		l.lift(k, p.partPlan, w, to[:p.size])
 	case fromStack:
+		if l.takenAt(w) > t-k.length {
+			copy(to[:], e.ownExtreme(l, k, p.partPlan, w, t))
+			return to[:p.size]
+		}
 		code, ok := l.stacks.Best(w[p.stack.at:], t-k.length)
 		if !ok {
 			panic("features: a window has events and no extreme")
 		}
 		to[0], to[1] = 1, code
+	case fromLift:
+		l.lift(k, p.partPlan, w, to[:p.size])
 	default:
 		rows := l.rows.All(w[atRows:])
 		l.steps++

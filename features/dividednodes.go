@@ -17,7 +17,7 @@ import (
 // are kept up to date whoever reads, or of no fixed number of words, or of few rows.
 func (l *logPlan) branch(k *cursorPlan, x *dividedPlan) *levelsPlan {
 	few := k.last > 0 && k.last < math.MaxInt
-	if l.retracts || x.values != nil || x.walks || x.kept && x.undone || few {
+	if x.values != nil || x.walks || x.kept && x.undone || few {
 		return nil
 	}
 	for _, b := range l.branches {

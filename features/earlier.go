@@ -15,8 +15,13 @@ import (
 // such rows they are forgotten. A snapshot does without them.
 
 // earlierPlan is the links of the values of a lane over the rows with a bit: a table
-// of times, by value and time. By a value alone it has its newest time.
+// of times, by value and time. By a value alone it has its newest time. Rows that were
+// taken back are linked too: who follows links looks whether the value stands there.
 type earlierPlan struct{ bit, lane, at int }
+
+// ofID is in place of a lane: what is linked is the id of a row, or the complement of
+// the one that it names to take back.
+const ofID = -1
 
 const (
 	newestOfAll  = ^uint64(0) // in place of a time: of the value's newest occurrence
@@ -38,10 +43,47 @@ func (l *logPlan) earlier(bit, lane int) *earlierPlan {
 	return x
 }
 
-// before is when a value occurred before a time at which it occurs.
-func (l *entityLog) before(x *earlierPlan, w []uint64, word, t uint64) uint64 {
+// linked is the time that a value is linked to from a time.
+func (l *entityLog) linked(x *earlierPlan, w []uint64, word, t uint64) uint64 {
 	l.steps++
 	return uint64(l.tables.Get(w[x.at:], l.counting.hash.spreadPair(word, t)).Time())
+}
+
+// before is when a value occurred before a time at which it occurs. What is older than
+// the log's rows is not looked at.
+func (l *entityLog) before(x *earlierPlan, w []uint64, word, t uint64) uint64 {
+	t = l.linked(x, w, word, t)
+	if !l.plan.retracts {
+		return t
+	}
+	rows := l.rows.All(w[atRows:])
+	for first := l.plan.timeAt(rows, 0); int64(t) >= first && l.lastAt(x.bit, x.lane, rows, int64(t), word, -1) < 0; {
+		t = l.linked(x, w, word, t)
+	}
+	return t
+}
+
+// lastAt is the last row of a time with a bit and a word, but for one; -1: there is
+// none.
+func (l *entityLog) lastAt(bit, lane int, rows []uint64, t int64, word uint64, but int) int {
+	for i := l.rows.FirstAfter(rows, t) - 1; i >= 0 && l.plan.timeAt(rows, i) == t; i-- {
+		l.steps++
+		if row := l.plan.row(rows, i); i != but && l.plan.has(row, bit) && l.plan.word(row, lane) == word {
+			return i
+		}
+	}
+	return -1
+}
+
+// linkedBy is what a row is linked by; false: it is not linked.
+func (l *logPlan) linkedBy(x *earlierPlan, row []uint64) (word uint64, ok bool) {
+	switch {
+	case x.lane != ofID:
+		return l.word(row, x.lane), l.had(row, x.bit)
+	case l.has(row, l.taking):
+		return ^row[l.takenAt], true
+	}
+	return l.id(row), l.id(row) != 0
 }
 
 // linkTo notes when a value occurred before a time.
@@ -51,7 +93,8 @@ func (l *entityLog) linkTo(x *earlierPlan, w []uint64, word, t, before uint64) {
 
 // linkRow links a row that has come into a log that has links.
 func (l *entityLog) linkRow(x *earlierPlan, w, row []uint64) {
-	if !l.plan.has(row, x.bit) {
+	word, ok := l.plan.linkedBy(x, row)
+	if !ok {
 		return
 	}
 	t := uint64(l.plan.time(row))
@@ -59,15 +102,15 @@ func (l *entityLog) linkRow(x *earlierPlan, w, row []uint64) {
 		l.slab.FreeHandle(w[x.at:]) // it comes before rows that have left, or too many have
 		return
 	}
-	l.linkValue(x, w, l.plan.word(row, x.lane), t)
+	l.linkValue(x, w, word, t)
 }
 
 // linkValue links a value that occurs at a time.
 func (l *entityLog) linkValue(x *earlierPlan, w []uint64, word, t uint64) {
 	after := newestOfAll
-	before := l.before(x, w, word, after)
+	before := l.linked(x, w, word, after)
 	for before > t {
-		after, before = before, l.before(x, w, word, before)
+		after, before = before, l.linked(x, w, word, before)
 	}
 	if before == t {
 		return
@@ -85,8 +128,9 @@ func (l *entityLog) linkAll(x *earlierPlan, w []uint64) {
 	}
 	rows := l.rows.All(w[atRows:])
 	for i := range l.plan.len(rows) {
-		if row := l.plan.row(rows, i); l.plan.has(row, x.bit) {
-			l.linkValue(x, w, l.plan.word(row, x.lane), uint64(l.plan.time(row)))
+		row := l.plan.row(rows, i)
+		if word, ok := l.plan.linkedBy(x, row); ok {
+			l.linkValue(x, w, word, uint64(l.plan.time(row)))
 		}
 	}
 	l.steps += int64(l.plan.len(rows))

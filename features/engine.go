@@ -260,10 +260,14 @@ func (e *Engine) Apply(ev *event.Event, out *Vector) {
 		}
 		l.find(e, p, ev, first)
 		l.makeRoom(e, p)
-		if out != nil && l.plan.past && p.standing == at {
+		before := out != nil && l.plan.past && p.standing == at
+		if before && !c.takes.yes {
 			e.readBefore(sp, l, p, ev, out)
 		}
 		l.put(e, p, ev)
+		if before && c.takes.yes { // it has no contribution, and has taken effect
+			e.readBefore(sp, l, p, ev, out)
+		}
 		first = false
 	}
 	if out != nil {

@@ -296,6 +296,8 @@ type entityLog struct {
 	supposed []uint64 // the rows that ReadWith sees
 	times    []int64  // of a table that is thinned
 	moved    []value  // of a category that others come to or leave
+	meant    []int    // the rows that a row takes back, or that take it back
+	raised   []int    // the struck rows that a reading sees as they stood
 
 	writing writing // of a snapshot
 

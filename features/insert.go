@@ -24,7 +24,7 @@ func (l *entityLog) insert(e *Engine, w []uint64, i int, ev *event.Event) int {
 	for _, x := range l.plan.lists {
 		l.list(x, w, row)
 	}
-	l.account(e, w, row, i)
+	l.account(w, row, i)
 	return i
 }
 
@@ -44,12 +44,12 @@ func (l *entityLog) trimBefore(e *Engine, w []uint64, i int) int {
 // or after the row's time, and is that of the log without the row. A late event
 // moves the cursors behind it, and may join two lives; nothing else tells it
 // from the newest one.
-func (l *entityLog) account(e *Engine, w, row []uint64, i int) {
+func (l *entityLog) account(w, row []uint64, i int) {
 	t, now := l.plan.time(row), int64(w[atNow])
 	first := l.plan.enterSpans(w, t, now)
 	if l.plan.summing {
 		l.addSpans(row, w, first)
-		l.enterViews(e, w, row)
+		l.enterViews(w, row)
 		return
 	}
 	for _, k := range l.plan.ripening {
@@ -96,7 +96,7 @@ func (l *entityLog) account(e *Engine, w, row []uint64, i int) {
 	for _, x := range l.plan.newests {
 		l.renew(x, w, row, now)
 	}
-	l.enterViews(e, w, row)
+	l.enterViews(w, row)
 }
 
 // outdo puts a row into a stack, as of now.
@@ -109,7 +109,7 @@ func (l *entityLog) outdo(x *stackPlan, w, row []uint64, now int64) {
 }
 
 // enterViews notes which views a row entered.
-func (l *entityLog) enterViews(e *Engine, w, row []uint64) {
+func (l *entityLog) enterViews(w, row []uint64) {
 	t := uint64(l.plan.time(row))
 	for _, v := range l.plan.views {
 		if !l.plan.has(row, v.entered) {
@@ -118,7 +118,7 @@ func (l *entityLog) enterViews(e *Engine, w, row []uint64) {
 		newest := &w[v.state+viewNewest]
 		*newest = max(*newest, t)
 		for _, c := range v.chains {
-			l.link(e, c, w, row)
+			l.link(c, w, row)
 		}
 	}
 }
@@ -274,9 +274,6 @@ func (l *entityLog) drop(e *Engine, w, rows []uint64) {
 	l.steps += int64(n)
 	for i := range n {
 		row := l.plan.row(rows, i)
-		if l.plan.retracts {
-			l.leaveTaken(w, row)
-		}
 		for _, v := range l.plan.views {
 			if l.plan.has(row, v.entered) {
 				l.fold(e, v, w, row)

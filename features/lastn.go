@@ -81,7 +81,7 @@ func (l *entityLog) cutWithin(k *cursorPlan, rows []uint64, n int, life, t int64
 	}
 	for left := k.last; c.from > first && left > 0; {
 		l.steps++
-		if c.from--; l.plan.has(l.plan.row(rows, c.from), k.view.entered) {
+		if c.from--; l.plan.has(l.plan.row(rows, c.from), k.view.stands) {
 			left--
 			full = left == 0
 		}
@@ -134,13 +134,16 @@ func (l *entityLog) knownLast(e *Engine, k *cursorPlan, w []uint64, since int64,
 // an event that is late by as much as is allowed. Rows of one time stay together.
 func (l *entityLog) spare(rows []uint64, newest int64, n int) int {
 	for _, k := range l.plan.lasts {
-		next, left := newest-l.plan.lateness, k.last
+		next, left, view := newest-l.plan.lateness, k.last, k.view
 		if l.plan.retracts { // any of them may be taken back, and the next older one comes in
 			left = math.MaxInt
 		}
+		if k.life != nil {
+			view = k.life.view
+		}
 		for i := l.rows.FirstAfter(rows, next-1) - 1; i >= 0 && left > 0; i-- {
 			l.steps++
-			if !l.plan.has(l.plan.row(rows, i), k.view.entered) {
+			if !l.plan.has(l.plan.row(rows, i), view.entered) {
 				continue
 			}
 			at := l.plan.timeAt(rows, i)

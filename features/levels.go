@@ -43,9 +43,6 @@ type levelsPlan struct {
 // layLevels finds the parts that nodes hold, and the windows that are all of such
 // parts, but for those that count words.
 func (l *logPlan) layLevels() {
-	if l.retracts {
-		return // what is read is a copy of the rows
-	}
 	l.levels.least = leastSummed
 	for _, k := range l.cursors {
 		k.summed = true
@@ -228,6 +225,31 @@ func (l *entityLog) joinNodes(x *levelsPlan, w []uint64, at, apart int) {
 		for _, p := range x.parts {
 			l.sumNode(p, block[of:of+x.width], node[p.node-1:p.node-1+p.size()])
 		}
+	}
+}
+
+// changeNode makes the nodes of a log anew that hold row i: it has changed.
+func (l *entityLog) changeNode(x *levelsPlan, w, rows []uint64, i int) {
+	if x.width == 0 || w[x.at] == 0 {
+		return
+	}
+	gone, made := int(w[x.at+1]>>32), int(uint32(w[x.at+1]))
+	leaf := (i + gone) / fanOut
+	if leaf >= made {
+		return
+	}
+	at := nodesBefore(leaf)
+	l.makeNode(x, w, at, rows[max(0, leaf*fanOut-gone)*l.plan.width:((leaf+1)*fanOut-gone)*l.plan.width])
+	l.steps += fanOut
+	below := 1
+	for size, level := fanOut*fanOut, 1; ; size, level = size*fanOut, level+1 {
+		end := ((i+gone)/size + 1) * size
+		if end > made*fanOut {
+			return
+		}
+		l.joinNodes(x, w, nodesBefore(end/fanOut-1)+level, below)
+		l.steps += fanOut
+		below = below*fanOut + 1
 	}
 }
 

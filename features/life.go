@@ -13,7 +13,7 @@ import (
 // more: the log keeps gap + lateness.
 
 // link puts a row into a chain of a view that it entered.
-func (l *entityLog) link(e *Engine, c *chainPlan, w, row []uint64) {
+func (l *entityLog) link(c *chainPlan, w, row []uint64) {
 	s, t := w[c.state:], l.plan.time(row)
 	if t <= l.left(w) && l.misses(c, w, row) {
 		s[chainLost] = 1
@@ -22,16 +22,21 @@ func (l *entityLog) link(e *Engine, c *chainPlan, w, row []uint64) {
 	switch {
 	case life != 0 && t >= life:
 	case life == 0 && t == now:
-		life = t
 		s[chainLife] = uint64(t)
 	case life == 0 && now-t >= c.gap, life != 0 && life-t >= c.gap:
-		l.see(e, c, w, row) // of an older life
+		l.see(c, w, row) // of an older life
 		return
 	default:
-		l.see(e, c, w, row)
+		l.see(c, w, row)
 		l.rebuildLife(c, w)
 		return
 	}
+	l.joinChain(c, w, row)
+	l.see(c, w, row)
+}
+
+// joinChain puts a row into the life of a chain at atNow, which it is of.
+func (l *entityLog) joinChain(c *chainPlan, w, row []uint64) {
 	for _, k := range c.cursors {
 		l.plan.add(k, row, w)
 		l.joinLife(k, w, row, false)
@@ -40,7 +45,7 @@ func (l *entityLog) link(e *Engine, c *chainPlan, w, row []uint64) {
 		l.divide(x, w, row, false)
 	}
 	for _, x := range c.tables {
-		if l.plan.has(row, x.bit) && l.note(x, w, row).Time() < life {
+		if l.plan.has(row, x.bit) && l.note(x, w, row).Time() < int64(w[c.state+chainLife]) {
 			for _, n := range x.counts {
 				if !n.cursor.scanned {
 					w[n.part.at]++
@@ -48,7 +53,6 @@ func (l *entityLog) link(e *Engine, c *chainPlan, w, row []uint64) {
 			}
 		}
 	}
-	l.see(e, c, w, row)
 }
 
 // misses reports whether a row that came too late for the log cannot be put
@@ -97,7 +101,7 @@ func (l *entityLog) note(x *tablePlan, w, row []uint64) window.Note {
 }
 
 // see puts a row's values into the tables of a chain.
-func (l *entityLog) see(e *Engine, c *chainPlan, w, row []uint64) {
+func (l *entityLog) see(c *chainPlan, w, row []uint64) {
 	for _, x := range c.tables {
 		if !l.plan.has(row, x.bit) {
 			continue
@@ -268,6 +272,16 @@ func (l *entityLog) foldPart(e *Engine, p *partPlan, w, row []uint64) {
 	default:
 		p.part.Add(base, l.plan.input(row, p), p.number)
 	}
+}
+
+// outgrown reports whether a life, whose events may be taken back as long as the log
+// has them, reaches out of the log.
+func (l *entityLog) outgrown(c *chainPlan, w []uint64, life int64) bool {
+	if !l.plan.retracts {
+		return false
+	}
+	left, folded := l.left(w), int64(w[c.view.state+viewFolded])
+	return left != 0 && life <= left || folded != 0 && life-c.gap < folded
 }
 
 // dropBase forgets the base of a chain: its life is over, and nothing can reach

@@ -28,6 +28,7 @@ type logPlan struct {
 	retracts      bool  // the source has events that take others back
 	taking, found int   // the bits of those
 	atTaken       int   // of such a log: see takenStateWords
+	ids           *earlierPlan // and the links of its rows by id
 	views         []*viewPlan
 	always        uint64      // the touch bits of those that every event enters
 	choosy        []*viewPlan // the others
@@ -154,7 +155,7 @@ type cursorPlan struct {
 	gap      int64      // ms, of such a window: a silence that ends the life that it is within
 	within   *chainPlan // the chain of such a window that would look for that silence far back; nil: it looks
 	by       bool       // its cells are divided by category
-	stripped bool       // its rows may leave the log without their flags: they were taken back
+	stripped bool       // its rows may be taken back, and leave the log without their flags
 	view     *viewPlan  // whose events they are
 	scanned  bool
 	parts    []*partPlan
@@ -265,6 +266,7 @@ type op struct {
 // newestPlan is the newest event with a bit: its time, place and lane.
 type newestPlan struct {
 	bit, lane int
+	of        *partPlan // the first part that asks
 	delay     int64 // ms: of those whose delay is over
 	text      bool
 	at        int
@@ -342,7 +344,7 @@ const (
 	viewNewest = iota      // time of the newest event that entered; 0: none
 	viewFolded             // the same among the events that have left the log
 	viewWords              // how many
-	viewTaken  = viewWords // of a log with retracts one more: the newest time at which one of those that have left was taken back
+	viewTaken  = viewWords // of a log with retracts one more: the newest time at which one of its events was taken back; 0: none was
 )
 
 // The words of a chain in an entity's state.

@@ -9,13 +9,15 @@ import (
 // A row of a log, and nothing outside this file and package window knows it:
 // the event time in the upper bits of the first word with the first flags in
 // the lower ones; the place; the id's hash (where hasID); further flags; what
-// is taken back (where retracts); lanes.
+// is taken back, and the flags it had (where retracts); lanes.
 
 // rowLayout is where the parts of a log's rows are.
 type rowLayout struct {
 	hasID   bool
 	flagsAt int // the flags that do not fit into the first word
-	takenAt int // of a source with `retracts`: takenWords
+	takenAt int // of a source with `retracts`: takenWords, and behind them,
+	// strippedAt, the flags that a struck row had: those of its first word, and the others
+	strippedAt int
 	lanesAt int
 	width   int // words of a row
 
@@ -41,8 +43,8 @@ func (l *logPlan) layRow() {
 		l.lanesAt += (further + 63) / 64
 	}
 	if l.retracts {
-		l.takenAt = l.lanesAt
-		l.lanesAt += takenWords
+		l.takenAt, l.strippedAt = l.lanesAt, l.lanesAt+takenWords
+		l.lanesAt = l.strippedAt + 1 + l.lanesAt - l.flagsAt
 	}
 	l.width = l.lanesAt + len(l.lanes)
 	for i := range l.bits {

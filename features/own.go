@@ -22,11 +22,15 @@ func (e *Engine) readOwn(r *viewReading, f *frame) done {
 	}
 	l, p, t := e.logs[r.view.log.index], &e.current.places[r.view.log.order], e.current.ev.Time
 	w := p.state
-	if w == nil || p.lost || p.instead || l.plan.retracts && !l.undisturbed(w, t-r.reach) {
+	if w == nil || p.lost || p.instead {
 		return nothingDone
 	}
 	if !p.slot.isLarge() || p.few {
-		rows := l.plan.upTo(l.rows.All(w[atRows:]), p.index+one(p.in))
+		all := l.rows.All(w[atRows:])
+		rows := l.plan.upTo(all, p.index+one(p.in))
+		if l.plan.retracts && len(rows) < len(all) {
+			return nothingDone // some may be taken back by later ones
+		}
 		newest := l.newestOf(r.view, rows)
 		if newest == 0 || t-newest >= r.view.ttl {
 			return nothingDone
@@ -70,9 +74,9 @@ func (e *Engine) readEven(r *viewReading, t int64, f *frame) bool {
 // readThere is readOwn for a moment at which the view's row exists.
 func (e *Engine) readThere(r *viewReading, m *moment, f *frame) done {
 	switch {
-	case m.small && !m.disturbed: // else the rows are not what lives are made of
+	case m.small:
 		return e.readFew(r, m.log, m.state, m.rows, m.current, m.t, f)
-	case m.small, r.own, m.disturbed, m.standing == behind, m.standing == forward && m.t >= int64(m.state[atDue]):
+	case r.own, m.standing == behind, m.standing == forward && m.t >= int64(m.state[atDue]):
 		return nothingDone
 	}
 	return e.readState(r, m.log, m.state, m.t, f)
@@ -81,7 +85,7 @@ func (e *Engine) readThere(r *viewReading, m *moment, f *frame) done {
 // readNewest is readOwn for the row of a view as of its newest event, where no
 // other came behind that. It returns when it was.
 func (e *Engine) readNewest(r *viewReading, l *entityLog, w []uint64, f *frame) (int64, done) {
-	if len(r.bound) > 0 || l.plan.retracts || r.view.ttl == 0 {
+	if len(r.bound) > 0 || r.view.ttl == 0 {
 		return 0, nothingDone
 	}
 	if len(w) > atFirst {

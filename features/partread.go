@@ -22,7 +22,11 @@ func (e *Engine) part(x *cellOut, p *partPlan, m *moment, words []uint64) []uint
 	case p.part == aggregate.Oldest:
 		return e.oldestOf(x.cursor, p, m)
 	}
-	t, code, ok := m.log.stacks.First(m.state[p.stack.at:], m.t-x.cursor.delay-x.cursor.length)
+	from := m.t - x.cursor.delay - x.cursor.length
+	if m.log.takenAt(m.state) > from {
+		return e.ownExtreme(m.log, x.cursor, p, m.state, m.t)
+	}
+	t, code, ok := m.log.stacks.First(m.state[p.stack.at:], from)
 	if !ok {
 		panic("features: a window has events and no extreme")
 	}

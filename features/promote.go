@@ -21,10 +21,10 @@ func (l *entityLog) promote(e *Engine, n slot) (slot, []uint64) {
 	l.advance(w, l.plan.lastTime(rows))
 	for i := range l.plan.len(rows) {
 		l.rows.Show(w[atRows:], i+1)
-		l.account(e, w, l.plan.row(l.rows.All(w[atRows:]), i), i)
+		l.account(w, l.plan.row(l.rows.All(w[atRows:]), i), i)
 	}
 	if l.plan.retracts {
-		l.noteTaken(w, rows)
+		l.noteTakings(w, rows)
 		if dropped := int64(w[atDropped]); dropped != 0 {
 			l.noteTakingLeft(w, dropped)
 		}

@@ -29,7 +29,6 @@ type moment struct {
 	current   bool  // the last row that is seen is the event at hand
 	apart     bool  // the rows are not the log's
 	unplaced  bool  // some rows of its time may not be seen
-	disturbed bool  // a row that was taken back is among them
 	shifted   bool  // the parts at hand are the state's, moved back
 	ripe      bool  // or those that count values are what is counted of ripe events
 	newest    int64 // when the view's newest event was; 0: never
@@ -154,7 +153,7 @@ func (e *Engine) readBefore(sp *sourcePlan, l *entityLog, p *placed, ev *event.E
 	}
 	m.rows = l.rows.All(m.state[atRows:])
 	for _, r := range sp.readings {
-		if !r.own || r.view == nil || r.view.log != l.plan || l.plan.retracts && !l.undisturbed(m.state, m.t-r.reach) {
+		if !r.own || r.view == nil || r.view.log != l.plan {
 			continue
 		}
 		if r.direct.bound && e.readDirectBefore(r, l, m.state, m.t, &f) {
@@ -177,7 +176,7 @@ func (e *Engine) readBefore(sp *sourcePlan, l *entityLog, p *placed, ev *event.E
 
 // scans reports whether the parts of a window are made of its rows.
 func (m *moment) scans(k *cursorPlan) bool {
-	return k.scanned || m.standing == behind || m.disturbed || k.points && (m.isDue(k) || m.folded(k))
+	return k.scanned || m.standing == behind || k.points && (m.isDue(k) || m.folded(k))
 }
 
 // fillAll gives every column of a view no value.
@@ -190,9 +189,7 @@ func (r *viewReading) fillAll(f frame, s Status) {
 // read evaluates what is left of the columns of one view at a moment. ev is nil
 // without an event.
 func (e *Engine) read(r *viewReading, m *moment, f frame, ev *event.Event, is done) {
-	if m.log.plan.retracts {
-		e.stand(r, m)
-	}
+	e.stand(m)
 	row := e.found(r.view, m)
 	if is == nothingDone && row == Present {
 		is = e.readThere(r, m, &f)
@@ -204,6 +201,7 @@ func (e *Engine) read(r *viewReading, m *moment, f frame, ev *event.Event, is do
 	for _, out := range r.bound {
 		f.values[out], f.statuses[out] = event.Value{}, first(row, NeedsEvent)
 	}
+	e.fall(m)
 	e.derive(r, f, ev, row)
 }
 
@@ -349,6 +347,8 @@ func (m *moment) complete(k *cursorPlan, life int64) Status {
 		life = m.t
 	}
 	switch {
+	case m.log.outgrown(k.life, m.state, life):
+		return Incomplete
 	case dropped != 0 && (m.t-k.delay < dropped || m.standing == behind && m.t <= dropped || m.state[k.life.state+chainLost] != 0):
 		return Incomplete
 	case born != 0 && life-k.life.gap < born:

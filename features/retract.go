@@ -1,17 +1,12 @@
 package features
 
-import (
-	"math"
-
-	"github.com/freshet-dev/freshet/features/event"
-)
+import "github.com/freshet-dev/freshet/features/event"
 
 // An event of a source with `retracts` may take back another one (S16). Both
 // keep a row in the log of each entity they carry: which of the two comes first
-// decides nothing. A row that is taken back says from which place on. Whoever
-// reads sees the rows as they stand at its own place. Windows run as if nothing
-// was taken back, and one that reaches back to a row that was is scanned instead:
-// nothing has to be undone. Lives and the last n events are always scanned.
+// decides nothing. A row that is taken back says from which place on, and is struck:
+// it loses its flags, but for those that hold its place in time, and what runs does
+// without it (strike.go). Who reads between the two sees it as it stood.
 
 // takes is what the event at hand takes back.
 type takes struct {
@@ -35,9 +30,9 @@ func (e *Engine) takesOf(ev *event.Event) takes {
 
 // The words of a row that belong to retraction. Of a row that takes back: the id
 // and time that it names, as takes has them. Of others: 1 + the time, and the
-// place, of the earliest row that takes this one back, and 1 + the time of the
-// newest; 0: none does.
-const takenWords = 3
+// place, of the earliest row that takes this one back; 0: none does. Behind these are
+// the flags that a struck row had, at strippedAt.
+const takenWords = 2
 
 // fillTaking writes the row of an event that takes another one back: it has no
 // flag of any view, and holds no text.
@@ -66,13 +61,22 @@ func (l *logPlan) names(taking, row []uint64) bool {
 		(at == 0 || at == uint64(l.time(row))+1) && l.time(row)-l.time(taking) <= l.lateness
 }
 
+// struck reports whether a row is taken back.
+func (l *logPlan) struck(row []uint64) bool {
+	return row[l.takenAt] != 0 && !l.has(row, l.taking)
+}
+
 // take notes that a row is taken back by another one. The earliest one counts.
 func (l *logPlan) take(row, taking []uint64) {
 	l.setBit(taking, l.found)
-	if t := l.time(taking); row[l.takenAt] == 0 || !l.takenBy(row, t, l.place(taking)) {
-		row[l.takenAt], row[l.takenAt+1] = uint64(t)+1, l.place(taking)
+	if t, place := l.time(taking), l.place(taking); !l.takenBy(row, t, place) {
+		row[l.takenAt], row[l.takenAt+1] = uint64(t)+1, place
 	}
-	row[l.takenAt+2] = max(row[l.takenAt+2], uint64(l.time(taking))+1)
+}
+
+// takenFrom reports whether a row is taken back from the place of another one on.
+func (l *logPlan) takenFrom(row, taking []uint64) bool {
+	return row[l.takenAt] == uint64(l.time(taking))+1 && row[l.takenAt+1] == l.place(taking)
 }
 
 // The words of an entity's state that belong to retraction: 1 + the time of the
@@ -85,83 +89,192 @@ const (
 	takenStateWords
 )
 
-// noteTaken notes when the newest of some rows was that was taken back, or takes
-// back.
-func (l *entityLog) noteTaken(w, rows []uint64) {
-	s := w[l.plan.atTaken:]
+// takenAt is the time of the newest row of an entity that was taken back; 0: none was.
+func (l *entityLog) takenAt(w []uint64) int64 {
+	if !l.plan.retracts || w[l.plan.atTaken+stateTaken] == 0 {
+		return 0
+	}
+	return int64(w[l.plan.atTaken+stateTaken]) - 1
+}
+
+// noteTakings notes what rows of an entity take back others that are there too.
+func (l *entityLog) noteTakings(w, rows []uint64) {
 	for i := range l.plan.len(rows) {
-		row := l.plan.row(rows, i)
-		t := uint64(l.plan.time(row)) + 1
-		if l.plan.has(row, l.plan.taking) {
-			s[stateTaking] = max(s[stateTaking], t)
-		} else if row[l.plan.takenAt] != 0 {
-			s[stateTaken] = max(s[stateTaken], t)
+		taking := l.plan.row(rows, i)
+		if !l.plan.has(taking, l.plan.taking) {
+			continue
+		}
+		l.noteTaking(w, taking)
+		for j := range l.plan.len(rows) {
+			if row := l.plan.row(rows, j); l.plan.names(taking, row) {
+				l.noteTaken(w, row, taking)
+			}
 		}
 	}
 }
 
-// undisturbed reports whether no row later than a time was taken back.
-func (l *entityLog) undisturbed(w []uint64, from int64) bool {
-	if len(w) == atFirst {
-		return false // not known without looking
-	}
-	taken := w[l.plan.atTaken+stateTaken]
-	return taken == 0 || int64(taken)-1 <= from
+// noteTaking notes a row that takes back.
+func (l *entityLog) noteTaking(w, taking []uint64) {
+	newest := &w[l.plan.atTaken+stateTaking]
+	*newest = max(*newest, uint64(l.plan.time(taking))+1)
 }
 
-// settle finds what row i takes back, or what takes it back, among rows. It
-// returns the touch bits of the views whose original was taken back by it.
-func (l *entityLog) settle(rows []uint64, i int) uint64 {
-	row, views := l.plan.row(rows, i), uint64(0)
+// noteTaken notes a row that another one takes back.
+func (l *entityLog) noteTaken(w, row, taking []uint64) {
+	newest := &w[l.plan.atTaken+stateTaken]
+	*newest = max(*newest, uint64(l.plan.time(row))+1)
+	for _, v := range l.plan.views {
+		if l.plan.has(row, v.entered) {
+			w[v.state+viewTaken] = max(w[v.state+viewTaken], uint64(l.plan.time(taking)))
+		}
+	}
+}
+
+// settle finds what row i takes back, or what takes it back. It returns the touch
+// bits of the views whose original was taken back by it.
+func (l *entityLog) settle(w []uint64, i int) (views uint64) {
+	row := l.plan.row(l.rows.All(w[atRows:]), i)
 	if !l.plan.has(row, l.plan.taking) {
-		if l.plan.id(row) == 0 {
-			return 0
-		}
-		from := l.rows.FirstAfter(rows, l.plan.time(row)-l.plan.lateness-1)
-		for j := from; j < l.plan.len(rows); j++ {
-			l.steps++
-			if other := l.plan.row(rows, j); l.plan.has(other, l.plan.taking) && l.plan.names(other, row) {
-				l.plan.take(row, other)
+		if l.plan.id(row) != 0 {
+			for _, j := range l.takings(w, row) {
+				l.takeBack(w, i, j)
 			}
 		}
 		return 0
 	}
-	to, since := l.plan.len(rows), int64(math.MinInt64)
-	if at := row[l.plan.takenAt+1]; at != 0 {
-		since = int64(at - 1)
-		to = l.rows.FirstAfter(rows, since)
+	for _, j := range l.originals(w, row) {
+		views |= l.takeBack(w, j, i)
 	}
-	for j := to - 1; j >= 0 && l.plan.timeAt(rows, j) >= since; j-- {
-		l.steps++
-		if other := l.plan.row(rows, j); l.plan.names(row, other) {
-			l.plan.take(other, row)
-			for _, v := range l.plan.views {
-				if l.plan.has(other, v.entered) {
-					views |= v.touch
-				}
-			}
+	return views
+}
+
+// takeBack takes row i back by row j. It returns the touch bits of the views that
+// row i entered.
+func (l *entityLog) takeBack(w []uint64, i, j int) (views uint64) {
+	rows, large := l.rows.All(w[atRows:]), len(w) > atFirst
+	row, taking := l.plan.row(rows, i), l.plan.row(rows, j)
+	if large {
+		l.noteTaken(w, row, taking)
+	}
+	stood := !l.plan.struck(row)
+	if stood && large {
+		l.withdraw(w, i)
+	}
+	l.plan.take(row, taking)
+	if stood {
+		l.plan.strip(row)
+		if large {
+			l.mend(w, i)
+		}
+	}
+	for _, v := range l.plan.views {
+		if l.plan.has(row, v.entered) {
+			views |= v.touch
 		}
 	}
 	return views
 }
 
-// retract settles the event that was just put into the log.
-func (l *entityLog) retract(e *Engine, p *placed) {
-	w, rows := p.state, l.rows.All(p.state[atRows:])
-	row := l.plan.row(rows, p.index)
-	if len(w) == atFirst || l.plan.has(row, l.plan.taking) || int64(w[l.plan.atTaken+stateTaking])-1 >= e.current.ev.Time-l.plan.lateness {
-		p.views |= l.settle(rows, p.index)
-		switch {
-		case len(w) == atFirst:
-		case l.plan.has(row, l.plan.taking):
-			l.noteTaken(w, rows)
-		default:
-			l.noteTaken(w, row)
-			l.doubt(w, e.current.ev.Time)
+// originals are the rows that a row takes back. They live until the next call.
+func (l *entityLog) originals(w, taking []uint64) []int {
+	rows := l.rows.All(w[atRows:])
+	l.meant = l.meant[:0]
+	switch at := taking[l.plan.takenAt+1]; {
+	case at != 0:
+		l.meet(rows, int64(at-1), func(row []uint64) bool { return l.plan.names(taking, row) })
+	case len(w) == atFirst:
+		for i := range l.plan.len(rows) {
+			if l.plan.names(taking, l.plan.row(rows, i)) {
+				l.meant = append(l.meant, i)
+			}
+		}
+	default:
+		l.eachLinked(w, taking[l.plan.takenAt], func(t int64) {
+			l.meet(rows, t, func(row []uint64) bool { return l.plan.names(taking, row) })
+		})
+	}
+	return l.meant
+}
+
+// takings are the rows that take a row back. They live until the next call.
+func (l *entityLog) takings(w, row []uint64) []int {
+	rows := l.rows.All(w[atRows:])
+	takes := func(other []uint64) bool { return l.plan.has(other, l.plan.taking) && l.plan.names(other, row) }
+	l.meant = l.meant[:0]
+	if len(w) > atFirst {
+		l.eachLinked(w, ^l.plan.id(row), func(t int64) { l.meet(rows, t, takes) })
+		return l.meant
+	}
+	for i := range l.plan.len(rows) {
+		if takes(l.plan.row(rows, i)) {
+			l.meant = append(l.meant, i)
 		}
 	}
-	newest := e.sources[e.current.source].newest
-	if c := &e.current; c.takes.yes && !l.plan.has(l.plan.row(rows, p.index), l.plan.found) {
+	return l.meant
+}
+
+// meet adds the rows of a time that a row means to l.meant.
+func (l *entityLog) meet(rows []uint64, t int64, means func(row []uint64) bool) {
+	for i := l.rows.FirstAfter(rows, t-1); i < l.plan.len(rows) && l.plan.timeAt(rows, i) == t; i++ {
+		l.steps++
+		if means(l.plan.row(rows, i)) {
+			l.meant = append(l.meant, i)
+		}
+	}
+}
+
+// eachLinked calls f for the times of the rows with an id, newest first.
+func (l *entityLog) eachLinked(w []uint64, id uint64, f func(t int64)) {
+	x := l.plan.ids
+	l.linkAll(x, w)
+	for t := l.linked(x, w, id, newestOfAll); t != noOccurrence; t = l.linked(x, w, id, t) {
+		f(int64(t))
+	}
+}
+
+// settleAmong takes back, in a copy of rows, what their last one takes back, or that
+// one itself.
+func (l *logPlan) settleAmong(rows []uint64) {
+	last := l.row(rows, l.len(rows)-1)
+	for i := range l.len(rows) {
+		row, original, taking := l.row(rows, i), []uint64(nil), []uint64(nil)
+		switch {
+		case l.has(last, l.taking):
+			original, taking = row, last
+		case l.has(row, l.taking) && l.id(last) != 0:
+			original, taking = last, row
+		default:
+			continue
+		}
+		if !l.names(taking, original) {
+			continue
+		}
+		stood := !l.struck(original)
+		if l.take(original, taking); stood {
+			l.strip(original)
+		}
+	}
+}
+
+// retract settles the event that was just put into the log.
+func (l *entityLog) retract(e *Engine, p *placed) {
+	w, c := p.state, &e.current
+	row := l.plan.row(l.rows.All(w[atRows:]), p.index)
+	small, taking := len(w) == atFirst, l.plan.has(row, l.plan.taking)
+	switch {
+	case taking:
+		p.views |= l.settle(w, p.index)
+		if !small {
+			l.noteTaking(w, row)
+		}
+	case small:
+		l.settle(w, p.index)
+	case int64(w[l.plan.atTaken+stateTaking])-1 >= c.ev.Time-l.plan.lateness:
+		l.settle(w, p.index)
+		l.doubt(w, c.ev.Time)
+	}
+	newest := e.sources[c.source].newest
+	if taking && !l.plan.has(row, l.plan.found) {
 		entity := e.plan.sources[c.source].entity[l.plan.order]
 		l.await(waiting{c.hashes[entity], c.ev.Time, c.place, newest})
 	}
@@ -195,92 +308,34 @@ func (l *entityLog) noteTakingLeft(w []uint64, t int64) {
 	*left = max(*left, uint64(t)+1)
 }
 
-// everything is longer than any log goes back, in ms.
-const everything = 1 << 62
-
-// reach is how far behind a reader a window goes back, in ms, with the tile that
-// it may begin with.
-func (k *cursorPlan) reach() int64 {
-	if !k.slides() {
-		return everything
-	}
-	return k.delay + k.length + k.grid
-}
-
-// stand makes the rows that a reading sees what they are where it stands.
-func (e *Engine) stand(r *viewReading, m *moment) {
-	if m.small || m.apart || !m.log.undisturbed(m.state, m.t-r.reach) {
-		m.rows, m.apart, m.disturbed = e.standing(m), true, true
-	}
-}
-
-// standing are the rows that a moment sees, as they stand there: those that
-// were taken back keep their place in time, and nothing else. They live until
-// the next call.
-func (e *Engine) standing(m *moment) []uint64 {
-	l, first := m.log.plan, 0
-	n := l.len(m.rows)
-	for first < n && !l.takenBy(l.row(m.rows, first), m.t, m.place) {
-		first++
-	}
-	if first == n {
-		return m.rows
-	}
-	m.log.steps += int64(n)
-	e.stood = append(e.stood[:0], m.rows...)
-	for i := first; i < n; i++ {
-		if row := l.row(e.stood, i); l.takenBy(row, m.t, m.place) {
-			l.strip(row)
-		}
-	}
-	return e.stood
-}
-
-// strip takes the flags out of a row, but for those that hold its place in time.
-func (l *logPlan) strip(row []uint64) {
-	for bit := range l.bits {
-		if !l.bits[bit].held {
-			l.clearBit(row, bit)
-		}
-	}
-}
-
-// leaveTaken readies a row that leaves the log: what was taken back is folded
-// without its contribution.
-func (l *entityLog) leaveTaken(w, row []uint64) {
-	if !l.plan.takenBy(row, math.MaxInt64, math.MaxUint64) {
-		return
-	}
-	for _, v := range l.plan.views {
-		if at := &w[v.state+viewTaken]; l.plan.has(row, v.entered) {
-			*at = max(*at, row[l.plan.takenAt+2]-1)
-		}
-	}
-	l.plan.strip(row)
-}
-
 // asOf is what time a view's row is of: its newest event's, or that of the
 // newest event that took one back from it.
 func (l *entityLog) asOf(v *viewPlan, w []uint64) int64 {
 	t := l.newest(v, w)
-	if !l.plan.retracts {
-		return t
-	}
-	rows := l.rows.All(w[atRows:])
-	if len(rows) > 0 && l.undisturbed(w, l.plan.timeAt(rows, 0)-1) {
-		rows = nil
-	}
-	l.steps += int64(l.plan.len(rows))
-	for i := range l.plan.len(rows) {
-		row := l.plan.row(rows, i)
-		if l.plan.has(row, v.entered) && l.plan.takenBy(row, math.MaxInt64, math.MaxUint64) {
-			t = max(t, int64(row[l.plan.takenAt+2]-1))
+	switch {
+	case !l.plan.retracts:
+	case len(w) > atFirst:
+		t = max(t, int64(w[v.state+viewTaken]))
+	default:
+		rows := l.rows.All(w[atRows:])
+		for i := range l.plan.len(rows) {
+			if taking := l.plan.row(rows, i); l.plan.has(taking, l.plan.taking) && l.tookFrom(v, w, taking) {
+				t = max(t, l.plan.time(taking))
+			}
 		}
 	}
-	if len(w) > atFirst {
-		t = max(t, int64(w[v.state+viewTaken]))
-	}
 	return t
+}
+
+// tookFrom reports whether a row takes one back that entered a view.
+func (l *entityLog) tookFrom(v *viewPlan, w, taking []uint64) bool {
+	rows := l.rows.All(w[atRows:])
+	for _, i := range l.originals(w, taking) {
+		if l.plan.has(l.plan.row(rows, i), v.entered) {
+			return true
+		}
+	}
+	return false
 }
 
 // waiting is an event whose original was not there yet.

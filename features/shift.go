@@ -112,16 +112,18 @@ func (e *Engine) shiftPoint(s *shift, p *partPlan, words []uint64) {
 			l.scanPart(p, s.rows, i, i+1, words)
 		}
 	default:
-		e.shiftExtreme(s, p, words)
+		e.extremeOf(s, p, words)
 	}
 }
 
-// shiftExtreme finds the extreme of a window that is moved back: that of the
-// state's window, if the moment sees it, or a better one that has left the stack.
-func (e *Engine) shiftExtreme(s *shift, p *partPlan, words []uint64) {
+// extremeOf finds the extreme of a window that is not as the stack has it: what is
+// later than all that the stack does not know is asked of it, the rest of the rows.
+// Of an entity's stack, that are values that have left it, or were dropped for one
+// that was taken back since.
+func (e *Engine) extremeOf(s *shift, p *partPlan, words []uint64) {
 	l := s.log
 	ends := s.t - s.k.delay
-	kept := max(s.after, int64(s.state[atNow])-p.stack.delay-p.stack.reach, l.foldedAt(s.state))
+	kept := max(s.after, int64(s.state[atNow])-p.stack.delay-p.stack.reach, l.foldedAt(s.state), l.takenAt(s.state))
 	first := min(s.to, l.rows.FirstAfter(s.rows, kept))
 	t, code, ok := l.stacks.First(s.state[p.stack.at:], kept)
 	switch {
@@ -134,6 +136,20 @@ func (e *Engine) shiftExtreme(s *shift, p *partPlan, words []uint64) {
 		first = s.to
 	}
 	l.sum(p, s.state, s.rows, s.from, first, words)
+}
+
+// ownExtreme is the extreme of a sliding window of the state, at t, of an entity that
+// has a row in it that was taken back. It has room for one at a time.
+func (e *Engine) ownExtreme(l *entityLog, k *cursorPlan, p *partPlan, w []uint64, t int64) []uint64 {
+	rows := l.rows.All(w[atRows:])
+	s := shift{k: k, log: l, state: w, t: t, rows: rows, after: t - k.delay - k.length}
+	s.from, s.to = l.rows.FirstAfter(rows, s.after), l.plan.len(rows)
+	if k.delay > 0 {
+		s.to = l.rows.FirstAfter(rows, t-k.delay)
+	}
+	clear(e.best[:])
+	e.extremeOf(&s, p, e.best[:p.size()])
+	return e.best[:p.size()]
 }
 
 // scanPart puts rows into the words of one part.

@@ -126,7 +126,7 @@ func indexBytes(keys float64) float64 {
 func (l *logPlan) newestKept(rate float64) float64 {
 	kept, perMilli := 0.0, rate/1000
 	for _, k := range l.lasts {
-		if k.last < math.MaxInt && perMilli*float64(k.gap) > 1 { // the others keep a life, which counts as its ttl
+		if k.last > 0 && k.last < math.MaxInt && perMilli*float64(k.gap) > 1 { // the others keep a life, which counts as its ttl
 			late := perMilli * float64(l.lateness+k.delay)
 			kept = max(kept, float64(k.last)+1+late+2*math.Sqrt(late))
 		}

@@ -11,7 +11,7 @@ func (l *logPlan) newest(k *cursorPlan, p *partPlan) *newestPlan {
 			return x
 		}
 	}
-	x := &newestPlan{bit: p.bit, lane: p.lane, delay: delay}
+	x := &newestPlan{bit: p.bit, lane: p.lane, delay: delay, of: p}
 	l.newests = append(l.newests, x)
 	if delay > 0 {
 		k.newests = append(k.newests, x)

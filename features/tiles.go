@@ -28,6 +28,18 @@ func (k *cursorPlan) tileOf(t int64) int64 { return max(0, t) / k.grid }
 // slides reports whether a window is cut by time.
 func (k *cursorPlan) slides() bool { return k.life == nil && k.last == 0 }
 
+// everything is longer than any log goes back, in ms.
+const everything = 1 << 62
+
+// reach is how far behind a reader a window goes back, in ms, with the tile that
+// it may begin with.
+func (k *cursorPlan) reach() int64 {
+	if !k.slides() {
+		return everything
+	}
+	return k.delay + k.length + k.grid
+}
+
 // folds reports whether a part over folded events is kept in tiles.
 func (p *partPlan) folds(k *cursorPlan) bool {
 	return p.part == 0 || (p.part.Tiles() && (p.part != aggregate.Distinct || k.keeps() && !k.stripped && k.delay == 0))
@@ -89,9 +101,6 @@ func (l *entityLog) foldOldest(e *Engine, w []uint64) {
 	row := l.plan.row(rows, 0)
 	t := l.plan.time(row)
 	l.departAll(rows, w)
-	if l.plan.retracts {
-		l.leaveTaken(w, row)
-	}
 	w[l.plan.atFolded] = max(w[l.plan.atFolded], uint64(t))
 	w[l.plan.atFolds]++
 	l.folds++
@@ -306,6 +315,8 @@ func (e *Engine) ofRows(k *cursorPlan, p *partPlan, m *moment, to []uint64) {
 	switch {
 	case p.newest != nil:
 		copy(to, m.state[p.newest.at:p.newest.at+3])
+	case p.stack != nil && m.log.takenAt(m.state) > m.t-k.length:
+		copy(to, e.ownExtreme(m.log, k, p, m.state, m.t))
 	case p.stack != nil:
 		if code, ok := m.log.stacks.Best(m.state[p.stack.at:], m.t-k.length); ok {
 			to[0], to[1] = 1, code

@@ -111,7 +111,7 @@ func (l *entityLog) suppose(e *Engine, p *placed, entity int, ev *event.Event, k
 		l.fill(e, l.supposed[len(p.rows):], ev)
 		p.rows = l.supposed
 		if l.plan.retracts {
-			l.settle(p.rows, l.plan.len(p.rows)-1)
+			l.plan.settleAmong(p.rows)
 		}
 	}
 }

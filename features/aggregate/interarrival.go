@@ -96,6 +96,24 @@ func AddGap(w []uint64, prev, t, next uint64) {
 	}
 }
 
+// DropGap takes an event out of a Gaps part: its time and those of its neighbours,
+// 0 where it has none.
+func DropGap(w []uint64, prev, t, next uint64) {
+	if prev == 0 {
+		w[gapsFirst] = next
+	} else {
+		subSquareOf(w, t-prev)
+	}
+	if next == 0 {
+		w[gapsLast] = prev
+	} else {
+		subSquareOf(w, next-t)
+	}
+	if prev != 0 && next != 0 {
+		addSquareOf(w, next-prev)
+	}
+}
+
 // DropOldest takes the oldest event out of a Gaps part; next is the time of the
 // one behind it, 0 where there is none.
 func DropOldest(w []uint64, next uint64) {
