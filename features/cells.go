@@ -121,7 +121,7 @@ func (l *logPlan) cursor(v *viewPlan, f *spec.Feature, agg *aggregate.Aggregatio
 	case want.gap > 0 && want.last == 0:
 		want.life = l.chain(v, want.gap)
 	}
-	if want.gap > 0 && (want.delay > 0 && want.last > 0 || want.last == math.MaxInt) {
+	if want.gap > 0 && want.last > 0 && (want.delay > 0 || l.retracts || want.last == math.MaxInt) {
 		want.within = l.chain(v, want.gap)
 	}
 	want.stripped = l.retracts

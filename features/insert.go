@@ -230,7 +230,7 @@ func (l *entityLog) trim(e *Engine, w []uint64, most int) int {
 		return 0
 	}
 	n := l.rows.FirstAfter(l.plan.upTo(rows, min(most, l.plan.len(rows))), oldest)
-	if n = l.spare(rows, newest, n); n == 0 {
+	if n = l.spare(w, rows, newest, n); n == 0 {
 		return 0
 	}
 	if l.plan.light {

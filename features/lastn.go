@@ -132,14 +132,21 @@ func (l *entityLog) knownLast(e *Engine, k *cursorPlan, w []uint64, since int64,
 
 // spare is how many of the first n rows no window of the last events needs, of
 // an event that is late by as much as is allowed. Rows of one time stay together.
-func (l *entityLog) spare(rows []uint64, newest int64, n int) int {
+func (l *entityLog) spare(w, rows []uint64, newest int64, n int) int {
 	for _, k := range l.plan.lasts {
 		next, left, view := newest-l.plan.lateness, k.last, k.view
 		if l.plan.retracts { // any of them may be taken back, and the next older one comes in
 			left = math.MaxInt
 		}
+		c := k.within
 		if k.life != nil {
-			view = k.life.view
+			c, view = k.life, k.life.view
+		}
+		if c != nil && left == math.MaxInt {
+			if life := int64(w[c.state+chainLife]); life != 0 && life <= next { // all of it
+				n = min(n, l.rows.FirstAfter(rows, life-1))
+				continue
+			}
 		}
 		for i := l.rows.FirstAfter(rows, next-1) - 1; i >= 0 && left > 0; i-- {
 			l.steps++

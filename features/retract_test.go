@@ -267,6 +267,30 @@ func TestS16WhatTookAnEventBackMayHaveLeft(t *testing.T) {
 	r.want("v.n", "2")
 }
 
+// What takes an event back may have been folded before that one came: nobody knows, and
+// it is said. What had found its event leaves no doubt.
+func TestS16WhatTookAnEventBackMayHaveBeenFolded(t *testing.T) {
+	text := retracting("\n  v:\n    version: 1\n    source: pay\n    entity: card\n    ttl: 10m\n    event_budget: 3\n" +
+		"    features: {n: {aggregation: count, windows: [5s]}, few: {aggregation: count, last: [3]}}\n")
+	for _, found := range []bool{false, true} {
+		r := newRun(t, text)
+		if found {
+			r.pay("0s", `"id":"1","card":"a"`)
+		}
+		r.pay("1s", `"card":"a","undo":"1"`)
+		for i := range 3 {
+			r.pay(fmt.Sprintf("%ds", 2+i), `"card":"a"`)
+		}
+		if found {
+			r.pay("11s", `"id":"2","card":"a"`)
+			r.want("v.n_5s", "1", "v.few_last3", "3")
+			continue
+		}
+		r.pay("11s", `"id":"1","card":"a"`)
+		r.want("v.n_5s", "1 INCOMPLETE", "v.few_last3", "3 INCOMPLETE")
+	}
+}
+
 // What leaves the log is no reason to doubt what comes later, but for what takes
 // others back.
 func TestS16OnlyWhatTakesBackLeavesDoubt(t *testing.T) {

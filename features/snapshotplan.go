@@ -80,6 +80,9 @@ func (l *logPlan) hash() string {
 	d.put("log", SnapshotFormat, l.source.acceptance(), strings.Join(l.entity.Key, ","))
 	d.put(l.hasID, l.flagsAt, l.takenAt, l.lanesAt, l.width, l.retracts, l.taking, l.found, l.atTaken)
 	d.put(l.atTiles, l.atFolded, l.atFolds, l.budget, l.distinct, l.words, l.span, l.lateness, l.coarsest, fmt.Sprint(l.tileWidths), fmt.Sprint(l.handles))
+	if l.retracts {
+		d.put("stripped", l.strippedAt)
+	}
 	for _, b := range l.bits {
 		d.put("bit", l.source.condition(b.filter), l.source.condition(b.cond), l.source.condition(b.numerator), b.hit, l.input1(b.input+1),
 			l.input1(b.order), l.input1(b.category), b.held, b.mark, b.unique)

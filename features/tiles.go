@@ -101,6 +101,9 @@ func (l *entityLog) foldOldest(e *Engine, w []uint64) {
 	row := l.plan.row(rows, 0)
 	t := l.plan.time(row)
 	l.departAll(rows, w)
+	if l.plan.retracts && l.plan.has(row, l.plan.taking) && !l.plan.has(row, l.plan.found) {
+		l.noteTakingLeft(w, t) // its original may still come
+	}
 	w[l.plan.atFolded] = max(w[l.plan.atFolded], uint64(t))
 	w[l.plan.atFolds]++
 	l.folds++
