@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -272,24 +273,36 @@ func benchmarkOne(b *testing.B, n int, feature string) {
 	}
 }
 
-// A source whose events may take others back scans its windows, and allocates
-// nothing either.
-func TestS16WarmScansAllocateNothing(t *testing.T) {
+// reversible is the head of a spec whose events may take others back, and an event of
+// it: the ith, which takes another one back or, where undo is negative, none.
+func reversible() string {
 	head, _, _ := strings.Cut(plainSpec, "feature_views:")
 	head = strings.Replace(head, "    fields:\n", "    id_field: id\n    retracts: undo\n    fields:\n", 1)
-	head = strings.Replace(head, "entities:", "      id: {type: string}\n      undo: {type: string, optional: true}\nentities:", 1)
+	return strings.Replace(head, "entities:", "      id: {type: string}\n      undo: {type: string, optional: true}\nentities:", 1)
+}
+
+func reversing(ev event.Event, i, undo int) event.Event {
+	ev.ID = fmt.Sprint("i", i)
+	taken := event.Value{}
+	if undo >= 0 {
+		taken = event.OfString(fmt.Sprint("i", undo))
+	}
+	ev.Values = append(slices.Clone(ev.Values), event.OfString(ev.ID), taken)
+	return ev
+}
+
+// A source whose events may take others back allocates nothing either.
+func TestS16WarmReversalsAllocateNothing(t *testing.T) {
 	events := payments(2_000, 60_000)
 	for i := range events {
-		ev := &events[i]
-		ev.ID = fmt.Sprint("i", i)
-		undo := event.Value{}
+		undo := -1
 		if i%4 == 3 {
-			undo = event.OfString(fmt.Sprint("i", i-3))
-			copy(ev.Values[1:6], events[i-3].Values[1:6])
+			undo = i - 3
+			copy(events[i].Values[1:6], events[undo].Values[1:6])
 		}
-		ev.Values = append(ev.Values, event.OfString(ev.ID), undo)
+		events[i] = reversing(events[i], i, undo)
 	}
-	warmEventsAllocateNothing(t, compile(t, head+`feature_views:
+	warmEventsAllocateNothing(t, compile(t, reversible()+`feature_views:
   v:
     version: 1
     source: payments
@@ -297,7 +310,64 @@ func TestS16WarmScansAllocateNothing(t *testing.T) {
     ttl: 1d
     features:
       sum:  {aggregation: sum, field: amount, windows: [1h, 1d]}
+      top:  {aggregation: max, field: amount, windows: [1h, 1d]}
+      kind: {aggregation: count_distinct, field: merchant, windows: [1h, 1d]}
       all:  {aggregation: stddev, field: amount}
       past: {aggregation: max, field: amount, exclude_current: true, last: [5]}
 `), events)
+}
+
+// BenchmarkReversals is an event of a merchant with n others in the hour, of which
+// none is taken back, or one in fifty, by an event within the hour.
+func BenchmarkReversals(b *testing.B) {
+	for _, n := range []int{500, 5_000, 50_000} {
+		for _, every := range []int{0, 50} {
+			b.Run(fmt.Sprintf("%d/%d", n, every), func(b *testing.B) { benchmarkReversals(b, n, every) })
+		}
+	}
+}
+
+func benchmarkReversals(b *testing.B, n, every int) {
+	plan := compile(b, reversible()+`feature_views:
+  v:
+    version: 1
+    source: payments
+    entity: card
+    ttl: 31d
+    event_budget: 1000000
+    features:
+      n:   {aggregation: count, windows: [1m, 1h]}
+      sum: {aggregation: sum, field: amount, windows: [1m, 1h]}
+      top: {aggregation: max, field: amount, windows: [1h]}
+      of:  {aggregation: count_distinct, field: user, windows: [1h]}
+      all: {aggregation: mean, field: amount, session: 1h}
+`)
+	events := payments(1, 1)
+	engine, out := features.NewEngine(plan, features.Options{}), plan.NewVector(0)
+	rng := rand.New(rand.NewPCG(1, 2))
+	apply := func(i int) {
+		undo := -1
+		if every > 0 && i%every == 0 {
+			undo = i - 1 - rng.IntN(min(n, i+1))
+		}
+		ev := reversing(events[0], i, undo)
+		ev.Time += int64(i) * 3_600_000 / int64(n)
+		ev.Offset += int64(i)
+		for j, v := range ev.Values {
+			if v.Kind() == event.Decimal {
+				ev.Values[j] = event.OfDecimal(int64(rng.IntN(1_000_000)))
+			}
+		}
+		if rej := engine.Admit(&ev); rej != nil {
+			b.Fatal(rej)
+		}
+		engine.Apply(&ev, out)
+	}
+	for i := range 2 * n {
+		apply(i)
+	}
+	b.ResetTimer()
+	for i := range b.N {
+		apply(2*n + i)
+	}
 }

@@ -36,7 +36,7 @@ var growthCuts = []struct {
 }
 
 // growthData are the kinds of data.
-var growthData = []aggregate.Data{aggregate.Usual, aggregate.Excluding, aggregate.Rare, aggregate.Unlike, aggregate.Various, aggregate.Apart, aggregate.Changing}
+var growthData = []aggregate.Data{aggregate.Usual, aggregate.Excluding, aggregate.Rare, aggregate.Unlike, aggregate.Various, aggregate.Apart, aggregate.Changing, aggregate.Reversed}
 
 // growthSpec is the spec of one aggregation over one kind of window, for data of
 // a kind; "": the language does not offer it.
@@ -46,7 +46,11 @@ func growthSpec(t *testing.T, name, cut string, data aggregate.Data) string {
 	if keys == nil {
 		return ""
 	}
-	text := specOf("\n  v:\n    version: 1\n    source: pay\n    entity: card\n    ttl: 1d\n    features:\n      f: {" + strings.Join(append(keys, cut), ", ") + "}\n")
+	of := specOf
+	if data == aggregate.Reversed {
+		of = retracting
+	}
+	text := of("\n  v:\n    version: 1\n    source: pay\n    entity: card\n    ttl: 1d\n    features:\n      f: {" + strings.Join(append(keys, cut), ", ") + "}\n")
 	path := filepath.Join(t.TempDir(), "test.freshet.yaml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -114,9 +118,12 @@ func growthSteps(t *testing.T, text string, data aggregate.Data, n int) map[aggr
 		case aggregate.Apart:
 			mcc = i
 		}
+		fields := fmt.Sprintf(`"qty":%d,"amt":%d,"ok":%t,"mcc":"m%d","user":"u%d"`, qty, amt, rng.IntN(8) > 0, mcc, user)
+		if data == aggregate.Reversed && i%10 == 9 {
+			fields = fmt.Sprintf(`"undo":"i%d"`, i-1-rng.IntN(min(i, n)))
+		}
 		before := r.engine.Steps()
-		r.pay(fmt.Sprintf("%dms", at*1000/n), fmt.Sprintf(`"card":"a","qty":%d,"amt":%d,"ok":%t,"mcc":"m%d","user":"u%d"`,
-			qty, amt, rng.IntN(8) > 0, mcc, user))
+		r.pay(fmt.Sprintf("%dms", at*1000/n), fmt.Sprintf(`"id":"i%d","card":"a",%s`, i, fields))
 		if i >= 2*n { // the windows are full
 			sums[when] += float64(r.engine.Steps() - before)
 			events[when]++

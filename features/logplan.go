@@ -23,11 +23,11 @@ type logPlan struct {
 	rowLayout
 	past          bool // some column does not see the current event
 	bits          []bitPlan
-	lanes         []int // by lane: the source's input
-	texts         []int // the lanes that hold numbers of texts
-	retracts      bool  // the source has events that take others back
-	taking, found int   // the bits of those
-	atTaken       int   // of such a log: see takenStateWords
+	lanes         []int        // by lane: the source's input
+	texts         []int        // the lanes that hold numbers of texts
+	retracts      bool         // the source has events that take others back
+	taking, found int          // the bits of those
+	atTaken       int          // of such a log: see takenStateWords
 	ids           *earlierPlan // and the links of its rows by id
 	views         []*viewPlan
 	always        uint64      // the touch bits of those that every event enters
@@ -267,7 +267,7 @@ type op struct {
 type newestPlan struct {
 	bit, lane int
 	of        *partPlan // the first part that asks
-	delay     int64 // ms: of those whose delay is over
+	delay     int64     // ms: of those whose delay is over
 	text      bool
 	at        int
 }

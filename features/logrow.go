@@ -18,8 +18,8 @@ type rowLayout struct {
 	takenAt int // of a source with `retracts`: takenWords, and behind them,
 	// strippedAt, the flags that a struck row had: those of its first word, and the others
 	strippedAt int
-	lanesAt int
-	width   int // words of a row
+	lanesAt    int
+	width      int // words of a row
 
 	certains uint64     // the flags in the first word that every row has
 	asked    []askedBit // those that an event may have beyond those

@@ -17,21 +17,21 @@ type frame struct {
 // moment is what a reading sees of an entity: the rows of its log up to some
 // place, as of a time.
 type moment struct {
-	log       *entityLog
-	state     []uint64
-	rows      []uint64 // what is seen of the log
-	t         int64
-	place     uint64 // and of the events at t those up to this place
-	standing  standing
-	small     bool  // the entity has no running state
-	lost      bool  // it is before events that were folded
-	whole     bool  // all parts are in the words at hand
-	current   bool  // the last row that is seen is the event at hand
-	apart     bool  // the rows are not the log's
-	unplaced  bool  // some rows of its time may not be seen
-	shifted   bool  // the parts at hand are the state's, moved back
-	ripe      bool  // or those that count values are what is counted of ripe events
-	newest    int64 // when the view's newest event was; 0: never
+	log      *entityLog
+	state    []uint64
+	rows     []uint64 // what is seen of the log
+	t        int64
+	place    uint64 // and of the events at t those up to this place
+	standing standing
+	small    bool  // the entity has no running state
+	lost     bool  // it is before events that were folded
+	whole    bool  // all parts are in the words at hand
+	current  bool  // the last row that is seen is the event at hand
+	apart    bool  // the rows are not the log's
+	unplaced bool  // some rows of its time may not be seen
+	shifted  bool  // the parts at hand are the state's, moved back
+	ripe     bool  // or those that count values are what is counted of ripe events
+	newest   int64 // when the view's newest event was; 0: never
 }
 
 // enrich fills a vector for the event at hand, whose statuses are stamped.

@@ -172,6 +172,9 @@ func (l *logPlan) besideBytes(z *sizing, values float64) (bytes float64) {
 	met := func(events float64) float64 { return differ(events, values) }
 	for _, x := range l.tables {
 		most, g, n := 1.5*float64(l.distinct), z.over(x.keep), seen
+		if l.retracts {
+			most = float64(l.budget)
+		}
 		if x.life != nil {
 			g, n = z.life(values), met
 		}

@@ -163,12 +163,11 @@ A test counts what one event makes the engine look at, over all aggregations, ki
 times as many. These cases grow, and nothing else does. *Rare* is a filter that lets few events in, *unlike* values of which no two are equal, *changing*
 such values of categories of which, with every event, others are those with the most, *many categories* a quarter as many as events, *categories apart*
 one for each event, *late* an event a few
-places behind the newest of its entity, or a reader of another source at such a place. Whatever the key and whatever came before, of a source without ` + "`retracts`" + ` one
+places behind the newest of its entity, or a reader of another source at such a place. *Taken back* is one event in ten that takes back another one of the window. Whatever the key and whatever came before, one
 event looks at no more than 3 x (` + "`event_budget`" + ` + 64) rows, values, nodes and tiles for each window of a feature, with ` + "`by`" + ` at (13 + 2 x ` + "`top`" + `) times as many as the
 budget and 64: 196,800 for the default budget, as ` + "`freshet features -o json`" + ` says of each feature (` + "`most_steps`" + `), and a test holds it to. Whoever wants less sets a smaller
-budget. Also: an event behind a silence takes out what has left since; windows that hold an event which was taken back
-are scanned for each event of their entity (a merchant with refunds pays milliseconds: [decision 17](decisions/0017-retraction.md)), and of a source with ` + "`retracts`" + ` every
-life and session is; a life with a delay that reaches out of the log is put together from its rows past ` + "`distinct_budget`" + `; ` + "`last: n`" + ` looks at what the view's filter keeps out between the n; a streak is walked, and so is a list of
+budget. Also: an event behind a silence takes out what has left since; an event that takes another one back, and one that is late
+by so much that such events are behind it, has as much to do again for each of them ([decision 17](decisions/0017-retraction.md)); a life with a delay that reaches out of the log is put together from its rows past ` + "`distinct_budget`" + `; ` + "`last: n`" + ` looks at what the view's filter keeps out between the n; a streak is walked, and so is a list of
 different values to its end where the window has fewer than ` + "`limit`" + `; past the budget some 61 tiles are put together for each window.
 
 | over | aggregations | data | when | looks at |

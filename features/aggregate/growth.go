@@ -39,6 +39,7 @@ const (
 	Various   Data = "many categories"  // as many as a quarter of the events of the longest window
 	Apart     Data = "categories apart" // no two events are of one category
 	Changing  Data = "changing"         // values unlike, and with every event another category comes among those with the most
+	Reversed  Data = "taken back"       // one event in ten takes back another one of the window
 )
 
 // When is how an event comes.
@@ -82,8 +83,9 @@ func (c Case) Grows() string {
 func among[T comparable](list []T, x T) bool { return len(list) == 0 || slices.Contains(list, x) }
 
 // MostSteps is how many rows, values, nodes and tiles one event looks at at most for
-// one window of a feature, whatever the key and whatever came before: of a source
-// without `retracts`, when the log of an entity holds budget events. Mostly it is
+// one window of a feature, whatever the key and whatever came before, when the log of an
+// entity holds budget events: of a source with `retracts` as often again for each event
+// that it takes back, or that one behind it takes back. Mostly it is
 // what leaves behind a long silence, and what is read anew for a late event. With
 // `by`, each of the top values and the others are read one by one, and where no two
 // events are of one category each event is in a node of every size; top is 0
@@ -134,5 +136,10 @@ var Growths = [...]Growth{
 		Of:   []string{"lag", "list_last", "list_distinct", "streak"},
 		Data: []Data{Various, Apart},
 		What: "the events back to the newest ones of each category shown",
+	}, {
+		Over: []Over{BySession, ByLifetime, ByHalfLives},
+		Of:   byNodes,
+		Data: []Data{Reversed},
+		What: "the rows of the life, when one of them is taken back",
 	},
 }
