@@ -19,13 +19,23 @@ import (
 // late events. Short histories of specs of everything hardly ever come to it.
 var crowded = family{"TestCrowdsEqualOracle", drawCrowded, 3, 300}
 
+// Of the other family, events are taken back, some of them far back.
+var reversed = family{"TestCrowdsOfReversalsEqualOracle", drawReversed, 3, 300}
+
 // A case of a crowd takes as long as about so many others.
 const crowdCosts = 10
 
 func TestCrowdsEqualOracle(t *testing.T) { judgeFamily(t, crowded, crowdCosts, 50) }
 
+func TestCrowdsOfReversalsEqualOracle(t *testing.T) { judgeFamily(t, reversed, crowdCosts, 50) }
+
 // drawCrowded draws a spec whose features share windows, delays and fields.
-func drawCrowded(t *rapid.T) *genSpec {
+func drawCrowded(t *rapid.T) *genSpec { return drawCrowd(t, false) }
+
+// drawReversed draws such a spec of a source whose events take others back.
+func drawReversed(t *rapid.T) *genSpec { return drawCrowd(t, true) }
+
+func drawCrowd(t *rapid.T, retracts bool) *genSpec {
 	s := genSource{name: "pay", hasID: true, lines: []string{"id_field: id"}, fields: []genField{
 		{name: "id", kind: "string"},
 		{name: "at", kind: "timestamp"},
@@ -37,6 +47,15 @@ func drawCrowded(t *rapid.T) *genSpec {
 		{name: "shop", kind: "string"},
 		{name: "ok", kind: "bool"},
 	}}
+	if retracts {
+		s.retracts = true
+		s.fields = append(s.fields, genField{name: "undo", kind: "string", optional: true})
+		s.lines = append(s.lines, "retracts: undo")
+		if chance(t, "retracts time", 2) {
+			s.fields = append(s.fields, genField{name: "undone", kind: "timestamp", optional: true})
+			s.lines = append(s.lines, "retracts_time_field: undone")
+		}
+	}
 	lateness := pick(t, "lateness", "2s", "5s", "10s", "60s")
 	s.lateness = parseDuration(lateness)
 	s.lines = append(s.lines, "allowed_lateness: "+lateness)
@@ -73,6 +92,10 @@ func drawCrowdedView(t *rapid.T, g *genSpec, name, delay string) genView {
 func drawCrowdedFeature(t *rapid.T, g *genSpec, name, delay string) genFeature {
 	aggregation := pick(t, "aggregation", aggregations...)
 	known, _ := spec.AggregationOf(aggregation)
+	if known.Sketch && g.sources[0].retracts {
+		aggregation = "count_distinct" // which validate does not refuse
+		known, _ = spec.AggregationOf(aggregation)
+	}
 	f := genFeature{kind: "number"}
 	if wild[aggregation] {
 		f.kind = rough

@@ -66,15 +66,15 @@ var mendedTable = []faultMutant{
 	}, pkg: "./features", run: "^TestS26AValueIsKnownFromTheTileOfTheTailOn$"},
 	{mutant: mutant{
 		name: "what was taken back is folded with its contribution",
-		file: "features/retract.go",
-		old:  "\tl.plan.strip(row)\n}\n\n// asOf",
-		new:  "}\n\n// asOf",
+		file: "features/strike.go",
+		old:  "if !l.bits[bit].held {",
+		new:  "if !l.bits[bit].held && l.bits[bit].unique > 0 {",
 	}, pkg: "./features", run: "^TestS16WhatWasTakenBackIsFoldedWithoutItsContribution$"},
 	{mutant: mutant{
 		name: "the row of a view is as of its newest event, when one that takes back has left the log",
 		file: "features/retract.go",
-		old:  "*at = max(*at, row[l.plan.takenAt+2]-1)",
-		new:  "*at = max(*at, 0)",
+		old:  "max(w[v.state+viewTaken], uint64(l.plan.time(taking)))",
+		new:  "w[v.state+viewTaken]",
 	}, pkg: "./features", run: "^TestS16WhatWasTakenBackIsFoldedWithoutItsContribution$"},
 	{mutant: mutant{
 		name: "two short keys have one hash",
