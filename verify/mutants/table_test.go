@@ -123,8 +123,8 @@ var table = []mutant{
 	{
 		name: "an extreme outlives its window by a millisecond", more: true,
 		file: "features/partread.go",
-		old:  "m.log.stacks.First(m.state[p.stack.at:], m.t-x.cursor.delay-x.cursor.length)",
-		new:  "m.log.stacks.First(m.state[p.stack.at:], m.t-x.cursor.delay-x.cursor.length-1)",
+		old:  "m.log.stacks.First(m.state[p.stack.at:], from)",
+		new:  "m.log.stacks.First(m.state[p.stack.at:], from-1)",
 	},
 	{
 		name: "state is not kept for the allowed lateness", more: true,
@@ -195,8 +195,8 @@ var table = []mutant{
 	{
 		name: "gaps: a late event does not see the oldest of its window", more: true,
 		file: "features/beside.go",
-		old:  "for j := i - 1; j >= tail && prev == 0; j-- {",
-		new:  "for j := i - 1; j > tail && prev == 0; j-- {",
+		old:  "for i--; i >= tail; i-- {",
+		new:  "for i--; i > tail; i-- {",
 	},
 	{
 		name: "tile edge: a window past the budget begins a tile early",
