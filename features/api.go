@@ -28,6 +28,9 @@ var statusNames = [...]string{"NO_ENTITY", "NOT_FOUND", "NEEDS_EVENT", "ERROR", 
 
 func (s Status) String() string { return statusNames[s] }
 
+// first is the status that is shown of two (S19).
+func first(a, b Status) Status { return min(a, b) }
+
 // Other is the category that stands for all that `top` leaves out; a category
 // of that name is shown as "_other" (S25).
 const Other = "other"

@@ -330,3 +330,27 @@ func TestS26TheTileOfTheTailHasWhatLeftTheWindowBefore(t *testing.T) {
 	}
 	r.want("v.n_2s", "9 DEGRADED", "v.sum_2s", "7 DEGRADED")
 }
+
+// What is gone has the values of empty windows, though a tile, which begins before the
+// window, has an event.
+func TestS19WhatIsGoneIsInNoTile(t *testing.T) {
+	r := newRun(t, specOf(`
+  v:
+    version: 1
+    source: pay
+    entity: card
+    ttl: 90s
+    filter: ok
+    event_budget: 3
+    features:
+      n:     {aggregation: count, windows: [90s]}
+      first: {aggregation: first, field: mcc, windows: [90s]}
+`))
+	r.pay("0s", `"card":"a","ok":true,"mcc":"x"`)
+	for i := range 4 {
+		r.pay(fmt.Sprintf("%dms", 86_500+i*500), `"card":"a","ok":false`)
+	}
+	r.want("v.n_90s", "1 DEGRADED", "v.first_90s", "x DEGRADED")
+	r.pay("90s", `"card":"a","ok":false`)
+	r.want("v.n_90s", "0 NOT_FOUND", "v.first_90s", "null NOT_FOUND")
+}

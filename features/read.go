@@ -29,6 +29,7 @@ type moment struct {
 	current  bool  // the last row that is seen is the event at hand
 	apart    bool  // the rows are not the log's
 	unplaced bool  // some rows of its time may not be seen
+	gone     bool  // the view's row does not exist: windows are empty, tiles or not
 	shifted  bool  // the parts at hand are the state's, moved back
 	ripe     bool  // or those that count values are what is counted of ripe events
 	newest   int64 // when the view's newest event was; 0: never
@@ -241,6 +242,7 @@ func (e *Engine) found(v *viewPlan, m *moment) Status {
 	if born, why := bornAt(m.state); born != 0 && m.t-v.ttl < born {
 		return why
 	}
+	m.gone = true
 	return NotFound
 }
 
@@ -495,6 +497,3 @@ func (d *derivedOut) settle(env *expr.Env, f frame, status Status) {
 	}
 	f.values[d.out], f.statuses[d.out] = v, status
 }
-
-// first is the status that is shown of two (S19).
-func first(a, b Status) Status { return min(a, b) }

@@ -242,7 +242,7 @@ func (l *entityLog) left(w []uint64) int64 { return max(int64(w[atDropped]), l.f
 // folded reports whether a sliding window's tail is among the folded events.
 func (m *moment) folded(k *cursorPlan) bool {
 	folded := m.log.foldedAt(m.state)
-	return folded != 0 && k.slides() && m.t-k.delay-k.length < folded
+	return folded != 0 && k.slides() && m.t-k.delay-k.length < folded && !m.gone
 }
 
 // from is the time behind which a sliding window begins: where the tail is
