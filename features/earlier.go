@@ -98,7 +98,8 @@ func (l *entityLog) linkRow(x *earlierPlan, w, row []uint64) {
 		return
 	}
 	t := uint64(l.plan.time(row))
-	if int64(t) <= l.left(w) || l.tables.Len(w[x.at:]) > linksPerRow*l.rows.Len(w[atRows:])+leastForgot {
+	before := int64(t) <= l.left(w) && x.lane != ofID // whose rows are looked at
+	if before || l.tables.Len(w[x.at:]) > linksPerRow*l.rows.Len(w[atRows:])+leastForgot {
 		l.slab.FreeHandle(w[x.at:]) // it comes before rows that have left, or too many have
 		return
 	}

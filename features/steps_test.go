@@ -65,8 +65,8 @@ func TestFlatWhateverTheWindowsHold(t *testing.T) {
 	flat(t, specOf, flatWindows)
 }
 
-// Nor does it where events may be taken back, as long as none of the windows
-// reaches back to one that was.
+// Nor does it where events may be taken back (of those that are, see
+// TestWhatGrowsIsInTheTable).
 func TestS16WindowsOfASourceWithRetractionsAreFlat(t *testing.T) {
 	flat(t, retracting, strings.Replace(flatWindows, "      p95:   {aggregation: quantile, field: amt, q: 0.95, windows: [1000s]}\n", "", 1))
 }
