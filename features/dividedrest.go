@@ -65,29 +65,12 @@ func (l *entityLog) restBut(x *dividedPlan, w []uint64, top []category) []uint64
 		l.nthRecord(x.groups, w, top[i].number)[groupShown] = wasTop
 	}
 	if rest[groupShown] == isStale {
-		l.voteAgain(x, w, rest)
+		most := uint64(0)
+		l.eachValue(x, w, rest, true, func(r []uint64) { most = max(most, r[1]) })
+		aggregate.SetMost(rest[groupParts:], most)
 		rest[groupShown] = isOther
 	}
 	return rest
-}
-
-// revoteMoved keeps what is most frequent among the others up to date while categories
-// come and leave: x.alone says that no other value occurred as often as this one did.
-// Where that is not known any more, it is looked for behind it.
-func (l *entityLog) revoteMoved(p *partPlan, rest []uint64, key uint64, x change) {
-	words := rest[groupParts:]
-	switch most := mostOf(p, words); {
-	case x.c < x.b:
-		if x.b == most && (x.alone || p.part == aggregate.Mode && key == words[aggregate.ModeWord]) {
-			rest[groupShown] = isStale
-		}
-	case p.part == aggregate.Counts:
-		aggregate.SetMost(words, max(most, x.c))
-	case x.c > most:
-		words[aggregate.ModeTimes], words[aggregate.ModeWord], words[aggregate.ModeState] = x.c, key, 0
-	case words[aggregate.ModeState] == 0:
-		l.counting.vote(l.plan, p, words, key, x.c)
-	}
 }
 
 // eachGroup calls f for the record of every category.
@@ -102,18 +85,15 @@ func (l *entityLog) eachGroup(x *dividedPlan, w []uint64, f func(g []uint64)) {
 // moveValues counts the values of a category among the others, or not any more.
 func (l *entityLog) moveValues(x *dividedPlan, w, g []uint64, gone bool) {
 	l.moved = l.moved[:0]
-	for n := g[groupFirst]; n != 0; {
-		r := l.nthRecord(x, w, int(n))
+	l.eachValue(x, w, g, false, func(r []uint64) {
 		v := value{key: r[recordKey], n: r[1]}
 		if x.values.part == aggregate.Buckets {
 			v.sum, v.check = r[recordSum], r[recordCheck]
 		}
 		l.moved = append(l.moved, v)
-		n = nextValue(r)
-	}
+	})
 	rest := l.rest(x, w)
 	for _, v := range l.moved {
 		l.countValue(x, w, rest, v, counts{gone, true, true})
 	}
-	l.steps += int64(len(l.moved))
 }

@@ -52,8 +52,11 @@ type value struct {
 // countValues makes records those of values, beside those of the categories.
 func (x *dividedPlan) countValues(p *partPlan) {
 	words, of := valueWords, p.size()
-	if p.part == aggregate.Buckets {
+	switch p.part {
+	case aggregate.Buckets:
 		words, of = bucketsWords, 0
+	case aggregate.Mode: // is that of the first value
+		of = 0
 	}
 	x.values, x.width = p, recordParts+words
 	x.groups = &dividedPlan{bit: x.bit, lane: x.lane, width: groupParts + of, stride: groupParts + of + 1, undone: true}
@@ -95,11 +98,14 @@ func (l *entityLog) countValue(x *dividedPlan, w, g []uint64, v value, how count
 	}
 	g[1] += v.n
 	r[1] += v.n
-	if x.values.part == aggregate.Buckets {
+	switch x.values.part {
+	case aggregate.Buckets:
 		r[recordSum] += v.sum
 		r[recordCheck] += v.check
-	} else {
-		l.recountValue(x, w, g, v.key, b, r[1], how)
+	case aggregate.Mode:
+		l.reseatValue(x, w, g, r, how)
+	default:
+		l.recountValue(x, w, g, b, r[1], how)
 	}
 	if r[1] == 0 {
 		l.dropValue(x, w, g, r)
@@ -107,7 +113,7 @@ func (l *entityLog) countValue(x *dividedPlan, w, g []uint64, v value, how count
 }
 
 // recountValue notes in a category that a value occurs c times and not b.
-func (l *entityLog) recountValue(x *dividedPlan, w, g []uint64, key, b, c uint64, how counts) {
+func (l *entityLog) recountValue(x *dividedPlan, w, g []uint64, b, c uint64, how counts) {
 	p, words := x.values, g[groupParts:]
 	switch {
 	case p.part == aggregate.Distinct:
@@ -116,38 +122,27 @@ func (l *entityLog) recountValue(x *dividedPlan, w, g []uint64, key, b, c uint64
 	case p.spreads:
 		aggregate.Recount(words, b, c)
 	}
-	if p.part == aggregate.Counts && !p.ranks {
+	if !p.ranks {
 		return
 	}
-	alone, last := false, false
+	last := false
 	if c > 0 {
-		alone = l.tables.Count(w[x.index:], l.keyOfTimes(g[0], c, how.others), 1) == 0
+		l.tables.Count(w[x.index:], l.keyOfTimes(g[0], c, how.others), 1)
 	}
 	if b > 0 {
 		last = l.tables.Count(w[x.index:], l.keyOfTimes(g[0], b, how.others), -1) == 1
 	}
-	if how.moved {
-		l.revoteMoved(p, g, key, change{b: b, c: c, alone: last})
-		return
+	most := aggregate.Most(words)
+	switch {
+	case how.moved && c < b:
+		if last && b == most {
+			g[groupShown] = isStale // until all have been moved
+		}
+	case last && max(most, c) == b:
+		aggregate.SetMost(words, c)
+	default:
+		aggregate.SetMost(words, max(most, c))
 	}
-	before := mostOf(p, words)
-	most := max(before, c)
-	if last && most == b {
-		most = c
-	}
-	if p.part == aggregate.Counts {
-		aggregate.SetMost(words, most)
-		return
-	}
-	l.revote(p, words, key, change{b, c, before, most, alone && c == most})
-}
-
-// mostOf is how often the most frequent value of a category occurs.
-func mostOf(p *partPlan, words []uint64) uint64 {
-	if p.part == aggregate.Counts {
-		return aggregate.Most(words)
-	}
-	return words[aggregate.ModeTimes]
 }
 
 func one64(yes bool) uint64 {
@@ -207,11 +202,17 @@ func (l *entityLog) valueRecord(x *dividedPlan, w, g []uint64, value uint64, oth
 	n := l.newRecord(x, w)
 	r := l.nthRecord(x, w, n)
 	l.tables.Put(w[x.index:], key, window.Note(n))
-	next := g[groupFirst]
-	r[0], r[recordKey], r[recordLink] = g[0], value, next<<linkNext
+	r[0], r[recordKey], r[recordLink] = g[0], value, 0
 	if others {
-		r[recordLink] |= linkOthers
+		r[recordLink] = linkOthers
 	}
+	if x.rivals() {
+		g[groupFirst]++
+		l.seatValue(x, w, n, g[groupFirst])
+		return r
+	}
+	next := g[groupFirst]
+	r[recordLink] |= next << linkNext
 	l.setBefore(x, w, next, uint64(n))
 	g[groupFirst] = uint64(n)
 	return r
@@ -245,14 +246,22 @@ func (l *entityLog) setBefore(x *dividedPlan, w []uint64, n, before uint64) {
 func (l *entityLog) dropValue(x *dividedPlan, w, g, r []uint64) {
 	key := l.keyOfValue(r[0], r[recordKey], r[recordLink]&linkOthers != 0)
 	place, h := l.tables.Get(w[x.index:], key), w[x.index:]
-	l.setNext(x, w, g, valueBefore(r), nextValue(r))
-	l.setBefore(x, w, nextValue(r), valueBefore(r))
+	if x.rivals() {
+		l.unseatValue(x, w, g, r)
+	} else {
+		l.setNext(x, w, g, valueBefore(r), nextValue(r))
+		l.setBefore(x, w, nextValue(r), valueBefore(r))
+	}
 	l.tables.Delete(h, key)
 	if last := l.nthRecord(x, w, int(w[x.at+1])/x.stride-1); &last[0] != &r[0] {
 		copy(r, last)
 		l.tables.Put(h, l.keyOfValue(r[0], r[recordKey], r[recordLink]&linkOthers != 0), place)
-		l.setNext(x, w, l.groupOf(x, w, r), valueBefore(r), uint64(place))
-		l.setBefore(x, w, nextValue(r), uint64(place))
+		if x.rivals() {
+			l.seatValue(x, w, int(place), seatOfValue(r))
+		} else {
+			l.setNext(x, w, l.groupOf(x, w, r), valueBefore(r), uint64(place))
+			l.setBefore(x, w, nextValue(r), uint64(place))
+		}
 	}
 	w[x.at+1] -= uint64(x.stride)
 }
@@ -283,11 +292,7 @@ func (e *Engine) joinValues(d *division, m *moment, of *pick) {
 	case aggregate.Counts:
 		copy(words, g[groupParts:])
 	case aggregate.Mode:
-		if g[groupParts+aggregate.ModeState] == aggregate.ModeStale {
-			l.voteAgain(x, m.state, g)
-		}
-		copy(words, g[groupParts:])
-		words[aggregate.ModeWord], words[aggregate.ModeState] = e.hash.unspread(words[aggregate.ModeWord]), aggregate.ModeFound
+		e.firstValue(x, l, m.state, g, words, of.others)
 	default:
 		e.joinBins(d, m, g)
 		e.tallyPart(l.plan, p, words)
@@ -309,30 +314,7 @@ func (e *Engine) joinBins(d *division, m *moment, g []uint64) {
 	x := d.cell.divided
 	s := e.binned[x.values.set]
 	s.bins = s.bins[:0]
-	for n := g[groupFirst]; n != 0; {
-		r := m.log.nthRecord(x, m.state, int(n))
+	m.log.eachValue(x, m.state, g, false, func(r []uint64) {
 		s.bins = append(s.bins, window.Bin{Key: uint32(r[recordKey]), N: uint32(r[1]), Sum: r[recordSum], Check: r[recordCheck]})
-		n = nextValue(r)
-	}
-	m.log.steps += int64(len(s.bins))
-}
-
-// voteAgain looks for the most frequent value of a category among all.
-func (l *entityLog) voteAgain(x *dividedPlan, w, g []uint64) {
-	p, words := x.values, g[groupParts:]
-	if p.part == aggregate.Mode {
-		clear(words)
-	}
-	most := uint64(0)
-	for n := g[groupFirst]; n != 0; {
-		r := l.nthRecord(x, w, int(n))
-		if most = max(most, r[1]); p.part == aggregate.Mode {
-			l.counting.vote(l.plan, p, words, r[recordKey], r[1])
-		}
-		l.steps++
-		n = nextValue(r)
-	}
-	if p.part == aggregate.Counts {
-		aggregate.SetMost(words, most)
-	}
+	})
 }

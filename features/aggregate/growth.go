@@ -104,6 +104,8 @@ const tiles = 64
 // byNodes are the aggregations that by category are put together of nodes over rows.
 var byNodes = []string{"min", "max", "first", "last", "time_since_first", "time_since_last", "interarrival_mean", "argmax", "decayed_count", "decayed_sum", "ewma"}
 
+const changes = "the different values of a category that comes among those with the most events, or leaves them (of quantile: their buckets)"
+
 // Growths are the cases that grow, up to MostSteps.
 var Growths = [...]Growth{
 	{
@@ -111,15 +113,16 @@ var Growths = [...]Growth{
 		Of:   []string{"interarrival_stddev", "interarrival_cv"},
 		What: "all events, once to rank and once for each value shown",
 	}, {
-		Over: []Over{By, ByDelayed},
+		Over: []Over{BySession, ByLifetime},
 		Of:   []string{"mode"},
-		Data: []Data{Unlike, Changing},
-		What: "all values of a category, or of the others, when one of several most frequent ones becomes rarer",
+		Data: []Data{Unlike},
+		When: []When{Late},
+		What: changes,
 	}, {
 		Over: []Over{By, ByDelayed, BySession, ByLifetime},
 		Of:   []string{"count_distinct", "approx_count_distinct", "is_new", "novelty", "top_share", "entropy", "mode", "quantile"},
 		Data: []Data{Changing},
-		What: "the different values of a category that comes among those with the most events, or leaves them (of quantile: their buckets; of mode: those of all others too)",
+		What: changes,
 	}, {
 		Over: []Over{By, ByDelayed},
 		Of:   byNodes,

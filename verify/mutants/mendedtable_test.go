@@ -77,6 +77,12 @@ var mendedTable = []faultMutant{
 		new:  "w[v.state+viewTaken]",
 	}, pkg: "./features", run: "^TestS16WhatWasTakenBackIsFoldedWithoutItsContribution$"},
 	{mutant: mutant{
+		name: "by category: a value that becomes rarer changes seats with the second below it",
+		file: "features/dividedmode.go",
+		old:  "if other := l.valueIn(x, w, r[0], next+1, others); l.outvotes(x, w, other, below) {",
+		new:  "if other := l.valueIn(x, w, r[0], next+1, others); l.outvotes(x, w, below, other) {",
+	}, pkg: "./features", run: "^TestS25TheModeOfEachCategory$"},
+	{mutant: mutant{
 		name: "two short keys have one hash",
 		file: "features/hash.go",
 		old:  "\tk.hi |= uint64(n) << 56\n",
