@@ -17,23 +17,63 @@ import (
 // clock for each would cost more than some of the stages.
 const sampleEvery = 64
 
-// apply takes the batch's records in order through the engine, and everything
-// that follows from them into r.out.
+// apply takes what is left of the step's records in order through the engine, and
+// everything that follows from all of them into what leaves.
 func (r *Runner) apply() (err error) {
+	if err := r.applyRead(); err != nil {
+		return err
+	}
+	defer func() { err = r.caught(recover(), noSlot, err) }()
+	began := time.Now()
+	cur := r.cur
+	cur.out.finish()
+	if r.Store != nil {
+		// Rows are as after the step's last record, whichever touched them.
+		version := sinks.Version{Incarnation: r.own.incarnation, Batch: r.own.batch + 1, Owner: r.own.owner, Seq: max(r.own.seq, 1) - 1}
+		r.engine.Rows(func(row *features.Row) { cur.out.addRow(&cur.in.arena, r.out.cards, row, version) })
+	} else {
+		r.engine.DropTouches()
+	}
+	cur.counts.apply += time.Since(began)
+	r.own.records += len(cur.in.slots)
+	r.own.bytes += cur.bytes()
+	r.own.each = cur.bytes() / int64(max(1, len(cur.in.slots)))
+	r.open, r.cur = append(r.open, cur), r.fresh()
+	fault.At(fault.Applied)
+	return nil
+}
+
+// applyEarly applies what a look has brought while the step before is on its way,
+// so that nothing but its last records is left to do once that has left. A look
+// that is to be followed by another at once waits for it: both have what was
+// appended together, and are merged.
+func (r *Runner) applyEarly() error {
+	if r.flight == nil || r.own == nil || r.own.rebuilding || r.Limits.CommitInterval == 0 || r.own.waiting > 0 || r.look.again {
+		return nil
+	}
+	return r.applyRead()
+}
+
+// applyRead takes those of the step's records that were not yet applied through
+// the engine, in order. The step stays open for more.
+func (r *Runner) applyRead() (err error) {
+	cur := r.cur
+	if len(cur.in.order) == len(cur.in.slots) {
+		return nil
+	}
 	at := noSlot
 	defer func() { err = r.caught(recover(), at, err) }()
 	began := time.Now()
 	r.tellCoverage()
-	cur := r.cur
-	cur.in.arrange(r.Merged)
+	first := cur.in.arrange(r.Merged)
 	p := record.Place{Batch: r.own.batch + 1, Owner: r.own.owner, Seq: r.own.seq}
 	cur.out.begin(r)
-	for n, i := range cur.in.order {
-		if n%features.StageSize == 0 {
+	for n := first; n < len(cur.in.order); n++ {
+		if (n-first)%features.StageSize == 0 {
 			r.engine.Stage(cur.in.accepted(n, features.StageSize))
 		}
-		s := &cur.in.slots[i]
-		at = int(i)
+		at = int(cur.in.order[n])
+		s := &cur.in.slots[at]
 		if s.refusal.Reason == event.Accepted && r.poisoned(&s.rec) {
 			r.refusePoison(s)
 			continue
@@ -47,43 +87,37 @@ func (r *Runner) apply() (err error) {
 			r.refuse(s)
 			continue
 		}
-		v := r.vectors[s.ev.Source]
-		timed := p.Seq%sampleEvery == 0
-		var t0, t1, t2 time.Time
-		if timed {
-			t0 = time.Now()
-		}
-		r.engine.Apply(&s.ev, v)
-		if timed {
-			t1 = time.Now()
-		}
-		r.out.score(&cur.counts, s.ev.Source, v, timed)
-		if timed {
-			t2 = time.Now()
-		}
-		r.out.emit(&cur.out, s, v, p)
-		if timed {
-			cur.counts.sampled(t1.Sub(t0), t2.Sub(t1), time.Since(t2))
-		}
+		r.applyOne(at, p)
 		p.Seq++
 	}
-	at = noSlot
-	cur.out.finish()
-	if r.Store != nil {
-		// Rows are as after the step's last record, whichever touched them.
-		version := sinks.Version{Incarnation: r.own.incarnation, Batch: p.Batch, Owner: p.Owner, Seq: max(p.Seq, 1) - 1}
-		r.engine.Rows(func(row *features.Row) { cur.out.addRow(&cur.in.arena, r.out.cards, row, version) })
-	} else {
-		r.engine.DropTouches()
-	}
-	cur.counts.apply += time.Since(began)
 	r.own.seq = p.Seq
-	r.own.records += len(cur.in.slots)
-	r.own.bytes += cur.bytes()
-	r.own.each = cur.bytes() / int64(max(1, len(cur.in.slots)))
-	r.open, r.cur = append(r.open, cur), r.fresh()
-	fault.At(fault.Applied)
+	cur.counts.apply += time.Since(began)
 	return nil
+}
+
+// applyOne takes one accepted record through the engine and the models, and
+// encodes what is emitted.
+func (r *Runner) applyOne(at int, p record.Place) {
+	cur := r.cur
+	s := &cur.in.slots[at]
+	v := r.vectors[s.ev.Source]
+	timed := p.Seq%sampleEvery == 0
+	var t0, t1, t2 time.Time
+	if timed {
+		t0 = time.Now()
+	}
+	r.engine.Apply(&s.ev, v)
+	if timed {
+		t1 = time.Now()
+	}
+	r.out.score(&cur.counts, s.ev.Source, v, timed)
+	if timed {
+		t2 = time.Now()
+	}
+	r.out.emit(cur, at, v, p)
+	if timed {
+		cur.counts.sampled(t1.Sub(t0), t2.Sub(t1), time.Since(t2))
+	}
 }
 
 // refuse counts a refused record, and makes its dead letter where it has one.
@@ -217,12 +251,13 @@ func fill(dst []float64, columns []int, layout []features.Column, values []event
 }
 
 // emit encodes the record of an applied event.
-func (o *output) emit(to *parcel, s *slot, v *features.Vector, p record.Place) {
+func (o *output) emit(of *step, at int, v *features.Vector, p record.Place) {
+	to, s := &of.out, &of.in.slots[at]
 	src := o.sources[s.ev.Source]
 	if to.buf == nil { // not by doubling: a large step is followed by one like it
 		to.buf = make([]byte, 0, to.want)
 	}
-	r := ref{topic: src.src.Output.Topic, key: len(to.buf), slot: s, headers: o.headers.Of(src.band, s.trace)}
+	r := ref{topic: src.src.Output.Topic, key: len(to.buf), slot: at, headers: o.headers.Of(src.band, s.trace)}
 	if src.key >= 0 && v.Keys[src.key] != "" {
 		to.buf = append(to.buf, src.privacy.Key(src.layout.Entities[src.key], v.Keys[src.key])...)
 	}

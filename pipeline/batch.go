@@ -25,7 +25,7 @@ type slot struct {
 type batch struct {
 	slots []slot
 	arena arena
-	order []int32 // of application; indexes into slots
+	order []int32 // of application, as far as it has come; indexes into slots
 	ahead []*event.Event
 }
 
@@ -57,17 +57,19 @@ func (b *batch) reset() {
 	b.arena.reset()
 }
 
-// arrange fills order. The streams of the partitions are merged by running
+// arrange puts the slots that have come since into order, behind the others, and
+// says where they begin. The streams of the partitions are merged by running
 // maximum; since that never falls within a stream, sorting by it is the merge.
-func (b *batch) arrange(merged bool) {
-	b.order = b.order[:0]
-	for i := range b.slots {
+func (b *batch) arrange(merged bool) (first int) {
+	first = len(b.order)
+	for i := first; i < len(b.slots); i++ {
 		b.order = append(b.order, int32(i))
 	}
-	if merged || slices.IsSortedFunc(b.order, b.compare) {
-		return
+	come := b.order[first:]
+	if !merged && !slices.IsSortedFunc(come, b.compare) {
+		slices.SortFunc(come, b.compare)
 	}
-	slices.SortFunc(b.order, b.compare)
+	return first
 }
 
 // accepted are those of the next n events in order that stand so far.

@@ -187,14 +187,15 @@ func (r *Runner) replaceTooLarge(work context.Context, s *step, refused []int) e
 	first := len(out.dead)
 	for _, i := range refused {
 		ref := &out.refs[i]
-		src := out.spec.Sources[ref.slot.rec.Source]
-		ref.slot.refusal.Detail = fmt.Sprintf("the enriched record of %d bytes was refused for its size by topic %s", ref.end-ref.value, ref.topic)
-		ref.slot.refusal.Offset = -1
-		s.counts.tooLarge[ref.slot.rec.Source]++
-		out.bury(out.late, ref.slot, src, record.ReasonTooLarge)
+		from := &s.in.slots[ref.slot]
+		src := out.spec.Sources[from.rec.Source]
+		from.refusal.Detail = fmt.Sprintf("the enriched record of %d bytes was refused for its size by topic %s", ref.end-ref.value, ref.topic)
+		from.refusal.Offset = -1
+		s.counts.tooLarge[from.rec.Source]++
+		out.bury(out.late, from, src, record.ReasonTooLarge)
 		if n, tell := r.sample.tell(record.ReasonTooLarge, time.Now()); tell {
-			r.Log.Warn("dead letter", place(src, ref.slot.rec.Partition, ref.slot.rec.Offset), "reason", record.ReasonTooLarge,
-				"err", ref.slot.refusal.Detail, "err_kind", "record", "of_this_reason_since_last_line", n)
+			r.Log.Warn("dead letter", place(src, from.rec.Partition, from.rec.Offset), "reason", record.ReasonTooLarge,
+				"err", from.refusal.Detail, "err_kind", "record", "of_this_reason_since_last_line", n)
 		}
 	}
 	for _, i := range slices.Backward(refused) {

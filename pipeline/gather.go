@@ -47,6 +47,9 @@ func (r *Runner) gather(ctx, work context.Context) error {
 		if err := r.take(ctx, work, poll); err != nil {
 			return err
 		}
+		if err := r.applyEarly(); err != nil {
+			return err
+		}
 		r.dog.see(r.working())
 		r.housekeeping(work)
 		r.saveMore()

@@ -45,7 +45,7 @@ type ref struct {
 	topic           string
 	key, value, end int // buf[key:value] is the key, buf[value:end] the value
 	headers         []sinks.Header
-	slot            *slot
+	slot            int // in the step
 }
 
 // fresh gives an empty step.

@@ -66,8 +66,8 @@ var faultTable = []faultMutant{
 	{mutant: mutant{
 		name: "records in the order of a map",
 		file: "pipeline/batch.go",
-		old:  "\tslices.SortFunc(b.order, b.compare)\n",
-		new:  "\tshuffled := map[int32]bool{}\n\tfor _, i := range b.order {\n\t\tshuffled[i] = true\n\t}\n\tb.order = b.order[:0]\n\tfor i := range shuffled {\n\t\tb.order = append(b.order, i)\n\t}\n",
+		old:  "\t\tslices.SortFunc(come, b.compare)\n",
+		new:  "\t\tshuffled := map[int32]bool{}\n\t\tfor _, i := range come {\n\t\t\tshuffled[i] = true\n\t\t}\n\t\tcome = come[:0]\n\t\tfor i := range shuffled {\n\t\t\tcome = append(come, i)\n\t\t}\n",
 	}, pkg: "./pipeline", run: "^(TestSameBatchesSameBytes|TestTheBatchMergesItsPartitionsByRunningMaximum)$"},
 	{mutant: mutant{
 		name: "the newest transactions of rows are not missed when they are lost",

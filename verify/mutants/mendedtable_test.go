@@ -232,4 +232,22 @@ var mendedTable = []faultMutant{
 		old:  "if row := l.plan.row(rows, i); l.plan.has(row, l.plan.taking) {\n\t\t\tl.noteTakingLeft",
 		new:  "if row := l.plan.row(rows, i); len(row) > 0 {\n\t\t\tl.noteTakingLeft",
 	}, pkg: "./features", run: "^TestS16OnlyWhatTakesBackLeavesDoubt$"},
+	{mutant: mutant{
+		name: "a step waits until the one before has left, and is applied then",
+		file: "pipeline/apply.go",
+		old:  "\tif r.flight == nil || r.own == nil",
+		new:  "\tif r.flight != nil || r.own == nil",
+	}, pkg: "./pipeline", run: "^TestAStepIsAppliedWhileTheOneBeforeLeaves$"},
+	{mutant: mutant{
+		name: "what was applied early is applied again with the rest of its step",
+		file: "pipeline/batch.go",
+		old:  "\tfirst = len(b.order)\n",
+		new:  "\tb.order = b.order[:0]\n",
+	}, pkg: "./pipeline", run: "^TestAStepIsAppliedWhileTheOneBeforeLeaves$"},
+	{mutant: mutant{
+		name: "what two polls of one look bring is not merged",
+		file: "pipeline/apply.go",
+		old:  " || r.own.waiting > 0 || r.look.again {",
+		new:  " || r.own.waiting > 0 {",
+	}, pkg: "./pipeline", run: "^TestPollsOfOneLookAreMerged$"},
 }
