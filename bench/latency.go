@@ -8,6 +8,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -48,6 +49,7 @@ type probe struct {
 
 // seen is what became of a probe.
 type seen struct {
+	at                time.Time // by the schedule
 	scheduled, stored time.Duration
 	first             bool // of the first seconds of a run
 }
@@ -63,7 +65,9 @@ type target interface {
 
 // benchLatency sends at fixed open-loop rates and measures from an event to its
 // value being readable in Redis: exactly once and at least once, each beside its
-// floor at the same rates. FRESHET_BENCH_RATE measures at that rate alone.
+// floor at the same rates. FRESHET_BENCH_RATE measures at that rate alone,
+// FRESHET_BENCH_DELIVERY one of the two, and FRESHET_BENCH_TURNS all of it so often:
+// what differs from turn to turn is the machine.
 func benchLatency() error {
 	fmt.Printf("\nOpen loop; an event is one record in, one record of %d bytes (the floor's; Freshet's are about that) and %d rows out. "+
 		"From the scheduled send, and from the broker's acknowledgement, to the row being readable (looked for every %v). "+
@@ -72,17 +76,24 @@ func benchLatency() error {
 	if err != nil {
 		return fmt.Errorf("FRESHET_BENCH_RATE: %w", err)
 	}
+	turns, err := strconv.Atoi(cmp.Or(os.Getenv("FRESHET_BENCH_TURNS"), "1"))
+	if err != nil {
+		return fmt.Errorf("FRESHET_BENCH_TURNS: %w", err)
+	}
 	fmt.Printf("| what | events/s | probes | scheduled to readable: p50, p99, p99.9 | stored to readable: p50, p90, p99, p99.9, max | CPU µs per event: process, broker, Redis, bench | steps, commits a second |\n|---|---|---|---|---|---|---|\n")
 	if err := warmBroker(context.Background()); err != nil {
 		return err
 	}
-	for _, delivery := range deliveries {
-		rates, err := latency(context.Background(), startFreshet(delivery), rate)
-		if err != nil {
-			return err
-		}
-		if _, err := latency(context.Background(), startCopy(delivery), rates...); err != nil {
-			return err
+	wanted := strings.Fields(cmp.Or(os.Getenv("FRESHET_BENCH_DELIVERY"), strings.Join(deliveries, " ")))
+	for range turns {
+		for _, delivery := range wanted {
+			rates, err := latency(context.Background(), startFreshet(delivery), rate)
+			if err != nil {
+				return err
+			}
+			if _, err := latency(context.Background(), startCopy(delivery), rates...); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -217,6 +228,7 @@ func (l *loop) measure(ctx context.Context, rate int) error {
 	fmt.Printf("| %s | %d | %s | %.0f, %.0f, %.0f, %.0f | %.0f, %.0f |\n", l.target.name(), rate, quantiles(later(got)),
 		used("process"), used("broker"), used("redis"), used("bench"), (stepsNow-steps)/took, (commitsNow-commits)/took)
 	fmt.Printf("| its first %v | %d | %s | | |\n", measureWarm, rate, quantiles(first(got)))
+	printStretches(later(got), began)
 	if after := l.target.stages(); after != nil {
 		printStages(stages, after, time.Since(began))
 	}
@@ -335,7 +347,7 @@ func (l *loop) watch(ctx context.Context, probes <-chan *probe) (all []seen, err
 				left = append(left, p)
 				continue
 			}
-			s := seen{scheduled: now.Sub(p.sent), first: p.first}
+			s := seen{at: p.sent, scheduled: now.Sub(p.sent), first: p.first}
 			if stored := p.stored.Load(); stored > 0 { // else it was readable before the producer knew
 				s.stored = max(0, now.Sub(time.Unix(0, stored)))
 			}
