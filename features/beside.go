@@ -67,7 +67,7 @@ func (l *entityLog) leaveBeside(k *cursorPlan, rows []uint64, i int, w []uint64)
 		}
 	}
 	for _, x := range k.divided {
-		l.divide(x, w, row, true)
+		l.leaveDivided(x, w, rows, i, int64(w[atNow])-k.delay-k.length)
 	}
 }
 

@@ -10,12 +10,13 @@ import (
 )
 
 // A feature with `by` has a value for each of the categories with the most
-// events, and one for all the others (S25). Over a window by time, what can be
-// taken back is kept by category, and over a life what can be put together
-// (divided.go); what cannot be taken back is put together from nodes over the rows
-// (dividednodes.go). Gaps are scanned, as are few rows: the window is walked once to
-// rank the categories and once more for each value that is shown. Over a life, the log
-// keeps the life's events for it, up to the event budget.
+// events, and one for all the others (S25). Over a window by time, and over a life,
+// what it is made of is kept by category (divided.go); what cannot be taken back is put
+// together from nodes over the rows (dividednodes.go), for a category that loses an
+// event (dividedanew.go) or, far behind the state, for all. Gaps are scanned, as are
+// few rows: the window is walked once to rank the categories and once more for each
+// value that is shown. Over a life, the log keeps the life's events for it, up to the
+// event budget.
 
 // byPlan is how a cell is divided.
 type byPlan struct {
@@ -39,6 +40,7 @@ type pick struct {
 	lane   int
 	words  []category
 	others bool
+	nodes  *levelsPlan // what a walk passes rows by; nil: it looks at each
 }
 
 // takes reports whether a scan takes a row.
@@ -84,7 +86,7 @@ func (e *Engine) readByOf(k *cursorPlan, cells []cellOut, m *moment, rows []uint
 	for i := range cells {
 		d.cellOut = &cells[i]
 		x := d.cell.divided
-		d.kept = ok && x != nil && x.kept && (x.undone || turned.still())
+		d.kept = ok && x != nil && x.kept && (x.undone || turned.still() || l.turnsSoon(x, m.state, &turned))
 		if !d.kept {
 			d.records = nil
 			if l.divides(&d, m.state) {
@@ -94,10 +96,10 @@ func (e *Engine) readByOf(k *cursorPlan, cells []cellOut, m *moment, rows []uint
 			continue
 		}
 		l.beginRecords(x, m.state, &turned)
-		l.turn(x, m.state, &turned, false)
+		l.turn(x, m.state, &turned)
 		d.records = l.recordsOf(x.ranking(), m.state)
 		e.readCategories(&d, m)
-		l.turn(x, m.state, &turned, true)
+		l.turn(x, m.state, turned.back())
 	}
 }
 
@@ -145,7 +147,7 @@ func (e *Engine) readCategories(d *division, m *moment) {
 
 // ofCategories evaluates a column over some categories, or over all others.
 func (e *Engine) ofCategories(d *division, m *moment, of []category, others bool) (event.Value, Status) {
-	picked := pick{d.by.lane, of, others}
+	picked := pick{lane: d.by.lane, words: of, others: others}
 	if d.records == nil {
 		e.picked = picked
 		e.pick = &e.picked

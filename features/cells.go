@@ -200,11 +200,11 @@ func (l *logPlan) part(k *cursorPlan, p partPlan) *partPlan {
 			k.life.ordered = true
 		}
 	case aggregate.Newest:
-		if !k.scanned {
+		if k.keeps() {
 			p.newest = l.newest(k, &p)
 		}
 	case aggregate.Smallest, aggregate.Largest, aggregate.Best:
-		if !k.scanned && k.life == nil {
+		if k.keeps() && k.life == nil {
 			p.stack = l.stack(k, &p)
 		}
 	}

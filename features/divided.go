@@ -1,18 +1,18 @@
 package features
 
 import (
+	"math"
 	"slices"
 
 	"github.com/freshet-dev/freshet/features/aggregate"
 	"github.com/freshet-dev/freshet/features/window"
 )
 
-// A feature with `by` over a window by time, all of whose parts can be taken
-// back, keeps them by category: a record for each category that has events in the
-// window. The records are begun when someone asks, from the rows of the window,
-// and follow it from then on; a snapshot does without them. So it is over a life,
-// which events only join: there the parts need not be taken back, but to answer
-// for a moment behind the state.
+// A feature with `by` over a window by time or over a life keeps its parts by
+// category: a record for each category that has events in the window. The records
+// are begun when someone asks, from the rows of the window, and follow it from then
+// on; a snapshot does without them. What cannot be taken back, as an extreme, is put
+// together anew for the category that an event leaves (dividedanew.go).
 //
 // Where values are counted there is a record for each value of a category beside
 // that of the category (dividedvalues.go). Where a part is found by a walk the records
@@ -40,11 +40,9 @@ type dividedPlan struct {
 // recordParts is where the parts of a record begin.
 const recordParts = 2
 
-// divisible reports whether what an aggregation keeps by category can be taken back.
+// divisible reports whether what an aggregation keeps by category follows a window.
 func divisible(agg *aggregate.Aggregation, n aggregate.Number) bool {
-	return !slices.ContainsFunc(agg.Parts(n), func(p aggregate.Part) bool {
-		return !p.Retractable() && !p.Counted() && !p.Walks() || p == aggregate.Gaps
-	})
+	return !slices.Contains(agg.Parts(n), aggregate.Gaps)
 }
 
 // divides reports whether a window keeps an aggregation's parts by category.
@@ -52,7 +50,7 @@ func (k *cursorPlan) divides(agg *aggregate.Aggregation, n aggregate.Number) boo
 	if k.within == nil {
 		return !k.scanned
 	}
-	return k.delay == 0 && !slices.Contains(agg.Parts(n), aggregate.Gaps)
+	return k.delay == 0 && k.last == math.MaxInt && !slices.Contains(agg.Parts(n), aggregate.Gaps)
 }
 
 // divided are the records of a cell of a window, shared by those that keep the
@@ -143,12 +141,23 @@ func (l *entityLog) turnOf(k *cursorPlan, m *moment, c cut) (turn, bool) {
 // still reports whether records are turned by no row at all.
 func (t *turn) still() bool { return t.from == t.tail && t.to == t.head }
 
-// turn turns records to a moment, or back.
-func (l *entityLog) turn(x *dividedPlan, w []uint64, t *turn, back bool) {
-	l.divideRows(x, w, t.rows, t.tail, t.from, !back)
-	l.divideRows(x, w, t.rows, t.from, t.tail, back)
-	l.divideRows(x, w, t.rows, t.to, t.head, !back)
-	l.divideRows(x, w, t.rows, t.head, t.to, back)
+// back is how records become again what they were.
+func (t *turn) back() *turn {
+	return &turn{rows: t.rows, from: t.tail, to: t.head, tail: t.from, head: t.to}
+}
+
+// turn turns records to a moment: rows that are won come before those that are
+// lost, some of which make it necessary to look at all that are seen then.
+func (l *entityLog) turn(x *dividedPlan, w []uint64, t *turn) {
+	l.divideRows(x, w, t.rows, t.from, t.tail)
+	l.divideRows(x, w, t.rows, t.head, t.to)
+	for i := t.tail; i < t.from; i++ {
+		l.undivide(x, w, t.rows, i, cut{from: t.from, to: t.to})
+	}
+	for i := t.to; i < t.head; i++ {
+		l.undivide(x, w, t.rows, i, cut{from: t.from, to: t.to})
+	}
+	l.steps += int64(max(0, t.from-t.tail) + max(0, t.head-t.to))
 }
 
 // beginRecords begins the records of a window, if they are not there.
@@ -160,7 +169,7 @@ func (l *entityLog) beginRecords(x *dividedPlan, w []uint64, t *turn) {
 	if x.groups != nil {
 		l.beginBlock(x.groups, w)
 	}
-	l.divideRows(x, w, t.rows, t.tail, t.head, false)
+	l.divideRows(x, w, t.rows, t.tail, t.head)
 }
 
 // beginBlock makes a block of no records but number 0.
@@ -184,6 +193,9 @@ func (e *Engine) joinRecords(d *division, m *moment, of *pick) {
 		e.stretch = stretchOf(d.rows, d.cut)
 		e.picked = *of
 		e.pick = &e.picked
+		if l.isLog(m.state, d.rows) {
+			e.picked.nodes = x.nodes
+		}
 	}
 	switch {
 	case !d.kept:
@@ -225,15 +237,16 @@ func (e *Engine) joinParts(x *dividedPlan, from []uint64) {
 	}
 }
 
-// divideRows puts rows into the records, or takes them out.
-func (l *entityLog) divideRows(x *dividedPlan, w, rows []uint64, from, to int, gone bool) {
+// divideRows puts rows into the records.
+func (l *entityLog) divideRows(x *dividedPlan, w, rows []uint64, from, to int) {
 	for i := from; i < to; i++ {
-		l.divide(x, w, l.plan.row(rows, i), gone)
+		l.divide(x, w, l.plan.row(rows, i), false)
 	}
 	l.steps += int64(max(0, to-from))
 }
 
-// divide puts a row into the records, if there are any, or takes it out.
+// divide puts a row into the records, if there are any, or takes it out where that is
+// undone.
 func (l *entityLog) divide(x *dividedPlan, w, row []uint64, gone bool) {
 	if w[x.at] == 0 || !l.plan.has(row, x.bit) {
 		return
@@ -329,14 +342,21 @@ func (l *entityLog) nthRecord(x *dividedPlan, w []uint64, number int) []uint64 {
 func (l *entityLog) dropRecord(x *dividedPlan, w []uint64, number int) {
 	all := l.blockOf(x, w)
 	last := len(all)/x.stride - 1
-	l.unseat(x, all, number)
+	deepest := l.unseat(x, all, number)
 	l.tables.Delete(w[x.index:], l.counting.hash.spread(all[number*x.stride]))
 	if number != last {
 		copy(all[number*x.stride:][:x.width], all[last*x.stride:][:x.width])
+		copy(all[number*x.stride+x.width+1:][:x.stride-x.width-1], all[last*x.stride+x.width+1:])
 		x.seat(all, x.seatOf(all, last), number)
 		l.tables.Put(w[x.index:], l.counting.hash.spread(all[number*x.stride]), window.Note(number))
 	}
 	w[x.at+1] -= uint64(x.stride)
+	if !x.undone {
+		l.sumAbove(x, l.blockOf(x, w), deepest)
+		if deepest != last {
+			l.sumAbove(x, l.blockOf(x, w), last/2)
+		}
+	}
 }
 
 // endRecords forgets the records of a chain, whose life is another one now.
@@ -356,19 +376,17 @@ func (l *entityLog) freeRecords(x *dividedPlan, w []uint64) {
 	}
 }
 
-// leaveRecords takes a row that leaves the log out of the records of the life that
-// it is in. Where it cannot be taken back, who asks next begins them anew.
-func (l *entityLog) leaveRecords(c *chainPlan, w, row []uint64) {
+// leaveRecords takes a row out of the records of the life that it is in: one that is
+// struck, of a life that begins with a row, or one that leaves the log.
+func (l *entityLog) leaveRecords(c *chainPlan, w, row []uint64, from int) {
 	if life := int64(w[c.state+chainLife]); life == 0 || l.plan.time(row) < life {
 		return
 	}
+	rows := l.rows.All(w[atRows:])
 	for _, x := range c.divided {
-		switch {
-		case w[x.at] == 0 || !l.plan.has(row, x.bit):
-		case x.undone:
-			l.divide(x, w, row, true)
-		default:
-			l.freeRecords(x, w)
+		if w[x.at] != 0 && l.plan.has(row, x.bit) {
+			i := l.indexOf(rows, row)
+			l.undivide(x, w, rows, i, cut{from: min(from, i+1), to: l.plan.len(rows)})
 		}
 	}
 }

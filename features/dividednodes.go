@@ -11,13 +11,16 @@ import (
 // category from nodes over the rows (levels.go). A node has a record for each
 // category of its rows, as dividedPlan says, ascending by the category's word. The
 // records of all nodes are one behind the other in a block of their own, so that a
-// node is no more than where they begin, and what was forgotten is written over.
+// node is no more than where they begin, and what was forgotten is written over. Of
+// what is walked to, a record is no more than how many events there are
+// (dividedwalk.go).
 
-// branch are the nodes for the records of a cell, shared by all windows; nil: they
-// are kept up to date whoever reads, or of no fixed number of words, or of few rows.
+// branch are the nodes for the records of a cell, shared by all windows; nil: all that
+// is asked of them can be taken back, or they are of no fixed number of words, or of few
+// rows.
 func (l *logPlan) branch(k *cursorPlan, x *dividedPlan) *levelsPlan {
 	few := k.last > 0 && k.last < math.MaxInt
-	if x.values != nil || x.walks || x.kept && x.undone || few {
+	if x.values != nil || x.kept && x.undone && !x.walks || few {
 		return nil
 	}
 	for _, b := range l.branches {
@@ -114,6 +117,52 @@ func (l *entityLog) joinDivided(x *levelsPlan, w []uint64, at, apart int) {
 	l.endRecordsAt(x, w, at, used)
 }
 
+// changeDivided makes the records of its category anew in the nodes that hold row i,
+// which was struck or raised. One that is of no row any more stays where it is. Nodes
+// that were made without the row are forgotten.
+func (l *entityLog) changeDivided(x *levelsPlan, w, rows []uint64, i int) {
+	if w[x.at] == 0 {
+		return
+	}
+	gone, made := int(w[x.at+1]>>32), int(uint32(w[x.at+1]))
+	row, places := l.plan.row(rows, i), l.slab.Words(window.Ref(w[x.at]))
+	word := l.plan.word(row, x.records.lane)
+	for size, level, apart := fanOut, 0, 0; ; size, level, apart = size*fanOut, level+1, apart*fanOut+1 {
+		end := ((i+gone)/size + 1) * size
+		if end > made*fanOut {
+			return
+		}
+		at := nodesBefore(end/fanOut-1) + level
+		r := l.recordIn(x, l.recordsAt(x, w, places[at:]), word)
+		if r == nil {
+			if l.plan.has(row, x.records.bit) {
+				l.cutNodesOf(x, w, i)
+			}
+			return
+		}
+		clear(r[1:])
+		l.steps += fanOut
+		if level == 0 {
+			l.redivide(x.records, rows, max(0, end-fanOut-gone), end-gone, r)
+			continue
+		}
+		for j := range fanOut {
+			if of := l.recordIn(x, l.recordsAt(x, w, places[at-1-j*apart:]), word); of != nil {
+				x.records.merge(r, of)
+			}
+		}
+	}
+}
+
+// redivide puts those of the rows of a node into a record that are of its category.
+func (l *entityLog) redivide(d *dividedPlan, rows []uint64, from, to int, r []uint64) {
+	for i := from; i < to; i++ {
+		if row := l.plan.row(rows, i); l.plan.has(row, d.bit) && l.plan.word(row, d.lane) == r[0] {
+			l.divideRow(d, row, r)
+		}
+	}
+}
+
 // merge puts one record into another of the same category.
 func (x *dividedPlan) merge(r, from []uint64) {
 	r[1] += from[1]
@@ -169,6 +218,9 @@ func (e *Engine) gather(d *division, l *entityLog, w []uint64) []uint64 {
 		} else {
 			all := l.slab.Words(window.Ref(w[x.held]))[node[0]:node[1]]
 			for at := 0; at < len(all); at += x.records.width {
+				if all[at+1] == 0 {
+					continue // all its rows here were taken back
+				}
 				x.records.merge(e.gatheredOf(x.records, all[at]), all[at:at+x.records.width])
 			}
 			l.steps += 1 + int64(len(all)/x.records.width)

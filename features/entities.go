@@ -298,6 +298,7 @@ type entityLog struct {
 	moved    []value  // of a category that others come to or leave
 	meant    []int    // the rows that a row takes back, or that take it back
 	raised   []int    // the struck rows that a reading sees as they stood
+	anew     []uint64 // a record that is put together anew
 
 	writing writing // of a snapshot
 

@@ -162,7 +162,8 @@ func TestWhatGrowsIsInTheTable(t *testing.T) {
 }
 
 // grows finds out whether a case grows, and notes by what. What is looked at by
-// quarters is so little at first that it seems to: then it is asked again of more.
+// quarters is so little at first that it seems to: then it is asked again of more, and
+// of more still.
 func grows(t *testing.T, text string, c aggregate.Case, grown map[string]bool) {
 	t.Helper()
 	few, many := 30, 150
@@ -178,8 +179,12 @@ func grows(t *testing.T, text string, c aggregate.Case, grown map[string]bool) {
 			grown[what] = true
 			continue
 		}
-		if more := growthSteps(t, text, c.Data, 4*many); grew(wide, more, c.When) {
-			t.Errorf("%s over %s, %s, %s: %.1f steps with %d events, %.1f with %d", c.Name, c.Over, c.Data, c.When, wide[c.When], many, more[c.When], 4*many)
+		less, n, more := wide, 4*many, growthSteps(t, text, c.Data, 4*many)
+		if grew(less, more, c.When) {
+			less, n, more = more, 16*many, growthSteps(t, text, c.Data, 16*many)
+		}
+		if grew(less, more, c.When) {
+			t.Errorf("%s over %s, %s, %s: %.1f steps with %d events, %.1f with %d", c.Name, c.Over, c.Data, c.When, less[c.When], n/4, more[c.When], n)
 		}
 	}
 }

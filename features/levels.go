@@ -65,7 +65,7 @@ func (k *cursorPlan) joins(p *partPlan) bool {
 	if k.life != nil && (k.delay > 0 || slices.ContainsFunc(k.parts, func(p *partPlan) bool { return p.part.Decays() })) {
 		return true
 	}
-	return !k.scanned && (p.part == aggregate.Smallest || p.part == aggregate.Largest || p.part == aggregate.Best)
+	return k.keeps() && (p.part == aggregate.Smallest || p.part == aggregate.Largest || p.part == aggregate.Best)
 }
 
 // node is 1 + where a part is in a node, shared by all that are alike.

@@ -64,30 +64,79 @@ func TestNodesAreTheRows(t *testing.T) {
 func TestEveryAggregationIsTheSameByNodes(t *testing.T) {
 	for _, a := range aggregate.Table {
 		for _, cut := range growthCuts {
-			text := growthSpec(t, a.Name, cut.keys, aggregate.Usual)
-			if text == "" {
-				continue
-			}
-			text = strings.Replace(text, "    ttl: 1d\n", "    ttl: 1d\n    event_budget: 150\n", 1)
-			nodes, rows := newRunOf(t, text, 1), newRunOf(t, text, 1)
-			rows.plan.RowByRow()
-			rng := rand.New(rand.NewPCG(5, 6))
-			for i := range 300 {
-				at := 1000 * i
+			sameByNodes(t, a.Name, cut.keys, aggregate.Usual, 150, func(rng *rand.Rand, i int) (at int, mcc int) {
+				at = 1000 * i
 				if rng.IntN(5) == 0 {
 					at = max(0, at-rng.IntN(50000))
 				}
-				fields := fmt.Sprintf(`"card":"a","qty":%d,"amt":%d,"x":%d.5,"ok":%t,"mcc":"m%d","user":"u%d"`,
-					rng.IntN(1000), rng.IntN(100), rng.IntN(1000), rng.IntN(8) > 0, rng.IntN(8), rng.IntN(40))
-				nodes.pay(fmt.Sprintf("%dms", at), fields)
-				rows.pay(fmt.Sprintf("%dms", at), fields)
-				got, want := nodes.vectors[nodes.last], rows.vectors[rows.last]
-				for j := range want.Values {
-					if got.Statuses[j] != want.Statuses[j] || !alike(got.Values[j], want.Values[j]) {
-						t.Fatalf("%s over %s, event %d at %d: %v %v by nodes, %v %v row by row", a.Name, cut.over, i, at,
-							got.Values[j], got.Statuses[j], want.Values[j], want.Statuses[j])
-					}
-				}
+				return at, rng.IntN(8)
+			})
+		}
+	}
+}
+
+// So it is of many categories, of which a late event or one that takes another one
+// back changes few: what they have is put together anew one by one, and walked to past
+// the others.
+func TestS25ManyCategoriesAreTheSameByNodes(t *testing.T) {
+	for _, a := range aggregate.Table {
+		for _, cut := range growthCuts {
+			if strings.Contains(cut.keys, "by: ") {
+				sameByNodes(t, a.Name, cut.keys, aggregate.Usual, 220, manyCategories())
+				sameByNodes(t, a.Name, cut.keys, aggregate.Reversed, 130, manyCategories())
+			}
+		}
+	}
+}
+
+// manyCategories draws events of some categories that many are of and many that few
+// are of, a few places late, and behind silences.
+func manyCategories() func(rng *rand.Rand, i int) (at int, mcc int) {
+	now := 0
+	return func(rng *rand.Rand, i int) (at int, mcc int) {
+		if now += 1000 * rng.IntN(6); i%150 == 149 {
+			now += 90_000
+		}
+		at, mcc = now, int(60*rng.Float64()*rng.Float64())
+		if rng.IntN(5) == 0 {
+			at = max(0, at-rng.IntN(12_000))
+		}
+		switch {
+		case i%100 < 40: // mostly those that are shown
+			mcc = rng.IntN(3)
+		case i%3 == 0:
+			mcc = 100 + i/2
+		}
+		return at, mcc
+	}
+}
+
+// sameByNodes compares a plan with nodes and one without, of some hundred events at
+// times and of categories as they are drawn.
+func sameByNodes(t *testing.T, name, cut string, data aggregate.Data, budget int, draw func(rng *rand.Rand, i int) (at int, mcc int)) {
+	t.Helper()
+	text := growthSpec(t, name, cut, data)
+	if text == "" {
+		return
+	}
+	text = strings.Replace(text, "    ttl: 1d\n", fmt.Sprintf("    ttl: 1d\n    event_budget: %d\n", budget), 1)
+	nodes, rows := newRunOf(t, text, 1), newRunOf(t, text, 1)
+	rows.plan.RowByRow()
+	rng := rand.New(rand.NewPCG(5, 6))
+	for i := range 2 * budget {
+		at, mcc := draw(rng, i)
+		fields := fmt.Sprintf(`"id":"%d","card":"a","qty":%d,"amt":%d,"x":%d.5,"ok":%t,"mcc":"m%d","user":"u%d"`,
+			i, rng.IntN(1000), rng.IntN(100), rng.IntN(1000), rng.IntN(8) > 0, mcc, rng.IntN(40))
+		if data == aggregate.Reversed && i%6 == 5 {
+			fields = fmt.Sprintf(`"id":"%d","card":"a","undo":"%d"`, i, max(0, i-1-rng.IntN(60)))
+		}
+		nodes.pay(fmt.Sprintf("%dms", at), fields)
+		rows.pay(fmt.Sprintf("%dms", at), fields)
+		got, want := nodes.vectors[nodes.last], rows.vectors[rows.last]
+		for j := range want.Values {
+			if got.Statuses[j] != want.Statuses[j] || !alike(got.Values[j], want.Values[j]) {
+				t.Fatalf("%s over %s, event %d at %d: %v %v by nodes, %v %v row by row", name, cut, i, at,
+					got.Values[j], got.Statuses[j], want.Values[j], want.Statuses[j])
 			}
 		}
 	}

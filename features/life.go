@@ -1,6 +1,8 @@
 package features
 
 import (
+	"math"
+
 	"github.com/freshet-dev/freshet/features/aggregate"
 	"github.com/freshet-dev/freshet/features/window"
 )
@@ -212,7 +214,7 @@ func (l *entityLog) fold(e *Engine, v *viewPlan, w, row []uint64) {
 // foldChain puts a row into the base of a chain. Folded is the newest event of
 // the view that has left the log before.
 func (l *entityLog) foldChain(e *Engine, c *chainPlan, w, row []uint64, folded int64) {
-	l.leaveRecords(c, w, row)
+	l.leaveRecords(c, w, row, math.MaxInt)
 	s, t := w[c.state:], l.plan.time(row)
 	base := int64(s[chainBase])
 	if base != 0 && t-folded >= c.gap {

@@ -21,7 +21,7 @@ const farRows = 16
 // listed is the list for a part that looks for rows with its bit; nil: all rows
 // have it, or none is looked for.
 func (l *logPlan) listed(k *cursorPlan, p *partPlan) *listedPlan {
-	looks := p.part.Limited() || !k.scanned && (p.part == aggregate.Newest || k.life == nil && p.part == aggregate.Oldest)
+	looks := p.part.Limited() || k.keeps() && (p.part == aggregate.Newest || k.life == nil && p.part == aggregate.Oldest)
 	if !looks || l.certain(p.bit) {
 		return nil
 	}

@@ -108,16 +108,45 @@ func (x *dividedPlan) sumBelow(all []uint64, seat int) {
 	}
 }
 
-// unseat takes a record out of its seat: the one in the last seat takes it.
-func (l *entityLog) unseat(x *dividedPlan, all []uint64, number int) {
-	seats := len(all)/x.stride - 1
-	last := x.seated(all, seats)
-	if last == number {
-		return
+// sinkSummed seats a record that has an event less, of parts that cannot be taken
+// back. Those above where it sat have the same together, unless it is made anew.
+func (l *entityLog) sinkSummed(x *dividedPlan, all []uint64, number int, anew bool) {
+	from := x.seatOf(all, number)
+	l.sink(x, all, number)
+	seat := x.seatOf(all, number)
+	for ; seat > from; seat /= 2 {
+		l.steps++
+		x.sumBelow(all, seat)
 	}
-	x.seat(all, x.seatOf(all, number), last)
+	if anew {
+		l.sumAbove(x, all, seat)
+	} else if seat != x.seatOf(all, number) {
+		x.sumBelow(all, seat)
+	}
+}
+
+// sumAbove puts together anew the parts of a seat and of all above it.
+func (l *entityLog) sumAbove(x *dividedPlan, all []uint64, seat int) {
+	for ; seat > 0; seat /= 2 {
+		if seat < len(all)/x.stride {
+			l.steps++
+			x.sumBelow(all, seat)
+		}
+	}
+}
+
+// unseat takes a record out of its seat: the one in the last seat takes it. It
+// returns the deepest seat in which there is another one then.
+func (l *entityLog) unseat(x *dividedPlan, all []uint64, number int) (deepest int) {
+	seats := len(all)/x.stride - 1
+	last, seat := x.seated(all, seats), x.seatOf(all, number)
+	if last == number {
+		return seat
+	}
+	x.seat(all, seat, last)
 	l.rise(x, all, last)
 	l.sinkAmong(x, all, last, seats-1)
+	return max(seat, x.seatOf(all, last))
 }
 
 // outranks reports whether a record comes before another one.

@@ -191,7 +191,7 @@ func (l *entityLog) leaveAmid(k *cursorPlan, w, rows []uint64, i int) {
 		}
 	}
 	for _, x := range k.divided {
-		l.divide(x, w, row, true)
+		l.undivide(x, w, rows, i, cut{from: k.tail(w), to: l.plan.len(rows)})
 	}
 }
 
@@ -206,7 +206,8 @@ func (l *entityLog) leaveLife(c *chainPlan, w, row []uint64) {
 			}
 		}
 	}
-	l.leaveRecords(c, w, row)
+	from := l.rows.FirstAfter(l.rows.All(w[atRows:]), int64(w[c.state+chainLife])-1)
+	l.leaveRecords(c, w, row, from)
 }
 
 // leaveGaps takes row i, be it in their midst, out of a Gaps part over the rows from
@@ -247,7 +248,7 @@ func (l *entityLog) mend(w []uint64, i int) {
 func (l *entityLog) changeNodes(w, rows []uint64, i int) {
 	l.changeNode(&l.plan.levels, w, rows, i)
 	for _, x := range l.plan.branches {
-		l.cutNodesOf(x, w, i)
+		l.changeDivided(x, w, rows, i)
 	}
 }
 

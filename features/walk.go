@@ -10,8 +10,9 @@ import (
 
 // Some parts are found by walking back from the newest event of a window to the
 // last one that they need: the newest few, the different ones among them, the
-// run of those that match. Nothing is kept of what the log holds; of a life,
-// what has left the log is in a block of its own.
+// run of those that match. Nothing is kept of what the log holds, but for what events
+// of other categories are passed by (dividedwalk.go); of a life, what has left the log
+// is in a block of its own.
 
 // stretch is which rows of a log a window holds.
 type stretch struct {
@@ -75,7 +76,7 @@ func (e *Engine) walk(l *entityLog, p *partPlan, w []uint64, n int) []uint64 {
 	words := e.walked[:p.size()]
 	clear(words)
 	if p.part == aggregate.Run {
-		l.steps += e.walkRun(l.plan, p, words)
+		e.walkRun(l, p, w, words)
 	} else {
 		e.walkTail(l, p, w, words, n)
 	}
@@ -96,7 +97,7 @@ func (e *Engine) walkTail(l *entityLog, p *partPlan, w, words []uint64, n int) {
 	if distinct {
 		e.met.Reset()
 	}
-	room := aggregate.TailRoom(words)
+	room, missed := aggregate.TailRoom(words), passed(0)
 	for i := l.lastWith(p, w, s.rows, s.to); i >= s.from && n > 0 && aggregate.TailLen(words) < room; i = l.lastWith(p, w, s.rows, i) {
 		l.steps++
 		row := l.plan.row(s.rows, i)
@@ -104,6 +105,7 @@ func (e *Engine) walkTail(l *entityLog, p *partPlan, w, words []uint64, n int) {
 			break
 		}
 		if !e.pick.takes(l.plan, row) {
+			i = missed.pass(l, e.pick, w, s, i)
 			continue
 		}
 		n--
@@ -121,29 +123,26 @@ func (e *Engine) walkTail(l *entityLog, p *partPlan, w, words []uint64, n int) {
 }
 
 // walkRun counts the newest rows with the part's bit up to the first one that
-// has only the bit of those that break it. It returns how many rows it has looked
-// at.
-func (e *Engine) walkRun(l *logPlan, p *partPlan, words []uint64) (steps int64) {
-	s := &e.stretch
-	length := 0
-	for i := s.to - 1; i >= s.from; i-- {
-		steps++
-		row := l.row(s.rows, i)
-		if l.time(row) <= s.after {
+// has only the bit of those that break it.
+func (e *Engine) walkRun(l *entityLog, p *partPlan, w, words []uint64) {
+	s, missed := &e.stretch, passed(0)
+	length, broken := 0, false
+	for i := s.to - 1; i >= s.from && !broken; i-- {
+		l.steps++
+		row := l.plan.row(s.rows, i)
+		if l.plan.time(row) <= s.after {
 			break
 		}
-		if !e.pick.takes(l, row) {
-			continue
-		}
-		if l.has(row, p.bit) {
+		switch {
+		case !e.pick.takes(l.plan, row):
+			i = missed.pass(l, e.pick, w, s, i)
+		case l.plan.has(row, p.bit):
 			length++
-		} else if l.has(row, p.within) {
-			aggregate.SetRun(words, length, true)
-			return steps
+		default:
+			broken = l.plan.has(row, p.within)
 		}
 	}
-	aggregate.SetRun(words, length, false)
-	return steps
+	aggregate.SetRun(words, length, broken)
 }
 
 // base is the block of what has left the log of a part that walks; none before

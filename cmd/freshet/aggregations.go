@@ -160,7 +160,8 @@ const growthPage = `
 ## What grows
 
 A test counts what one event makes the engine look at, over all aggregations, kinds of windows and kinds of data, with few events and with five
-times as many. These cases grow, and nothing else does. *Rare* is a filter that lets few events in, *unlike* values of which no two are equal, *changing*
+times as many, and of what seems to grow with four times as many again, and again. These cases grow, and nothing else does, but by steps of a tree, which are a few more
+where there are four times as many events. *Rare* is a filter that lets few events in, *unlike* values of which no two are equal, *changing*
 such values of categories of which, with every event, others are those with the most, *many categories* a quarter as many as events, *categories apart*
 one for each event, *late* an event a few
 places behind the newest of its entity, or a reader of another source at such a place. *Taken back* is one event in ten that takes back another one of the window. Whatever the key and whatever came before, one

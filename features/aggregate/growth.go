@@ -52,8 +52,8 @@ const (
 )
 
 // Growth is a case in which an event looks at more, the more events there are.
-// Everything else is flat: features/growth_test.go counts, over all aggregations
-// and kinds of windows.
+// Everything else is flat, or grows by the steps of a tree: features/growth_test.go
+// counts, over all aggregations and kinds of windows.
 type Growth struct {
 	Over []Over
 	Of   []string // aggregations; none: all
@@ -101,9 +101,6 @@ func MostSteps(budget, top int) int {
 // tiles is a bit more than what a window past the budget has of them.
 const tiles = 64
 
-// byNodes are the aggregations that by category are put together of nodes over rows.
-var byNodes = []string{"min", "max", "first", "last", "time_since_first", "time_since_last", "interarrival_mean", "argmax", "decayed_count", "decayed_sum", "ewma"}
-
 const changes = "the different values of a category that comes among those with the most events, or leaves them (of quantile: their buckets)"
 
 // Growths are the cases that grow, up to MostSteps.
@@ -123,26 +120,5 @@ var Growths = [...]Growth{
 		Of:   []string{"count_distinct", "approx_count_distinct", "is_new", "novelty", "top_share", "entropy", "mode", "quantile"},
 		Data: []Data{Changing},
 		What: changes,
-	}, {
-		Over: []Over{By, ByDelayed},
-		Of:   byNodes,
-		Data: []Data{Various, Apart},
-		What: "the categories of each node over the rows of the window",
-	}, {
-		Over: []Over{BySession, ByLifetime, ByHalfLives},
-		Of:   byNodes,
-		Data: []Data{Various, Apart},
-		When: []When{Late},
-		What: "the categories of each node over the rows of the life",
-	}, {
-		Over: []Over{By, ByDelayed, BySession, ByLifetime},
-		Of:   []string{"lag", "list_last", "list_distinct", "streak"},
-		Data: []Data{Various, Apart},
-		What: "the events back to the newest ones of each category shown",
-	}, {
-		Over: []Over{BySession, ByLifetime, ByHalfLives},
-		Of:   byNodes,
-		Data: []Data{Reversed},
-		What: "the rows of the life, when one of them is taken back",
 	},
 }

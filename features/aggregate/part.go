@@ -172,6 +172,18 @@ func (p Part) Remove(w []uint64, in Input, _ Number) {
 	}
 }
 
+// RestsOn reports whether the words of a part may be others without an input that
+// they hold.
+func (p Part) RestsOn(w []uint64, in Input, n Number) bool {
+	switch p {
+	case Smallest, Largest:
+		return w[1] == OrderCode(in.Word, n)
+	case Newest, Oldest, Best:
+		return w[0] == uint64(in.Time) && w[1] == in.Place
+	}
+	return true
+}
+
 // Merge puts the state in from into w. The inputs of the two are disjoint; of
 // Distinct, so are their values. Of Gaps, one is wholly before the other.
 func (p Part) Merge(w, from []uint64) {

@@ -301,15 +301,15 @@ var table = []mutant{
 	},
 	{
 		name: "by category: what leaves the window stays in its record",
-		file: "features/beside.go",
-		old:  "l.divide(x, w, row, true)",
-		new:  "l.divide(x, w, row, i > 0)",
+		file: "features/dividedanew.go",
+		old:  "\tl.undivide(x, w, rows, i, cut{from: i + 1, to: n})\n",
+		new:  "\tif i > 0 {\n\t\tl.undivide(x, w, rows, i, cut{from: i + 1, to: n})\n\t}\n",
 	},
 	{
 		name: "by category: a record is not turned back behind a late reader",
-		file: "features/divided.go",
-		old:  "l.divideRows(x, w, t.rows, t.to, t.head, !back)",
-		new:  "l.divideRows(x, w, t.rows, t.to, t.head, true)",
+		file: "features/by.go",
+		old:  "\t\tl.turn(x, m.state, turned.back())\n",
+		new:  "",
 		more: true,
 	},
 	{
@@ -323,13 +323,6 @@ var table = []mutant{
 		file: "features/life.go",
 		old:  "\tl.endRecords(c, w)\n",
 		new:  "",
-	},
-	{
-		name: "by category: what cannot be taken back is read behind the state of its life",
-		file: "features/by.go",
-		old:  "(x.undone || turned.still())",
-		new:  "true",
-		more: true,
 	},
 	{
 		name: "by category: a value that has moved to the others counts once however often it occurs",
