@@ -343,7 +343,7 @@ func (l *logPlan) finishState() int {
 		}
 	}
 	if l.retracts {
-		l.atTaken = take(takenStateWords)
+		l.atTaken, l.atPending = take(takenStateWords), handle(tableHandle)
 	}
 	if slices.ContainsFunc(l.cursors, (*cursorPlan).sums) {
 		l.atWide = handle(wordsHandle)

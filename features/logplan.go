@@ -28,6 +28,7 @@ type logPlan struct {
 	retracts      bool         // the source has events that take others back
 	taking, found int          // the bits of those
 	atTaken       int          // of such a log: see takenStateWords
+	atPending     int          // the handle of those of its rows that were folded before what they take back came
 	ids           *earlierPlan // and the links of its rows by id
 	views         []*viewPlan
 	always        uint64      // the touch bits of those that every event enters

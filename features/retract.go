@@ -1,6 +1,9 @@
 package features
 
-import "github.com/freshet-dev/freshet/features/event"
+import (
+	"github.com/freshet-dev/freshet/features/event"
+	"github.com/freshet-dev/freshet/features/window"
+)
 
 // An event of a source with `retracts` may take back another one (S16). Both
 // keep a row in the log of each entity they carry: which of the two comes first
@@ -66,10 +69,9 @@ func (l *logPlan) struck(row []uint64) bool {
 	return row[l.takenAt] != 0 && !l.has(row, l.taking)
 }
 
-// take notes that a row is taken back by another one. The earliest one counts.
-func (l *logPlan) take(row, taking []uint64) {
-	l.setBit(taking, l.found)
-	if t, place := l.time(taking), l.place(taking); !l.takenBy(row, t, place) {
+// take notes that a row is taken back from a place on. The earliest one counts.
+func (l *logPlan) take(row []uint64, t int64, place uint64) {
+	if !l.takenBy(row, t, place) {
 		row[l.takenAt], row[l.takenAt+1] = uint64(t)+1, place
 	}
 }
@@ -107,7 +109,7 @@ func (l *entityLog) noteTakings(w, rows []uint64) {
 		l.noteTaking(w, taking)
 		for j := range l.plan.len(rows) {
 			if row := l.plan.row(rows, j); l.plan.names(taking, row) {
-				l.noteTaken(w, row, taking)
+				l.noteTaken(w, row, l.plan.time(taking))
 			}
 		}
 	}
@@ -119,13 +121,13 @@ func (l *entityLog) noteTaking(w, taking []uint64) {
 	*newest = max(*newest, uint64(l.plan.time(taking))+1)
 }
 
-// noteTaken notes a row that another one takes back.
-func (l *entityLog) noteTaken(w, row, taking []uint64) {
+// noteTaken notes a row that is taken back at a time.
+func (l *entityLog) noteTaken(w, row []uint64, at int64) {
 	newest := &w[l.plan.atTaken+stateTaken]
 	*newest = max(*newest, uint64(l.plan.time(row))+1)
 	for _, v := range l.plan.views {
 		if l.plan.has(row, v.entered) {
-			w[v.state+viewTaken] = max(w[v.state+viewTaken], uint64(l.plan.time(taking)))
+			w[v.state+viewTaken] = max(w[v.state+viewTaken], uint64(at))
 		}
 	}
 }
@@ -151,16 +153,22 @@ func (l *entityLog) settle(w []uint64, i int) (views uint64) {
 // takeBack takes row i back by row j. It returns the touch bits of the views that
 // row i entered.
 func (l *entityLog) takeBack(w []uint64, i, j int) (views uint64) {
-	rows, large := l.rows.All(w[atRows:]), len(w) > atFirst
-	row, taking := l.plan.row(rows, i), l.plan.row(rows, j)
+	taking := l.plan.row(l.rows.All(w[atRows:]), j)
+	l.plan.setBit(taking, l.plan.found)
+	return l.takeBackAt(w, i, l.plan.time(taking), l.plan.place(taking))
+}
+
+// takeBackAt takes row i back from a place on.
+func (l *entityLog) takeBackAt(w []uint64, i int, t int64, place uint64) (views uint64) {
+	row, large := l.plan.row(l.rows.All(w[atRows:]), i), len(w) > atFirst
 	if large {
-		l.noteTaken(w, row, taking)
+		l.noteTaken(w, row, t)
 	}
 	stood := !l.plan.struck(row)
 	if stood && large {
 		l.withdraw(w, i)
 	}
-	l.plan.take(row, taking)
+	l.plan.take(row, t, place)
 	if stood {
 		l.plan.strip(row)
 		if large {
@@ -250,7 +258,7 @@ func (l *logPlan) settleAmong(rows []uint64) {
 			continue
 		}
 		stood := !l.struck(original)
-		if l.take(original, taking); stood {
+		if l.take(original, l.time(taking), l.place(taking)); stood {
 			l.strip(original)
 		}
 	}
@@ -269,6 +277,7 @@ func (l *entityLog) retract(e *Engine, p *placed) {
 		}
 	case small:
 		l.settle(w, p.index)
+	case w[l.plan.atPending] != 0 && l.takenBefore(w, p.index):
 	case int64(w[l.plan.atTaken+stateTaking])-1 >= c.ev.Time-l.plan.lateness:
 		l.settle(w, p.index)
 		l.doubt(w, c.ev.Time)
@@ -279,6 +288,34 @@ func (l *entityLog) retract(e *Engine, p *placed) {
 		l.await(waiting{c.hashes[entity], c.ev.Time, c.place, newest})
 	}
 	l.expireWaits(newest)
+}
+
+// pend keeps a row that takes back an event still to come, and that is folded: by that
+// one's id, and its time where it names that, when the earliest was. They are forgotten,
+// a few slots with each event that is folded, when no such event is waited for any more.
+func (l *entityLog) pend(w, taking []uint64) {
+	h, t := w[l.plan.atPending:], l.plan.time(taking)
+	key := l.counting.hash.spreadPair(taking[l.plan.takenAt], taking[l.plan.takenAt+1])
+	if n := l.tables.Get(h, key); n == 0 || t < n.Time() {
+		l.tables.Put(h, key, window.NewNote(t, false))
+	}
+}
+
+// takenBefore takes row i back where a row does that was folded, and reports whether one
+// does.
+func (l *entityLog) takenBefore(w []uint64, i int) (taken bool) {
+	row := l.plan.row(l.rows.All(w[atRows:]), i)
+	if l.plan.id(row) == 0 {
+		return false
+	}
+	for _, named := range [...]uint64{0, uint64(l.plan.time(row)) + 1} {
+		n := l.tables.Get(w[l.plan.atPending:], l.counting.hash.spreadPair(l.plan.id(row), named))
+		if n != 0 && l.plan.time(row)-n.Time() <= l.plan.lateness {
+			l.takeBackAt(w, i, n.Time(), 0)
+			taken = true
+		}
+	}
+	return taken
 }
 
 // doubt notes that what takes an event back may have left the log before it came,

@@ -267,27 +267,27 @@ func TestS16WhatTookAnEventBackMayHaveLeft(t *testing.T) {
 	r.want("v.n", "2")
 }
 
-// What takes an event back may have been folded before that one came: nobody knows, and
-// it is said. What had found its event leaves no doubt.
-func TestS16WhatTookAnEventBackMayHaveBeenFolded(t *testing.T) {
+// What takes an event back may be folded before that one comes: it is kept for as long as
+// that is waited for, and leaves nothing else in doubt.
+func TestS16WhatTakesAnEventBackMayBeFoldedBeforeThat(t *testing.T) {
 	text := retracting("\n  v:\n    version: 1\n    source: pay\n    entity: card\n    ttl: 10m\n    event_budget: 3\n" +
-		"    features: {n: {aggregation: count, windows: [5s]}, few: {aggregation: count, last: [3]}}\n")
-	for _, found := range []bool{false, true} {
+		"    features: {n: {aggregation: count, windows: [1s]}, few: {aggregation: count, last: [3]}}\n")
+	for _, x := range []struct{ named, at, n string }{
+		{"", "11s", "1"},
+		{`,"undone":1767607211000`, "11s", "1"},
+		{`,"undone":1767607212000`, "11s", "2"}, // another event of that id
+		{"", "63s", "1"},                        // which is not waited for any more
+	} {
 		r := newRun(t, text)
-		if found {
-			r.pay("0s", `"id":"1","card":"a"`)
-		}
-		r.pay("1s", `"card":"a","undo":"1"`)
+		r.pay("1s", `"card":"a","undo":"1"`+x.named)
 		for i := range 3 {
 			r.pay(fmt.Sprintf("%ds", 2+i), `"card":"a"`)
 		}
-		if found {
-			r.pay("11s", `"id":"2","card":"a"`)
-			r.want("v.n_5s", "1", "v.few_last3", "3")
-			continue
-		}
-		r.pay("11s", `"id":"1","card":"a"`)
-		r.want("v.n_5s", "1 INCOMPLETE", "v.few_last3", "3 INCOMPLETE")
+		r.want("v.n_1s", "1", "v.few_last3", "3")
+		r.pay("11s", `"id":"2","card":"a"`)
+		r.want("v.n_1s", "1")
+		r.pay(x.at, `"id":"1","card":"a"`)
+		r.want("v.n_1s", x.n)
 	}
 }
 

@@ -102,7 +102,7 @@ func (l *entityLog) foldOldest(e *Engine, w []uint64) {
 	t := l.plan.time(row)
 	l.departAll(rows, w)
 	if l.plan.retracts && l.plan.has(row, l.plan.taking) && !l.plan.has(row, l.plan.found) {
-		l.noteTakingLeft(w, t) // its original may still come
+		l.pend(w, row)
 	}
 	w[l.plan.atFolded] = max(w[l.plan.atFolded], uint64(t))
 	w[l.plan.atFolds]++
@@ -338,6 +338,9 @@ func (l *entityLog) purge(w []uint64) {
 		if x.life == nil {
 			l.tables.Expire(w[x.at:], int(w[l.plan.atFolds]), purgeSlots, l.foldedAt(w)-x.delay-x.keep)
 		}
+	}
+	if l.plan.retracts {
+		l.tables.Expire(w[l.plan.atPending:], int(w[l.plan.atFolds]), purgeSlots, l.foldedAt(w)-l.plan.lateness-1)
 	}
 }
 

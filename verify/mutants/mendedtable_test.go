@@ -83,6 +83,12 @@ var mendedTable = []faultMutant{
 		new:  "if other := l.valueIn(x, w, r[0], next+1, others); l.outvotes(x, w, below, other) {",
 	}, pkg: "./features", run: "^TestS25TheModeOfEachCategory$"},
 	{mutant: mutant{
+		name: "retraction: what was folded before its original came is waited with for ever",
+		file: "features/retract.go",
+		old:  "if n != 0 && l.plan.time(row)-n.Time() <= l.plan.lateness {",
+		new:  "if n != 0 {",
+	}, pkg: "./features", run: "^TestS16WhatTakesAnEventBackMayBeFoldedBeforeThat$"},
+	{mutant: mutant{
 		name: "two short keys have one hash",
 		file: "features/hash.go",
 		old:  "\tk.hi |= uint64(n) << 56\n",
