@@ -47,6 +47,7 @@ type historian struct {
 	times   []int64          // of all records so far
 	wide    int              // of a crowd: how many different values there are
 	sent    []sentRecord
+	reversals
 }
 
 type sentRecord struct {
@@ -109,6 +110,9 @@ func (h *historian) record(partitions int) oracle.Record {
 	} else {
 		said = sentRecord{source: source, time: h.time(id)}
 		said.fields = h.fields(h.spec.sources[source])
+		if h.at != 0 {
+			said.time, h.at = h.at, 0
+		}
 	}
 	h.sent = append(h.sent, said)
 	h.times = append(h.times, said.time)
@@ -148,6 +152,9 @@ func (h *historian) instant() int64 {
 func (h *historian) time(id [2]int) int64 {
 	if len(h.times) == 0 {
 		return origin
+	}
+	if at, is := h.keptPromise(); is {
+		return at
 	}
 	t := h.t
 	newest := h.newest[id]
@@ -198,7 +205,7 @@ func (h *historian) fields(s genSource) []string {
 		}
 		members = append(members, fmt.Sprintf("%q:%s", f.name, h.value(f)))
 	}
-	if s.retracts && chance(t, "retracting", 4) {
+	if s.retracts && chance(t, "retracting", h.often()) {
 		members = h.retracting(s, members)
 	}
 	if chance(t, "undeclared", 6) {
@@ -212,16 +219,25 @@ func (h *historian) fields(s genSource) []string {
 func (h *historian) retracting(s genSource, members []string) []string {
 	t := h.t
 	var said sentRecord
-	if len(h.sent) > 0 && !chance(t, "unknown", 5) {
+	switch {
+	case h.spec.pace > 0:
+		said = h.original()
+	case len(h.sent) > 0 && !chance(t, "unknown", 5):
 		said = h.sent[rapid.IntRange(0, len(h.sent)-1).Draw(t, "what")]
 	}
 	id := member(said.fields, "id")
-	if id == "" {
+	switch {
+	case id == "" && h.spec.pace > 0:
+		id, said = h.promise(s)
+	case id == "":
 		next := sentRecord{} // of the record after this one, or one later
 		h.sent = append(h.sent, next)
 		id = h.value(s.fields[0])
 		h.sent = h.sent[:len(h.sent)-1]
-	} else {
+	default:
+		if h.spec.pace > 0 {
+			h.aim(s, said)
+		}
 		for i, m := range members {
 			for _, key := range []string{"card", "user", "ok"} {
 				its := member(said.fields, key)
