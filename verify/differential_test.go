@@ -28,6 +28,7 @@ import (
 const (
 	defaultCases     = 3_000
 	historiesPerSpec = 10
+	shortestHistory  = 5
 	longestHistory   = 40
 	shrinkTime       = 20 * time.Second
 	// A run of so many cases is one of a million triples, and says so.
@@ -119,15 +120,15 @@ type example struct {
 }
 
 // family is what specs are drawn from, the test that judges them, how many
-// histories each spec has, and how long these are at most.
+// histories each spec has, and how long these are.
 type family struct {
-	test      string
-	draw      func(*rapid.T) *genSpec
-	histories int
-	longest   int
+	test              string
+	draw              func(*rapid.T) *genSpec
+	histories         int
+	shortest, longest int
 }
 
-var allOfIt = family{"TestEngineEqualsOracle", drawSpec, historiesPerSpec, longestHistory}
+var allOfIt = family{"TestEngineEqualsOracle", drawSpec, historiesPerSpec, shortestHistory, longestHistory}
 
 // judgeFamily judges a family other than that of everything: one of its cases for so
 // many of those, and few of them in a short run.
@@ -142,7 +143,8 @@ func judgeFamily(t *testing.T, kind family, share, few int) {
 		t.Fatal(failed.explain(t.TempDir()))
 	}
 	t.Attr("counted", fmt.Sprintf("%d triples equal the oracle's", c.queries()))
-	t.Logf("present values by aggregation %v, by window %v", c.present, c.kinds)
+	t.Logf("%d enriched events, %d asked about, %d rows, %d reads; %d engines lost and restored; present values by aggregation %v, by window %v",
+		c.enriched, c.asked, c.rows, c.reads, c.restored, c.present, c.kinds)
 }
 
 func draw(kind family, seed, histories int) example {
@@ -155,7 +157,7 @@ func drawn(t *rapid.T, kind family, histories int) example {
 		d.what = features.All
 	}
 	for range histories {
-		length, partitions := rapid.IntRange(5, kind.longest).Draw(t, "length"), rapid.IntRange(1, 3).Draw(t, "partitions")
+		length, partitions := rapid.IntRange(kind.shortest, kind.longest).Draw(t, "length"), rapid.IntRange(1, 3).Draw(t, "partitions")
 		h := history{steps: drawHistory(t, d.spec, length, partitions)}
 		if chance(t, "read from later on", 6) {
 			h.since = origin + int64(rapid.IntRange(-3, 10).Draw(t, "since"))*1000

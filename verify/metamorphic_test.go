@@ -44,16 +44,25 @@ type world struct {
 // the order of arrival, the size of a batch, a rebuild, duplicates, the key of
 // the hashes, and what runs beside it on other threads. What S20 compares at
 // 1e-9 is compared so instead.
-func TestStateIsAFunctionOfTheSet(t *testing.T) {
-	cases := setting(t, "FRESHET_VERIFY_CASES", defaultCases) / 20
+func TestStateIsAFunctionOfTheSet(t *testing.T) { judgeSets(t, allOfIt, 20, 50) }
+
+// The same of many events of one entity that take each other back: whether an event or
+// what takes it back comes first, and what runs by then, decides nothing.
+func TestStateOfCrowdsOfReversalsIsAFunctionOfTheSet(t *testing.T) { judgeSets(t, reversed, 150, 5) }
+
+// judgeSets judges one set of records for so many cases of a family, and few of them
+// in a short run.
+func judgeSets(t *testing.T, kind family, share, few int) {
+	t.Helper()
+	cases := setting(t, "FRESHET_VERIFY_CASES", defaultCases) / share
 	first := setting(t, "FRESHET_VERIFY_SEED", 1)
 	if testing.Short() {
-		cases = min(cases, 50)
+		cases = min(cases, few)
 	}
 	dir := t.TempDir()
 	reads, ways := 0, 0
 	for seed := first; seed < first+cases; seed++ {
-		w, all := drawWorld(t, dir, seed)
+		w, all := drawWorld(t, dir, kind, seed)
 		results, errs := make([]*reading, len(all)), make([]error, len(all))
 		var group sync.WaitGroup // the ways of one world run side by side
 		for i, way := range all {
@@ -77,17 +86,17 @@ func TestStateIsAFunctionOfTheSet(t *testing.T) {
 	t.Attr("counted", fmt.Sprintf("%d sets of records, %d ways of arrival, %d values read: one state of each set", cases, ways, reads))
 }
 
-func drawWorld(t *testing.T, dir string, seed int) (*world, []way) {
+func drawWorld(t *testing.T, dir string, kind family, seed int) (*world, []way) {
 	t.Helper()
 	var steps []step
 	var all []way
 	g := rapid.Custom(func(t *rapid.T) *genSpec {
-		g := drawSpec(t)
+		g := kind.draw(t)
 		for i := range g.sources { // state is kept for all of it
 			lines := slices.DeleteFunc(g.sources[i].lines, func(l string) bool { return strings.HasPrefix(l, "allowed_lateness") })
 			g.sources[i].lines = append(lines, "allowed_lateness: 24h")
 		}
-		steps = drawHistory(t, g, rapid.IntRange(5, 2*longestHistory).Draw(t, "length"), 1)
+		steps = drawHistory(t, g, rapid.IntRange(kind.shortest, max(kind.longest, 2*longestHistory)).Draw(t, "length"), 1)
 		all = drawWays(t, len(steps))
 		return g
 	}).Example(seed)

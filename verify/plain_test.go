@@ -12,7 +12,7 @@ import (
 
 // Views of counts, sums, means and deviations alone have ways of their own through
 // the engine, which specs of everything hardly ever take.
-var plainOnly = family{"TestPlainViewsEqualOracle", drawPlain, historiesPerSpec, longestHistory}
+var plainOnly = family{"TestPlainViewsEqualOracle", drawPlain, historiesPerSpec, shortestHistory, longestHistory}
 
 func TestPlainViewsEqualOracle(t *testing.T) { judgeFamily(t, plainOnly, 2, 500) }
 
