@@ -177,6 +177,9 @@ func drawCrowdedWindows(t *rapid.T, f *genFeature, name string, known spec.Aggre
 func (h *historian) crowdedTime(id [2]int) int64 {
 	t := h.t
 	newest := slices.Max(h.times)
+	if h.spec.sources[id[0]].retracts && chance(t, "peer", 6) {
+		return h.times[len(h.times)-rapid.IntRange(1, min(20, len(h.times))).Draw(t, "of which")]
+	}
 	if chance(t, "late", 6) {
 		return newest - int64(rapid.IntRange(0, int(h.spec.sources[id[0]].lateness.Milliseconds())).Draw(t, "how late"))
 	}
