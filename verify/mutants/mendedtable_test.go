@@ -73,7 +73,7 @@ var mendedTable = []faultMutant{
 	{mutant: mutant{
 		name: "the row of a view is as of its newest event, when one that takes back has left the log",
 		file: "features/retract.go",
-		old:  "max(w[v.state+viewTaken], uint64(l.plan.time(taking)))",
+		old:  "max(w[v.state+viewTaken], uint64(at))",
 		new:  "w[v.state+viewTaken]",
 	}, pkg: "./features", run: "^TestS16WhatWasTakenBackIsFoldedWithoutItsContribution$"},
 	{mutant: mutant{
