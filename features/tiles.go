@@ -242,7 +242,7 @@ func (l *entityLog) left(w []uint64) int64 { return max(int64(w[atDropped]), l.f
 // folded reports whether a sliding window's tail is among the folded events.
 func (m *moment) folded(k *cursorPlan) bool {
 	folded := m.log.foldedAt(m.state)
-	return folded != 0 && k.slides() && m.t-k.delay-k.length < folded && !m.gone
+	return folded != 0 && k.slides() && m.t-k.delay-k.length < folded
 }
 
 // from is the time behind which a sliding window begins: where the tail is
@@ -258,7 +258,7 @@ func (m *moment) from(k *cursorPlan) int64 {
 // finishAll turns the parts in words into the values of columns of one window.
 // Where its tail is among the folded events, words are of its rows alone.
 func (e *Engine) finishAll(cells []cellOut, k *cursorPlan, m *moment, words []uint64, f frame, status Status) {
-	if !m.folded(k) {
+	if !m.folded(k) || m.gone {
 		for i := range cells {
 			e.finish(&cells[i], m, words, f, status)
 		}
