@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -20,16 +21,17 @@ func TestWatchPrintsOnlyWhatChanged(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		changes := make(chan struct{}, 1)
 		now := []line{{key: "a", text: "error a\n", gone: "fixed a"}, {key: "ok", text: "ok\n", out: true}}
-		looks, broken := 0, false
-		w := watch{app: &app{out: &out, errs: &errs, color: "never"}, look: func() ([]line, bool) { looks++; return now, broken }}
+		broken := false
+		var looks atomic.Int32 // the watcher looks by its own clock
+		w := watch{app: &app{out: &out, errs: &errs, color: "never"}, look: func() ([]line, bool) { looks.Add(1); return now, broken }}
 		var ended error
 		go func() { ended = w.run(ctx, changes) }()
-		step := func(name, wantOut, wantErrs string, wantLooks int) {
+		step := func(name, wantOut, wantErrs string, wantLooks int32) {
 			t.Helper()
 			time.Sleep(2 * time.Second) // of the bubble's clock
 			synctest.Wait()
-			if out.String() != wantOut || errs.String() != wantErrs || looks != wantLooks {
-				t.Errorf("%s: %d looks, stdout %q, stderr %q", name, looks, out.String(), errs.String())
+			if out.String() != wantOut || errs.String() != wantErrs || looks.Load() != wantLooks {
+				t.Errorf("%s: %d looks, stdout %q, stderr %q", name, looks.Load(), out.String(), errs.String())
 			}
 			out.Reset()
 			errs.Reset()
@@ -60,8 +62,8 @@ func TestWatchPrintsOnlyWhatChanged(t *testing.T) {
 			time.Sleep(settle / 2)
 		}
 		synctest.Wait()
-		if looks != 8 {
-			t.Errorf("%d looks while it does not settle", looks)
+		if looks.Load() != 8 {
+			t.Errorf("%d looks while it does not settle", looks.Load())
 		}
 		time.Sleep(settle)
 		cancel()
