@@ -13,10 +13,10 @@ import (
 // events, and one for all the others (S25). Over a window by time, and over a life,
 // what it is made of is kept by category (divided.go); what cannot be taken back is put
 // together from nodes over the rows (dividednodes.go), for a category that loses an
-// event (dividedanew.go) or, far behind the state, for all. Gaps are scanned, as are
-// few rows: the window is walked once to rank the categories and once more for each
-// value that is shown. Over a life, the log keeps the life's events for it, up to the
-// event budget.
+// event (dividedanew.go) or, far behind the state, for all. So are gaps, for each value
+// that is shown (dividedgaps.go). Few rows are scanned: the window is walked once to rank
+// the categories and once more for each value that is shown. Over a life, the log keeps
+// the life's events for it, up to the event budget.
 
 // byPlan is how a cell is divided.
 type byPlan struct {
@@ -202,7 +202,7 @@ func (e *Engine) rank(d *division, m *moment) (top []category, all int) {
 		return e.rankRecords(d.cell.divided.ranking(), l, m.state, d.by)
 	}
 	top = e.categories[:0]
-	width := d.cell.divided.width
+	width := d.cell.divided.nodes.records.width
 	for at := 0; at < len(d.records); at += width {
 		top = e.rankOne(top, category{word: d.records[at], n: int(d.records[at+1])}, d.by)
 	}

@@ -1,8 +1,6 @@
 package features
 
 import (
-	"slices"
-
 	"github.com/freshet-dev/freshet/config/spec"
 	"github.com/freshet-dev/freshet/features/aggregate"
 	"github.com/freshet-dev/freshet/features/event"
@@ -44,12 +42,12 @@ func (c *compiler) cell(f *spec.Feature) *cell {
 	if agg.Input {
 		x.lane = l.lane(x.inputAt)
 	}
-	x.cursor = l.cursor(vp, f, agg, x.number)
+	x.cursor = l.cursor(vp, f)
 	if d.By != nil {
 		c.divide(x, l)
 	}
 	c.parts(vp, x)
-	if x.by != nil && !slices.Contains(agg.Parts(x.number), aggregate.Gaps) {
+	if x.by != nil {
 		x.divided = l.divided(x.cursor, x)
 	}
 	if f.HasDefault {

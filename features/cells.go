@@ -100,7 +100,7 @@ func (l *logPlan) lane(input int) int {
 }
 
 // cursor is the window of a feature, shared by all that are cut alike.
-func (l *logPlan) cursor(v *viewPlan, f *spec.Feature, agg *aggregate.Aggregation, n aggregate.Number) *cursorPlan {
+func (l *logPlan) cursor(v *viewPlan, f *spec.Feature) *cursorPlan {
 	want := cursorPlan{delay: f.Def.Delay.Milliseconds(), length: f.Window.Length.Milliseconds()}
 	reach := want.length
 	switch f.Window.Kind {
@@ -125,7 +125,7 @@ func (l *logPlan) cursor(v *viewPlan, f *spec.Feature, agg *aggregate.Aggregatio
 		want.within = l.chain(v, want.gap)
 	}
 	want.stripped = l.retracts
-	want.scanned = want.by && !divisible(agg, n) || want.last > 0 || (want.delay > 0 && want.life != nil)
+	want.scanned = want.last > 0 || (want.delay > 0 && want.life != nil)
 	l.span = max(l.span, want.delay+reach)
 	if want.slides() {
 		want.grid = gridOf(want.delay+want.length, v.view.Granularity.Milliseconds())

@@ -2,7 +2,6 @@ package features
 
 import (
 	"math"
-	"slices"
 
 	"github.com/freshet-dev/freshet/features/aggregate"
 	"github.com/freshet-dev/freshet/features/window"
@@ -27,7 +26,9 @@ type dividedPlan struct {
 	values    *partPlan    // what the values are counted for, which have the records; nil: the categories do
 	groups    *dividedPlan // where values are counted: the records of the categories
 	walks     bool
-	parts     []*partPlan // those in a record
+	gaps      *partPlan     // what lies between events, which no record has (dividedgaps.go)
+	others    []*levelsPlan // of gaps: nodes over all categories but some
+	parts     []*partPlan   // those in a record
 	width     int
 	stride    int  // words from one record of a window to the next: of a category, its rank is behind it
 	undone    bool // all parts can be taken back
@@ -40,17 +41,12 @@ type dividedPlan struct {
 // recordParts is where the parts of a record begin.
 const recordParts = 2
 
-// divisible reports whether what an aggregation keeps by category follows a window.
-func divisible(agg *aggregate.Aggregation, n aggregate.Number) bool {
-	return !slices.Contains(agg.Parts(n), aggregate.Gaps)
-}
-
-// divides reports whether a window keeps an aggregation's parts by category.
-func (k *cursorPlan) divides(agg *aggregate.Aggregation, n aggregate.Number) bool {
+// divides reports whether a window keeps its parts by category.
+func (k *cursorPlan) divides() bool {
 	if k.within == nil {
 		return !k.scanned
 	}
-	return k.delay == 0 && k.last == math.MaxInt && !slices.Contains(agg.Parts(n), aggregate.Gaps)
+	return k.delay == 0 && k.last == math.MaxInt
 }
 
 // divided are the records of a cell of a window, shared by those that keep the
@@ -63,20 +59,24 @@ func (l *logPlan) divided(k *cursorPlan, x *cell) *dividedPlan {
 			want.countValues(p)
 		case p.part.Walks():
 			want.walks = true
+		case p.part == aggregate.Gaps:
+			want.gaps = p
 		default:
 			want.parts = append(want.parts, p)
 			want.width += p.size()
 			want.undone = want.undone && p.part.Retractable()
 		}
 	}
-	want.kept = k.divides(x.agg, x.number)
+	want.kept = k.divides()
 	if want.stride = want.width; want.values == nil {
 		want.stride++
 		if !want.undone {
 			want.stride += want.width - recordParts
 		}
 	}
-	want.nodes = l.branch(k, want)
+	if want.nodes = l.branch(k, want); want.gaps != nil {
+		l.branchGaps(k, want)
+	}
 	if !want.kept {
 		return want
 	}
@@ -197,11 +197,15 @@ func (e *Engine) joinRecords(d *division, m *moment, of *pick) {
 			e.picked.nodes = x.nodes
 		}
 	}
+	if x.gaps != nil {
+		e.joinGaps(d, m, of)
+	}
 	switch {
 	case !d.kept:
-		for at := 0; at < len(d.records); at += x.width {
+		width := x.nodes.records.width
+		for at := 0; at < len(d.records); at += width {
 			l.steps++
-			if r := d.records[at : at+x.width]; of.takesWord(r[0]) {
+			if r := d.records[at : at+width]; of.takesWord(r[0]) {
 				e.joinRecord(d, r)
 			}
 		}

@@ -17,14 +17,14 @@ import (
 
 // branch are the nodes for the records of a cell, shared by all windows; nil: all that
 // is asked of them can be taken back, or they are of no fixed number of words, or of few
-// rows.
+// rows. Gaps have nodes beside their records (dividedgaps.go).
 func (l *logPlan) branch(k *cursorPlan, x *dividedPlan) *levelsPlan {
 	few := k.last > 0 && k.last < math.MaxInt
-	if x.values != nil || x.kept && x.undone && !x.walks || few {
+	if x.values != nil || x.gaps != nil || x.kept && x.undone && !x.walks || few {
 		return nil
 	}
 	for _, b := range l.branches {
-		if b.records.alike(x) {
+		if b.records != nil && b.records.alike(x) {
 			return b
 		}
 	}

@@ -299,6 +299,7 @@ type entityLog struct {
 	meant    []int    // the rows that a row takes back, or that take it back
 	raised   []int    // the struck rows that a reading sees as they stood
 	anew     []uint64 // a record that is put together anew
+	tops     []uint64 // the words of the categories that are shown, ascending
 
 	writing writing // of a snapshot
 

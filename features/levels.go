@@ -37,7 +37,8 @@ type levelsPlan struct {
 	least int // rows that are looked at by nodes
 
 	records *dividedPlan // what a record has, of nodes by category
-	held    int          // handle of the block of their records
+	but     *dividedPlan // of nodes over all categories but some: what is divided
+	held    int          // handle of the block of their records, or of the words of those categories
 }
 
 // layLevels finds the parts that nodes hold, and the windows that are all of such
@@ -204,8 +205,12 @@ func (l *entityLog) makeNode(x *levelsPlan, w []uint64, at int, rows []uint64) {
 	node := l.slab.Words(window.Ref(w[x.at]))[at*x.width : (at+1)*x.width]
 	clear(node)
 	for i := range l.plan.len(rows) {
+		row := l.plan.row(rows, i)
+		if x.but != nil && l.leavesOut(x, w, row) {
+			continue
+		}
 		for _, p := range x.parts {
-			l.sumRow(p, l.plan.row(rows, i), node[p.node-1:p.node-1+p.size()])
+			l.sumRow(p, row, node[p.node-1:p.node-1+p.size()])
 		}
 	}
 }
@@ -307,7 +312,7 @@ func (l *entityLog) dropNodes(x *levelsPlan, w []uint64, n int) {
 	w[x.at+1] += uint64(n) << 32
 	if int(w[x.at+1]>>32) > l.rows.Len(w[atRows:])+idleNodes {
 		l.slab.FreeHandle(w[x.at:])
-		if x.records != nil {
+		if x.held != 0 {
 			l.slab.FreeHandle(w[x.held:])
 		}
 	}

@@ -145,8 +145,8 @@ const (
 //
 // A sliding window without delay has a tail: how many rows have left it. With
 // a delay it has a head too: how many rows have entered it. A life begins at
-// its chain's chainLife. Where a part cannot be kept up to date (a delayed life;
-// gaps by category) the window is scanned, and a window of the last n events always is.
+// its chain's chainLife. Where a part cannot be kept up to date (a delayed
+// life) the window is scanned, and a window of the last n events always is.
 type cursorPlan struct {
 	delay    int64 // ms
 	length   int64 // ms, of a sliding window

@@ -112,7 +112,11 @@ func (l *logPlan) hash() string {
 		d.put("levels", l.levels.at)
 	}
 	for _, x := range l.branches {
-		d.put("branch", x.records.bit, x.records.lane, x.records.width, x.at, x.held)
+		if of := x.records; of != nil {
+			d.put("branch", of.bit, of.lane, of.width, x.at, x.held)
+		} else {
+			d.put("others", x.but.bit, x.but.lane, x.width, x.at, x.held)
+		}
 	}
 	for _, x := range l.tables {
 		d.put("table", x.bit, x.lane, x.life != nil, x.unique, x.reach, x.keep, x.delay, x.at, x.sketch, x.memories, len(x.counts))

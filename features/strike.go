@@ -248,7 +248,11 @@ func (l *entityLog) mend(w []uint64, i int) {
 func (l *entityLog) changeNodes(w, rows []uint64, i int) {
 	l.changeNode(&l.plan.levels, w, rows, i)
 	for _, x := range l.plan.branches {
-		l.changeDivided(x, w, rows, i)
+		if x.records != nil {
+			l.changeDivided(x, w, rows, i)
+		} else {
+			l.changeNode(x, w, rows, i)
+		}
 	}
 }
 

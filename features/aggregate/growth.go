@@ -106,9 +106,10 @@ const changes = "the different values of a category that comes among those with 
 // Growths are the cases that grow, up to MostSteps.
 var Growths = [...]Growth{
 	{
-		Over: []Over{By, ByDelayed, BySession, ByLifetime},
+		Over: []Over{By, ByDelayed},
 		Of:   []string{"interarrival_stddev", "interarrival_cv"},
-		What: "all events, once to rank and once for each value shown",
+		Data: []Data{Apart, Changing},
+		What: "all events, once, when the categories with the most events are none of the four sets of them that were shown last",
 	}, {
 		Over: []Over{BySession, ByLifetime},
 		Of:   []string{"mode"},

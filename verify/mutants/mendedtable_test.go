@@ -263,6 +263,30 @@ var mendedTable = []faultMutant{
 		new:  "nodesBefore(end/fanOut), fanOut",
 	}, pkg: "./features", run: "^TestS25ManyCategoriesAreTheSameByNodes$"},
 	{mutant: mutant{
+		name: "by category: the gaps of the others are those of all but what was shown before",
+		file: "features/dividedgaps.go",
+		old:  "\tif !slices.Equal(l.leftOut(first, w), l.tops) {\n",
+		new:  "\tif w[first.held] == 0 {\n",
+	}, pkg: "./features", run: "^TestEveryAggregationIsTheSameByNodes$"},
+	{mutant: mutant{
+		name: "by category: nodes of the others have those that are shown",
+		file: "features/levels.go",
+		old:  "if x.but != nil && l.leavesOut(x, w, row) {",
+		new:  "if x.but != nil && l.leavesOut(x, w, row) && i > 0 {",
+	}, pkg: "./features", run: "^TestS25ManyCategoriesAreTheSameByNodes$"},
+	{mutant: mutant{
+		name: "by category: nodes of the others keep what was taken back",
+		file: "features/strike.go",
+		old:  "\t\t\tl.changeNode(x, w, rows, i)\n",
+		new:  "\t\t\tl.changeNode(x, w, rows, len(rows))\n",
+	}, pkg: "./features", run: "^TestS25ManyCategoriesAreTheSameByNodes$"},
+	{mutant: mutant{
+		name: "by category: sets that take turns take each other's nodes",
+		file: "features/dividedgaps.go",
+		old:  "\t\t\tw[a.at+i], w[b.at+i] = w[b.at+i], w[a.at+i]\n",
+		new:  "",
+	}, pkg: "./features", run: "^TestEveryAggregationIsTheSameByNodes$"},
+	{mutant: mutant{
 		name: "delayed lives: a late event among what is ripe is not counted",
 		file: "features/ripe.go",
 		old:  "\t\t*head++\n\t\tl.ripen(k, w, row)\n",
