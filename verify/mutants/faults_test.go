@@ -1,6 +1,7 @@
 package mutants
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,9 +18,10 @@ import (
 // and the test that has to fail with it.
 type faultMutant struct {
 	mutant
-	pkg  string
-	run  string // of the tests
-	real bool   // they need the real servers
+	pkg   string
+	run   string // of the tests
+	cases string // that they draw, where they do; none: 400
+	real  bool   // they need the real servers
 }
 
 // TestProtocolMutantsAreCaught plants the twelve bugs of the reliability page, in
@@ -41,6 +43,16 @@ func TestMendedFaultsAreCaughtAgain(t *testing.T) {
 	}
 	planted := catchAll(t, mendedTable, 3)
 	t.Attr("counted", fmt.Sprintf("%d of %d mended faults planted, each to be caught", planted, len(mendedTable)))
+}
+
+// TestBugsOfReversalsAreCaught plants two of what could be wrong where events are taken
+// back, or all.
+func TestBugsOfReversalsAreCaught(t *testing.T) {
+	if testing.Short() {
+		t.Skip("skipped: each mutant is a build")
+	}
+	planted := catchAll(t, reversalTable, 2)
+	t.Attr("counted", fmt.Sprintf("%d of %d bugs of reversals planted, each to be caught", planted, len(reversalTable)))
 }
 
 // catchAll plants so many mutants of a table, which ones follows from the commit,
@@ -77,7 +89,7 @@ func catchAll(t *testing.T, table []faultMutant, n int) int {
 
 // TestFaultsAreOfTodaysCode finds the text of each mutant, in no time.
 func TestFaultsAreOfTodaysCode(t *testing.T) {
-	for _, m := range slices.Concat(faultTable, mendedTable) {
+	for _, m := range slices.Concat(faultTable, mendedTable, reversalTable) {
 		if _, err := m.changed(filepath.Join("..", "..")); err != nil {
 			t.Error(err)
 		}
@@ -94,7 +106,7 @@ func (m *faultMutant) try(t *testing.T, root, overlay string) (string, error) {
 	}
 	test := exec.CommandContext(ctx, "go", args...)
 	test.Dir = root
-	test.Env = append(os.Environ(), "FRESHET_VERIFY_CASES=400", "FRESHET_VERIFY_SHRINK=no")
+	test.Env = append(os.Environ(), "FRESHET_VERIFY_CASES="+cmp.Or(m.cases, "400"), "FRESHET_VERIFY_SHRINK=no")
 	out, err := test.CombinedOutput()
 	return string(out), err
 }
