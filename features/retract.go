@@ -291,12 +291,13 @@ func (l *entityLog) retract(e *Engine, p *placed) {
 }
 
 // pend keeps a row that takes back an event still to come, and that is folded: by that
-// one's id, and its time where it names that, when the earliest was. They are forgotten,
-// a few slots with each event that is folded, when no such event is waited for any more.
+// one's id, and its time where it names that, when the newest was, which waits longest.
+// They are forgotten, a few slots with each event that is folded, when no such event is
+// waited for any more.
 func (l *entityLog) pend(w, taking []uint64) {
 	h, t := w[l.plan.atPending:], l.plan.time(taking)
 	key := l.counting.hash.spreadPair(taking[l.plan.takenAt], taking[l.plan.takenAt+1])
-	if n := l.tables.Get(h, key); n == 0 || t < n.Time() {
+	if n := l.tables.Get(h, key); n == 0 || t > n.Time() {
 		l.tables.Put(h, key, window.NewNote(t, false))
 	}
 }

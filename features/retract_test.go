@@ -291,6 +291,21 @@ func TestS16WhatTakesAnEventBackMayBeFoldedBeforeThat(t *testing.T) {
 	}
 }
 
+// Of two that name one event to come, the newer one takes it back, where the older one
+// has waited too long.
+func TestS16TwoThatTakeAnEventBackMayBeFoldedBeforeThat(t *testing.T) {
+	r := newRun(t, retracting("\n  v:\n    version: 1\n    source: pay\n    entity: card\n    ttl: 10m\n    event_budget: 3\n    features: {n: {aggregation: count, windows: [1s]}}\n"))
+	r.pay("1s", `"card":"a","undo":"1"`)
+	r.pay("30s", `"card":"a","undo":"1"`)
+	for i := range 3 {
+		r.pay(fmt.Sprintf("%ds", 31+i), `"card":"a"`)
+	}
+	r.pay("63s", `"id":"2","card":"a"`)
+	r.want("v.n_1s", "1")
+	r.pay("63s", `"id":"1","card":"a"`)
+	r.want("v.n_1s", "1")
+}
+
 // What leaves the log is no reason to doubt what comes later, but for what takes
 // others back.
 func TestS16OnlyWhatTakesBackLeavesDoubt(t *testing.T) {
