@@ -33,7 +33,6 @@ type Engine struct {
 	statuses []Status
 	args     aggregate.Args // of one cell
 	stretch  stretch        // what a walk goes over
-	stood    []uint64       // the rows of a log without what was taken back
 	walked   []uint64       // what it makes
 	counting *counting
 	voted    [2]uint64      // a mode or quantile
