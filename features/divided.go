@@ -24,6 +24,7 @@ import (
 type dividedPlan struct {
 	bit, lane int
 	values    *partPlan    // what the values are counted for, which have the records; nil: the categories do
+	sets      bool         // a value has the set of its categories, and no records
 	groups    *dividedPlan // where values are counted: the records of the categories
 	walks     bool
 	gaps      *partPlan     // what lies between events, which no record has (dividedgaps.go)
@@ -56,7 +57,7 @@ func (l *logPlan) divided(k *cursorPlan, x *cell) *dividedPlan {
 	for _, p := range x.parts {
 		switch {
 		case p.part == aggregate.Distinct || p.part.Counted():
-			want.countValues(p)
+			want.countValues(p, x.by.top)
 		case p.part.Walks():
 			want.walks = true
 		case p.part == aggregate.Gaps:

@@ -9,7 +9,8 @@ import (
 // the record of the category what is made of that: how many different ones there
 // are, how evenly they are spread, how often the most frequent one occurs. So the
 // categories are ranked, and the top ones shown, without a look at their values. The
-// others together are kept as one category more (dividedrest.go).
+// others together are kept as one category more (dividedrest.go), or, where it only
+// counts which values there are, found by the sets of their categories (dividedsets.go).
 //
 // The records of a category's values are a list. The index of the records of values
 // holds those of categories too, and how many values of a category occur so often.
@@ -50,7 +51,7 @@ type value struct {
 }
 
 // countValues makes records those of values, beside those of the categories.
-func (x *dividedPlan) countValues(p *partPlan) {
+func (x *dividedPlan) countValues(p *partPlan, top int) {
 	words, of := valueWords, p.size()
 	switch p.part {
 	case aggregate.Buckets:
@@ -59,6 +60,9 @@ func (x *dividedPlan) countValues(p *partPlan) {
 		of = 0
 	}
 	x.values, x.width = p, recordParts+words
+	if x.sets = x.inSets(top); x.sets {
+		x.width = recordParts // there are none
+	}
 	x.groups = &dividedPlan{bit: x.bit, lane: x.lane, width: groupParts + of, stride: groupParts + of + 1, undone: true}
 }
 
@@ -78,9 +82,13 @@ func (l *entityLog) divideValue(x *dividedPlan, w, row []uint64, gone bool) {
 	v := l.valueOf(x, row)
 	number := l.record(x.groups, w, l.plan.word(row, x.lane))
 	g := l.nthRecord(x.groups, w, number)
-	l.countValue(x, w, g, v, counts{gone: gone})
-	if w[x.rest] != 0 && g[groupShown] == isOther {
-		l.countValue(x, w, l.rest(x, w), v, counts{gone: gone, others: true})
+	if x.sets {
+		l.countInSets(x, w, g, v.key, gone)
+	} else {
+		l.countValue(x, w, g, v, counts{gone: gone})
+		if w[x.rest] != 0 && g[groupShown] == isOther {
+			l.countValue(x, w, l.rest(x, w), v, counts{gone: gone, others: true})
+		}
 	}
 	l.rerank(x.groups, w, number, row, gone)
 }
@@ -157,6 +165,7 @@ const (
 	ofValues = 0x8f1bbcdc94a1e3a7
 	ofOthers = 0x5a827999c3d2b4e9
 	ofTimes  = 0x6ed9eba1d7f03c15
+	ofSets   = 0x3c6ef372fe94f82b
 )
 
 // keyOfValue is what the record of a value of a category, or of the others, is found
@@ -274,6 +283,9 @@ func (e *Engine) joinValues(d *division, m *moment, of *pick) {
 	clear(words)
 	var g []uint64
 	switch {
+	case x.sets && (of.others || len(of.words) > 0):
+		e.joinSets(d, m, of, words)
+		return
 	case of.others:
 		g = l.restBut(x, m.state, of.words)
 	case len(of.words) > 0:
@@ -302,11 +314,8 @@ func (e *Engine) joinValues(d *division, m *moment, of *pick) {
 // meetOwn makes the values of a category the event's own, if that occurs there: it is
 // what is asked for.
 func (e *Engine) meetOwn(d *division, m *moment, g []uint64, others bool) {
-	x, set, own := d.cell.divided, e.sets[d.cell.divided.values.set], e.current.words[d.inputAt]
-	set.Reset()
-	if m.log.tables.Get(m.state[x.index:], m.log.keyOfValue(g[0], own, others)) > 0 {
-		set.Add(own)
-	}
+	x, own := d.cell.divided, e.current.words[d.inputAt]
+	e.onlyOwn(d, own, m.log.tables.Get(m.state[x.index:], m.log.keyOfValue(g[0], own, others)) > 0)
 }
 
 // joinBins collects the buckets of a category.

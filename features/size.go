@@ -191,7 +191,10 @@ func (l *logPlan) besideBytes(z *sizing, values float64) (bytes float64) {
 				continue
 			}
 			kinds, most := x.groups, func(events float64) float64 { return 2 * n(events) } // and among the others
-			bytes += z.table(g, func(events float64) float64 { return 3 * n(events) }) + z.records(g, most, x.stride) + z.records(g, n, kinds.stride)
+			bytes += z.table(g, func(events float64) float64 { return 3 * n(events) }) + z.records(g, n, kinds.stride)
+			if !x.sets {
+				bytes += z.records(g, most, x.stride)
+			}
 		}
 		for _, p := range k.parts {
 			bytes += z.counts(g, p, n)

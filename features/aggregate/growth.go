@@ -101,7 +101,7 @@ func MostSteps(budget, top int) int {
 // tiles is a bit more than what a window past the budget has of them.
 const tiles = 64
 
-const changes = "the different values of a category that comes among those with the most events, or leaves them (of quantile: their buckets)"
+const changes = "the different values of a category that comes among those with the most events, or leaves them (with a top of more than 8 also of count_distinct, approx_count_distinct, is_new and novelty)"
 
 // Growths are the cases that grow, up to MostSteps.
 var Growths = [...]Growth{
@@ -118,7 +118,7 @@ var Growths = [...]Growth{
 		What: changes,
 	}, {
 		Over: []Over{By, ByDelayed, BySession, ByLifetime},
-		Of:   []string{"count_distinct", "approx_count_distinct", "is_new", "novelty", "top_share", "entropy", "mode", "quantile"},
+		Of:   []string{"top_share", "entropy", "mode"},
 		Data: []Data{Changing},
 		What: changes,
 	},

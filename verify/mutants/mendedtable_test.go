@@ -83,6 +83,24 @@ var mendedTable = []faultMutant{
 		new:  "if other := l.valueIn(x, w, r[0], next+1, others); l.outvotes(x, w, below, other) {",
 	}, pkg: "./features", run: "^TestS25TheModeOfEachCategory$"},
 	{mutant: mutant{
+		name: "by category: a value that comes to a shown category was of the others before",
+		file: "features/dividedsets.go",
+		old:  "before -= change",
+		new:  "before -= 0",
+	}, pkg: "./features", run: "^TestS25TheDifferentValuesOfFewAndOfManyShown$"},
+	{mutant: mutant{
+		name: "by category: the others keep their values when other categories are shown",
+		file: "features/dividedsets.go",
+		old:  "if !of.takesWord(word) {",
+		new:  "if !of.takesWord(word) && len(words) == 0 {",
+	}, pkg: "./features", run: "^TestS25TheDifferentValuesOfFewAndOfManyShown$"},
+	{mutant: mutant{
+		name: "by category: the sums of sets are of words that are merely spread",
+		file: "features/dividedsets.go",
+		old:  "l.counting.hash.spreadKey(hash128{hi: category, lo: ofSets}).lo",
+		new:  "l.counting.hash.spread(category)",
+	}, pkg: "./features", run: "^TestS25ManyCategoriesAreTheSameByNodes$"},
+	{mutant: mutant{
 		name: "retraction: what was folded before its original came is waited with for ever",
 		file: "features/retract.go",
 		old:  "if n != 0 && l.plan.time(row)-n.Time() <= l.plan.lateness {",
