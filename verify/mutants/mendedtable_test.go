@@ -83,6 +83,12 @@ var mendedTable = []faultMutant{
 		new:  "if other := l.valueIn(x, w, r[0], next+1, others); l.outvotes(x, w, below, other) {",
 	}, pkg: "./features", run: "^TestS25TheModeOfEachCategory$"},
 	{mutant: mutant{
+		name: "by category: nodes hold what stood there before a late event",
+		file: "features/levels.go",
+		old:  "l.cutNodesOf(x, w, i)",
+		new:  "l.cutNodesOf(x, w, i+2*fanOut)",
+	}, pkg: "./verify", run: "^TestCrowdsEqualOracle$"},
+	{mutant: mutant{
 		name: "by category: a value that comes to a shown category was of the others before",
 		file: "features/dividedsets.go",
 		old:  "before -= change",

@@ -349,12 +349,6 @@ var table = []mutant{
 		new:  "counts{gone: gone && v.n == 0, others: true}",
 	},
 	{
-		name: "by category: nodes hold what stood there before a late event",
-		file: "features/levels.go",
-		old:  "l.cutNodesOf(x, w, i)",
-		new:  "l.cutNodesOf(x, w, i+2*fanOut)",
-	},
-	{
 		name: "by category: a node has the records of one of its four alone",
 		file: "features/dividednodes.go",
 		old:  "\t\t\td.merge(all[used-d.width:used], r)\n",
