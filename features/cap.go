@@ -118,10 +118,11 @@ func (l *entityLog) freeLeaving(e *Engine) {
 // born is what atBorn of an entity that is made now says: up to when there may
 // have been an earlier one of that key.
 func (l *entityLog) born(h hash128) uint64 {
-	if mark := l.entities.group(h.hi).mark; mark > l.swept {
-		return mark | ofMark
+	g := l.entities.group(h.hi)
+	if g.mark > g.swept {
+		return g.mark | ofMark
 	}
-	return l.swept
+	return g.swept
 }
 
 // bornAt is up to when there may have been an earlier entity of that key, and

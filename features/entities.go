@@ -23,6 +23,7 @@ type group struct {
 	index []uint64 // open addressing: high half of the hash, and slot + 1; 0: free
 	count int
 	mark  uint64 // the newest event time of an entity that was evicted; 0: none was
+	swept uint64 // and of one that was forgotten
 }
 
 // slot is where an entity's state is, as long as it has that one.
@@ -287,7 +288,6 @@ type entityLog struct {
 	unknowns int64    // those that waited in vain
 	keyless  int64    // events that would take another one back, and lack the key
 	hand     slot     // the last one that was looked at by the sweep
-	swept    uint64   // the newest event time of an entity that was forgotten
 	share    int      // how many entities a group may have; 0: any number
 	evicted  int64    // entities, past the key cap
 	leaving  []slot   // of those, with a row to be written

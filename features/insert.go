@@ -328,7 +328,8 @@ func (l *entityLog) forgetIdle(e *Engine, slot slot, reference int64) {
 		return
 	}
 	l.asItWas(e, w[atKey], slot)
-	l.swept = max(l.swept, uint64(newest))
+	g := l.entities.group(w[atKey])
+	g.swept = max(g.swept, uint64(newest))
 	l.entities.unindex(slot)
 	l.free(e, slot)
 }

@@ -71,7 +71,7 @@ func (l *entityLog) makeEntity(e *Engine, key string, h hash128) known {
 	l.makeRoomFor(e, h)
 	n := l.entities.make(key, h)
 	w := l.entities.state(n)
-	w[atDropped], w[atBorn] = l.swept, l.born(h)
+	w[atDropped], w[atBorn] = l.entities.group(h.hi).swept, l.born(h)
 	if l.few == 0 {
 		n = l.entities.promote(n)
 	}

@@ -45,7 +45,7 @@ func (l *entityLog) facing(w []uint64) (state []uint64, small bool) {
 // unknown is the state of a key that has none.
 func (l *entityLog) unknown(key hash128) []uint64 {
 	clear(l.nobody[:atFirst])
-	l.nobody[atDropped], l.nobody[atBorn] = l.swept, l.born(key)
+	l.nobody[atDropped], l.nobody[atBorn] = l.entities.group(key.hi).swept, l.born(key)
 	return l.nobody
 }
 

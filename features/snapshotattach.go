@@ -16,7 +16,7 @@ func (s *section) attach(e *Engine, group int) {
 	if g.count != 0 {
 		panic("features: a group is attached to one that has entities")
 	}
-	l.swept, g.mark = max(l.swept, s.swept), s.mark
+	g.swept, g.mark = s.swept, s.mark
 	m := newMover(e, s)
 	slots := make([]slot, s.n)
 	in := input{rest: s.entities}

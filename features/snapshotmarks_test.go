@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/freshet-dev/freshet/features"
 	"github.com/freshet-dev/freshet/features/event"
@@ -47,6 +48,40 @@ func TestSnapshotHasTheMarksOfWhatIsGone(t *testing.T) {
 		r.wantRead("v.n_10s", "a", "0s", "0 INCOMPLETE") // forgotten, an hour after its last event
 		r.again(features.Options{Seed: [16]byte{7}, Few: few}).wantRead("v.n_10s", "a", "0s", "0 INCOMPLETE")
 	}
+}
+
+// What a group has forgotten leaves no doubt in another one, which was written before
+// that and has its records still to come.
+func TestSnapshotLeavesNoDoubtInOtherGroups(t *testing.T) {
+	r := newRunOf(t, specOf(capped), 1)
+	late := func(key string) bool { return r.engine.Group(key)*7%5 == 4 } // when photo.take writes its group
+	gone := "a"
+	for i := 0; !late(gone) || r.engine.Group(gone) == r.engine.Group("b"); i++ {
+		gone = fmt.Sprint("a", i)
+	}
+	var all []sent
+	for i, x := range []struct {
+		at  time.Duration
+		key string
+	}{{0, gone}, {30 * time.Minute, "b"}, {62 * time.Minute, "c"}, {62 * time.Minute, "d"}, {62 * time.Minute, "e"}, {63 * time.Minute, "b"}} {
+		one := sent{text: fmt.Sprintf(`{"at":%d,"id":"i%d","card":"%s"}`, start.Add(x.at).UnixMilli(), i, x.key)}
+		one.event.Offset, one.event.RecordTime = int64(i), event.NoTime
+		all = append(all, one)
+	}
+	p := &photo{begin: 0, end: 4}
+	for i, x := range all[:5] {
+		r.give(r.engine, x, nil)
+		r.engine.DropTouches()
+		p.take(r.engine, i, x, map[int]string{0: "b"}[i])
+	}
+	if n := r.engine.Stats().Logs[0].Keys; n != 4 {
+		t.Fatalf("%d keys are known, %s was to be forgotten", n, gone)
+	}
+	other := *r
+	other.engine = p.restored(t, r, features.Options{Seed: [16]byte{7}, Few: 1}, all[:5])
+	other.give(other.engine, all[5], other.vectors[0])
+	other.want("v.ever", "2", "v.three_last3", "0")
+	other.wantRead("v.n_10s", gone, "0s", "0 INCOMPLETE")
 }
 
 // A smaller cap than the one that the snapshot was written under is kept from

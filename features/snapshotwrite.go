@@ -100,7 +100,7 @@ func (e *Engine) AppendGroup(dst []byte, group int) []byte {
 // beginWriting takes down what a group of the log is at this moment.
 func (l *entityLog) beginWriting(number int) {
 	g, w := &l.entities.groups[number], &l.writing
-	w.group, w.at, w.told, w.n, w.swept, w.mark = number, 0, 0, g.count, l.swept, g.mark
+	w.group, w.at, w.told, w.n, w.swept, w.mark = number, 0, 0, g.count, g.swept, g.mark
 	w.index = append(w.index[:0], g.index...)
 	w.early = slices.Grow(w.early[:0], (len(g.index)+63)/64)[:(len(g.index)+63)/64]
 	clear(w.early)

@@ -335,6 +335,12 @@ var mendedTable = []faultMutant{
 		new:  "\t\tcase !base || p.bit >= 0:\n",
 	}, pkg: "./features", run: "^TestS24LivesWithADelayCountWhatIsRipe$"},
 	{mutant: mutant{
+		name: "restored: what one group has forgotten leaves doubt in all",
+		file: "features/snapshotattach.go",
+		old:  "\tg.swept, g.mark = s.swept, s.mark\n",
+		new:  "\tg.mark = s.mark\n\tfor i := range l.entities.groups {\n\t\tother := &l.entities.groups[i]\n\t\tother.swept = max(other.swept, s.swept)\n\t}\n",
+	}, pkg: "./features", run: "^TestSnapshotLeavesNoDoubtInOtherGroups$"},
+	{mutant: mutant{
 		name: "retraction: whatever has left the log leaves doubt",
 		file: "features/retract.go",
 		old:  "if row := l.plan.row(rows, i); l.plan.has(row, l.plan.taking) {\n\t\t\tl.noteTakingLeft",
