@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -357,6 +358,35 @@ func TestStandardInput(t *testing.T) {
 	defer cancel()
 	if p := poll(ctx); len(p.Records) > 0 || p.Ended {
 		t.Errorf("got %+v from a silent input", p)
+	}
+	if err := c.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+	_ = out.Close() // ends the reading goroutine, for goleak
+}
+
+// A named pipe that nobody writes to holds up nothing either, from Open on.
+func TestANamedPipe(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe")
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := mustOpen(t, Config{Inputs: []Input{{0, path}}, Sources: 1, Peek: peekT})
+	if _, err := c.Poll(t.Context(), 10); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if p, err := c.Poll(ctx, 10); err != nil || len(p.Records) > 0 || p.Ended {
+		t.Errorf("got %+v, %v of a pipe without a writer", p, err)
+	}
+	out, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = out.WriteString("{\"t\":1}\n")
+	if p, err := c.Poll(t.Context(), 10); err != nil || places(p.Records) != "0/0:0" {
+		t.Errorf("got %+v, %v", p, err)
 	}
 	if err := c.Close(t.Context()); err != nil {
 		t.Error(err)

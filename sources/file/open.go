@@ -31,6 +31,9 @@ func open(path string, stdin io.Reader) (*opened, error) {
 	if path == Stdin {
 		return &opened{path: "standard input", blocking: true, source: io.NopCloser(stdin)}, nil
 	}
+	if info, err := os.Stat(path); err == nil && info.Mode()&os.ModeNamedPipe != 0 {
+		return &opened{path: path, blocking: true, source: &pipe{path: path}}, nil
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("open input: %w", err)
@@ -50,6 +53,31 @@ func open(path string, stdin io.Reader) (*opened, error) {
 		return nil, fmt.Errorf("open input %s: %w", path, err)
 	}
 	return o, nil
+}
+
+// pipe is a named pipe. To open it is to wait for who writes to it, which nothing
+// can end: so it is opened where it is read.
+type pipe struct {
+	path string
+	file *os.File
+}
+
+// Read implements io.Reader.
+func (p *pipe) Read(b []byte) (n int, err error) {
+	if p.file == nil {
+		if p.file, err = os.Open(p.path); err != nil {
+			return 0, err
+		}
+	}
+	return p.file.Read(b)
+}
+
+// Close implements io.Closer.
+func (p *pipe) Close() error {
+	if p.file == nil {
+		return nil
+	}
+	return p.file.Close()
 }
 
 func (o *opened) close() { _ = o.source.Close() }
