@@ -90,6 +90,7 @@ func openKafkaSource(ctx context.Context, p *plant) (sources.Consumer, error) {
 
 // openFiles reads the files of --input in place of the live sources.
 func (p *plant) openFiles() (sources.Consumer, error) {
+	p.app.tellEmpty(p.spec, p.inputs)
 	return openInputs(p.plan, p.tables, p.inputs, p.app.in)
 }
 

@@ -68,6 +68,9 @@ func (a *app) newPlant(s *spec.Spec, settings *config.Settings, flags runFlags) 
 	if p.inputs, err = parseInputs(s, flags.inputs); err != nil {
 		return nil, err
 	}
+	if err := flags.checkOutputs(p.inputs); err != nil {
+		return nil, err
+	}
 	if err := refuse("run", unavailable(s, p.fromFiles())); err != nil {
 		return nil, err
 	}
@@ -189,14 +192,22 @@ func (p *plant) build(ctx context.Context, registry prometheus.Registerer) (runn
 		c.Store = store
 		opened = append(opened, func() { _ = store.Close() })
 	}
+	if p.fromFiles() { // first: a start that fails for an input must not empty the output of a run before
+		if c.Consumer, err = p.openFiles(); err != nil {
+			return nil, err
+		}
+		opened = append(opened, func() { p.leave(c.Consumer) })
+	}
 	if c.Output, c.DeadLetters, err = p.openLogs(ctx); err != nil {
 		return nil, err
 	}
 	opened = append(opened, func() { _ = c.Output.Close() }, func() { _ = c.DeadLetters.Close() })
-	if c.Consumer, err = p.openSource(ctx); err != nil {
-		return nil, err
+	if !p.fromFiles() {
+		if c.Consumer, err = p.openSource(ctx); err != nil {
+			return nil, err
+		}
+		opened = append(opened, func() { p.leave(c.Consumer) })
 	}
-	opened = append(opened, func() { p.leave(c.Consumer) })
 	if c.Checkpoints, err = p.openState(ctx, &opened); err != nil {
 		return nil, err
 	}
@@ -290,14 +301,11 @@ func storeProblem(err error, away string) error {
 // are named, nothing for a run over files, else the topics of the spec, which
 // are created where they are missing and the broker allows it.
 func (p *plant) openLogs(ctx context.Context) (output, dead sinks.Log, err error) {
-	if p.flags.output == "-" && p.flags.deadLetters == "-" {
-		return nil, nil, usage("--output - and --dead-letters -: only one of them can be stdout")
-	}
 	var topics []sinkkafka.TopicSpec
-	if output, err = p.openFile(p.flags.output, file.Values, "--output: enriched records are not written"); err != nil {
+	if output, err = p.openFile(ctx, p.flags.output, file.Values, "--output: enriched records are not written"); err != nil {
 		return nil, nil, err
 	}
-	if dead, err = p.openFile(p.flags.deadLetters, file.Headers, "--dead-letters: refused records are counted, not written"); err != nil {
+	if dead, err = p.openFile(ctx, p.flags.deadLetters, file.Headers, "--dead-letters: refused records are counted, not written"); err != nil {
 		return nil, nil, err
 	}
 	if output != nil && dead != nil {
@@ -376,11 +384,14 @@ func (p *plant) tellDelivery() {
 	}
 }
 
-// openFile is the log of a path; nil where the topics are meant.
-func (p *plant) openFile(path string, form file.Form, absent string) (sinks.Log, error) {
+// openFile is the log of a path; nil where the topics are meant. A live run goes on
+// behind its last commit, and so its files go on too.
+func (p *plant) openFile(ctx context.Context, path string, form file.Form, absent string) (sinks.Log, error) {
 	switch {
+	case path != "" && p.fromFiles():
+		return file.Create(ctx, path, form, p.app.out)
 	case path != "":
-		return file.Create(path, form, p.app.out)
+		return file.Continue(ctx, path, form, p.app.out)
 	case p.fromFiles():
 		fmt.Fprintf(p.app.errs, "no %s\n", absent)
 		return file.Null{}, nil
@@ -403,13 +414,9 @@ func (l *sharedLog) Close() error {
 	return l.Log.Close()
 }
 
-// openSource opens the files of --input, or the live sources, which are all of
-// one type: a batch has one order.
+// openSource opens the live sources, which are all of one type: a batch has one
+// order.
 func (p *plant) openSource(ctx context.Context) (sources.Consumer, error) {
-	if p.fromFiles() {
-		p.app.tellEmpty(p.spec, p.inputs)
-		return p.openFiles()
-	}
 	kind := p.spec.Sources[0].Type
 	for _, source := range p.spec.Sources {
 		if source.Type != kind {

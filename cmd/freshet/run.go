@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -33,6 +35,9 @@ enriched and scored, to the output topic of its source.
 With --input it reads files instead of topics (JSON lines or CSV, also .gz; - is stdin), writes to the
 file of --output, and ends when all inputs have ended.
 
+Without --input, --output and --dead-letters continue their files: a run goes on behind its last commit.
+Lines may then come twice, and one that a kill has cut off stays, on a line of its own.
+
 SIGTERM finishes and commits the open batch and exits with 0 within 10 s; a second SIGTERM ends at once.
 Exit codes: 1 fatal error, 4 refused by Kafka or Redis, 5 Kafka or Redis unreachable, 70 internal error.`,
 		RunE: func(cmd *cobra.Command, given []string) error {
@@ -57,6 +62,40 @@ Exit codes: 1 fatal error, 4 refused by Kafka or Redis, 5 Kafka or Redis unreach
 	f.StringVar(&flags.deadLetters, "dead-letters", "", "file for the refused records as JSON lines (default: the dead-letter topics; with --input: none)")
 	config.AddFlags(f, allSettingFlags...)
 	return cmd
+}
+
+// checkOutputs refuses files that would be written over while they are read, or
+// twice at once.
+func (f *runFlags) checkOutputs(inputs []input) error {
+	if f.output == "-" && f.deadLetters == "-" {
+		return usage("--output - and --dead-letters -: only one of them can be stdout")
+	}
+	if sameFile(f.output, f.deadLetters) {
+		return usage("--output %s and --dead-letters %s: they are one file: give each its own", f.output, f.deadLetters)
+	}
+	for _, in := range inputs {
+		for _, out := range []struct{ flag, path string }{{"--output", f.output}, {"--dead-letters", f.deadLetters}} {
+			if sameFile(in.path, out.path) {
+				return usage("--input %s=%s and %s %s: they are one file, which would be emptied before it is read: write to another",
+					in.source.Name, in.path, out.flag, out.path)
+			}
+		}
+	}
+	return nil
+}
+
+// sameFile reports whether two paths are one regular file, or will be one.
+// Devices and pipes may be written by several.
+func sameFile(a, b string) bool {
+	if a == "" || b == "" || a == "-" || b == "-" {
+		return false
+	}
+	infoA, errA := os.Stat(a)
+	infoB, errB := os.Stat(b)
+	if errA != nil || errB != nil {
+		return filepath.Clean(a) == filepath.Clean(b)
+	}
+	return infoA.Mode().IsRegular() && os.SameFile(infoA, infoB)
 }
 
 // input is one --input: a file in place of a source's topic.
