@@ -11,7 +11,11 @@ import (
 	"testing"
 )
 
-var link = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+var (
+	link         = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	heading      = regexp.MustCompile(`(?m)^#+ (.*)$`)
+	notInAnchors = regexp.MustCompile(`[^\pL\pN _-]`)
+)
 
 // pages are the tracked Markdown files, from the repository's root.
 func pages(t *testing.T) []string {
@@ -23,7 +27,22 @@ func pages(t *testing.T) []string {
 	return strings.Split(strings.TrimSuffix(string(out), "\x00"), "\x00")
 }
 
-// A page that was renamed leaves no link to its old name.
+// hasSection says whether a page has a heading that a link with that anchor leads to.
+func hasSection(t *testing.T, file, anchor string) bool {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range heading.FindAllStringSubmatch(string(text), -1) {
+		if strings.ReplaceAll(notInAnchors.ReplaceAllString(strings.ToLower(m[1]), ""), " ", "-") == anchor {
+			return true
+		}
+	}
+	return false
+}
+
+// A page or heading that was renamed leaves no link to its old name.
 func TestLinksLeadSomewhere(t *testing.T) {
 	links := 0
 	for _, page := range pages(t) {
@@ -32,13 +51,19 @@ func TestLinksLeadSomewhere(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, m := range link.FindAllStringSubmatch(string(text), -1) {
-			target, _, _ := strings.Cut(m[1], "#")
-			if target == "" || strings.Contains(target, "://") {
+			target, section, _ := strings.Cut(m[1], "#")
+			if strings.Contains(target, "://") {
 				continue
 			}
 			links++
-			if _, err := os.Stat(filepath.Join(root(), filepath.Dir(page), target)); err != nil {
+			file := filepath.Join(root(), filepath.Dir(page), target)
+			if target == "" {
+				file = filepath.Join(root(), page)
+			}
+			if _, err := os.Stat(file); err != nil {
 				t.Errorf("%s links to %s: %v", page, m[1], err)
+			} else if section != "" && !hasSection(t, file, section) {
+				t.Errorf("%s links to %s, which has no such heading", page, m[1])
 			}
 		}
 	}
