@@ -39,10 +39,10 @@ func missingConnectors(s *spec.Spec, fromFiles bool) []features.Missing {
 	var missing []features.Missing
 	for _, source := range s.Sources {
 		if sourceTypes[source.Type] == nil && !fromFiles {
-			missing = append(missing, features.Missing{What: source.Type + " sources", Pos: source.Pos})
+			missing = append(missing, features.Missing{What: source.Type + aSource, Pos: source.Pos})
 		}
 		if !sourceFormats[source.Format] && !fromFiles {
-			missing = append(missing, features.Missing{What: "format " + source.Format, Pos: source.Pos})
+			missing = append(missing, features.Missing{What: formatOf + source.Format, Pos: source.Pos})
 		}
 		if source.History != nil && !fromFiles {
 			missing = append(missing, features.Missing{What: historyFrom + source.History.Type + " files", Pos: source.Pos})

@@ -116,20 +116,31 @@ func refuse(verb string, missing []features.Missing) error {
 	if len(missing) == 0 {
 		return nil
 	}
-	lines, history := []string{"this build cannot " + verb + " the spec:"}, true
+	lines := []string{"this build cannot " + verb + " the spec:"}
+	history, connection := true, true
 	for _, m := range missing {
 		lines = append(lines, notYet(m))
-		history = history && strings.HasPrefix(m.What, historyFrom)
+		ofHistory := strings.HasPrefix(m.What, historyFrom)
+		history = history && ofHistory
+		connection = connection && (ofHistory || strings.HasSuffix(m.What, aSource) || strings.HasPrefix(m.What, formatOf))
 	}
 	p := &problem{code: exitFailed, err: errors.New(strings.Join(lines, "\n"))}
-	if history {
+	switch {
+	case history:
 		p.next = "without history: the run begins at the topic's earliest record, and longer windows are WARMING until they have passed; or read files: --input SOURCE=FILE"
+	case connection:
+		p.next = "read files of JSON lines or CSV instead, --input SOURCE=FILE; or put the records on Kafka as JSON (docs/start.md)"
 	}
 	return p
 }
 
-// historyFrom begins what is missing where a source names a history.
-const historyFrom = "history from "
+// The words by which refuse knows what is missing of a source's connection, which
+// files replace as a whole.
+const (
+	historyFrom = "history from "
+	formatOf    = "format "
+	aSource     = " sources"
+)
 
 func notYet(m features.Missing) string {
 	return fmt.Sprintf("not available yet: %s, %s:%d", m.What, m.Pos.File, m.Pos.Line)
