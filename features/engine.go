@@ -338,6 +338,7 @@ type viewCounts struct{ noEntity, incomplete, degraded, overflows int64 }
 func (e *Engine) Stats() Stats {
 	var s Stats
 	for _, l := range e.logs {
+		l.expireAllWaits(e.sources[l.plan.source.source.Index].newest)
 		s.Logs = append(s.Logs, LogStats{Source: l.plan.source.source, Entity: l.plan.entity, Keys: l.entities.live(), Bytes: l.bytes(), Folded: l.folds, Evicted: l.evicted,
 			RetractUnknown: l.unknowns, RetractKeyless: l.keyless})
 	}

@@ -278,28 +278,28 @@ type entityLog struct {
 	tiles    window.Tiles
 	sketches window.Sketches
 	entities entities
-	entityAt int       // the place of its entity in Layout.Entities
-	few      int       // rows of an entity with a small state; 0: none has one
-	touched  []slot    // with a row to be written, in order of first touch; some that are free or come twice
-	folds    int64     // events that were folded
-	steps    int64     // rows, values and tiles that were looked at, one by one
-	waits    []waiting // oldest at awaited
-	awaited  int
-	unknowns int64    // those that waited in vain
-	keyless  int64    // events that would take another one back, and lack the key
-	hand     slot     // the last one that was looked at by the sweep
-	share    int      // how many entities a group may have; 0: any number
-	evicted  int64    // entities, past the key cap
-	leaving  []slot   // of those, with a row to be written
-	oldest   oldest   // those that are about to be evicted
-	nobody   []uint64 // a state that has seen nothing
-	supposed []uint64 // the rows that ReadWith sees
-	times    []int64  // of a table that is thinned
-	moved    []value  // of a category that others come to or leave
-	meant    []int    // the rows that a row takes back, or that take it back
-	raised   []int    // the struck rows that a reading sees as they stood
-	anew     []uint64 // a record that is put together anew
-	tops     []uint64 // the words of the categories that are shown, ascending
+	entityAt int              // the place of its entity in Layout.Entities
+	few      int              // rows of an entity with a small state; 0: none has one
+	touched  []slot           // with a row to be written, in order of first touch; some that are free or come twice
+	folds    int64            // events that were folded
+	steps    int64            // rows, values and tiles that were looked at, one by one
+	waits    [numGroups]waits // events whose original is not there
+	expiring int              // the group whose waits were looked at last
+	unknowns int64            // those that waited in vain
+	keyless  int64            // events that would take another one back, and lack the key
+	hand     slot             // the last one that was looked at by the sweep
+	share    int              // how many entities a group may have; 0: any number
+	evicted  int64            // entities, past the key cap
+	leaving  []slot           // of those, with a row to be written
+	oldest   oldest           // those that are about to be evicted
+	nobody   []uint64         // a state that has seen nothing
+	supposed []uint64         // the rows that ReadWith sees
+	times    []int64          // of a table that is thinned
+	moved    []value          // of a category that others come to or leave
+	meant    []int            // the rows that a row takes back, or that take it back
+	raised   []int            // the struck rows that a reading sees as they stood
+	anew     []uint64         // a record that is put together anew
+	tops     []uint64         // the words of the categories that are shown, ascending
 
 	writing writing // of a snapshot
 

@@ -58,3 +58,13 @@ func (p *Plan) RowByRow() {
 		}
 	}
 }
+
+// Waiting is how many events wait for the one that they take back.
+func (e *Engine) Waiting() (n int) {
+	for _, l := range e.logs {
+		for i := range l.waits {
+			n += len(l.waits[i].left())
+		}
+	}
+	return n
+}

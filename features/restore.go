@@ -1,7 +1,6 @@
 package features
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
@@ -163,7 +162,7 @@ func (e *Engine) EndReplay() {
 	e.replay = nil
 	for _, l := range e.logs {
 		l.held = nil
-		slices.SortStableFunc(l.waits, func(a, b waiting) int { return cmp.Compare(a.since, b.since) })
+		l.sortWaits()
 	}
 }
 

@@ -282,12 +282,12 @@ func (l *entityLog) retract(e *Engine, p *placed) {
 		l.settle(w, p.index)
 		l.doubt(w, c.ev.Time)
 	}
-	newest := e.sources[c.source].newest
+	key, newest := c.hashes[e.plan.sources[c.source].entity[l.plan.order]], e.sources[c.source].newest
 	if taking && !l.plan.has(row, l.plan.found) {
-		entity := e.plan.sources[c.source].entity[l.plan.order]
-		l.await(waiting{c.hashes[entity], c.ev.Time, c.place, newest})
+		l.await(waiting{key, c.ev.Time, c.place, newest})
 	}
-	l.expireWaits(newest)
+	l.expireWaits(l.waitsOf(key), newest)
+	l.expireNextWaits(newest)
 }
 
 // pend keeps a row that takes back an event still to come, and that is folded: by that
@@ -374,48 +374,4 @@ func (l *entityLog) tookFrom(v *viewPlan, w, taking []uint64) bool {
 		}
 	}
 	return false
-}
-
-// waiting is an event whose original was not there yet.
-type waiting struct {
-	key   hash128
-	time  int64
-	place uint64
-	since int64 // the newest event time of its source when it came, ms
-}
-
-// await remembers an event whose original was not there, and counts those that
-// have waited for the lateness in vain.
-func (l *entityLog) await(w waiting) {
-	if l.awaited > 0 && l.awaited*2 >= len(l.waits) {
-		l.waits = l.waits[:copy(l.waits, l.waits[l.awaited:])]
-		l.awaited = 0
-	}
-	l.waits = append(l.waits, w)
-}
-
-// expireWaits counts the events that have waited in vain up to an event time.
-func (l *entityLog) expireWaits(newest int64) {
-	for l.awaited < len(l.waits) && newest-l.waits[l.awaited].since > l.plan.lateness {
-		w := l.waits[l.awaited]
-		l.awaited++
-		if !l.foundSince(w) {
-			l.unknowns++
-		}
-	}
-}
-
-// foundSince reports whether the original of an event came after it.
-func (l *entityLog) foundSince(x waiting) bool {
-	k := l.entities.find(x.key)
-	if k.state == nil {
-		return false
-	}
-	rows := l.rows.All(k.state[atRows:])
-	i := l.rows.FirstBehind(rows, x.time, x.place) - 1
-	if i < 0 {
-		return false
-	}
-	row := l.plan.row(rows, i)
-	return l.plan.time(row) == x.time && l.plan.place(row) == x.place && l.plan.has(row, l.plan.found)
 }

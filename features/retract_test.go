@@ -173,23 +173,17 @@ func TestS16AnEntityWhoseKeyItLacksKeepsTheContributionCounted(t *testing.T) {
 
 func TestS16WhatIsNotFoundWithinTheLatenessIsCounted(t *testing.T) {
 	bothWays(t, retracting(ofTwo), func(r *run) {
-		unknown := func() (n int64) {
-			for _, l := range r.engine.Stats().Logs {
-				n += l.RetractUnknown
-			}
-			return n
-		}
 		r.pay("0s", `"card":"a","undo":"1"`)
 		r.pay("1s", `"card":"a","undo":"2"`)
 		r.pay("2s", `"id":"3","card":"a"`)
 		r.pay("3s", `"card":"a","undo":"3"`)
 		r.record("pay", 1, "0s", `"id":"2","card":"a"`)
-		if unknown() != 0 {
-			t.Errorf("%d are unknown before the lateness is over", unknown())
+		if unknown(r.engine) != 0 {
+			t.Errorf("%d are unknown before the lateness is over", unknown(r.engine))
 		}
 		r.pay("2m", `"card":"a"`)
-		if unknown() != 1 {
-			t.Errorf("%d are unknown, want 1", unknown())
+		if unknown(r.engine) != 1 {
+			t.Errorf("%d are unknown, want 1", unknown(r.engine))
 		}
 	})
 }

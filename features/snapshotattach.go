@@ -35,7 +35,9 @@ func (s *section) attach(e *Engine, group int) {
 		l.entities.count += s.n
 	}
 	for w := s.waits; w.Len() > 0; w = w.From(waitWords) {
-		l.waits = append(l.waits, waiting{hash128{w.At(0), w.At(1)}, int64(w.At(2)), w.At(3), int64(w.At(4))})
+		x := waiting{hash128{w.At(0), w.At(1)}, int64(w.At(2)), w.At(3), int64(w.At(4))}
+		q := l.waitsOf(x.key)
+		q.list = append(q.list, x)
 	}
 }
 

@@ -106,10 +106,8 @@ func (l *entityLog) beginWriting(number int) {
 	clear(w.early)
 	w.before, w.moved, w.walked, w.waits = w.before[:0], 0, false, w.waits[:0]
 	w.named.reset()
-	for _, x := range l.waits[l.awaited:] {
-		if int(x.key.hi>>56) == number {
-			w.waits = append(w.waits, x.key.hi, x.key.lo, uint64(x.time), x.place, uint64(x.since))
-		}
+	for _, x := range l.waits[number].left() {
+		w.waits = append(w.waits, x.key.hi, x.key.lo, uint64(x.time), x.place, uint64(x.since))
 	}
 }
 
