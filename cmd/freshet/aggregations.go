@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/freshet-dev/freshet/config/spec"
@@ -150,8 +151,7 @@ Made from the engine's own table by ` + "`go generate ./cmd/freshet`" + `, and s
 - **empty** is the value of a window that nothing reaches, without a ` + "`default`" + ` (S18).
 - **bound** is how far the value may lie from the formula over the same events.
 - **memory** is per entity and window, beside the event itself in the log that all views of the entity over the source share.
-- **cost** is that of one event with all windows of a view. It does not grow with how many events a window holds, but for what stands at the
-  end of this page.
+- **cost** is that of one event with all windows of a view. It does not grow with how many events a window holds: [what grows](#what-grows).
 - **retractable**: a retraction (S16) takes the whole contribution back.
 - Keys in brackets may be left out. Every feature takes ` + "`filter`, `delay`, `exclude_current`, `min_count`, `default`, `hidden`, `description`" + `.
 `
@@ -159,27 +159,55 @@ Made from the engine's own table by ` + "`go generate ./cmd/freshet`" + `, and s
 const growthPage = `
 ## What grows
 
-A test counts what one event makes the engine look at, over all aggregations, kinds of windows and kinds of data, with few events and with five
-times as many, and of what seems to grow with four times as many again, and again. These cases grow, and nothing else does, but by steps of a tree, which are a few more
-where there are four times as many events. *Rare* is a filter that lets few events in, *unlike* values of which no two are equal, *changing*
-such values of categories of which, with every event, others are those with the most, *many categories* a quarter as many as events, *categories apart*
-one for each event, *late* an event a few
-places behind the newest of its entity, or a reader of another source at such a place. *Taken back* is one event in ten that takes back another one of the window. Whatever the key and whatever came before, one
-event looks at no more than 3 x (` + "`event_budget`" + ` + 64) rows, values, nodes and tiles for each window of a feature, with ` + "`by`" + ` at (13 + 2 x ` + "`top`" + `) times as many as the
-budget and 64: 196,800 for the default budget, as ` + "`freshet features -o json`" + ` says of each feature (` + "`most_steps`" + `), and a test holds it to. Whoever wants less sets a smaller
-budget. Also: an event behind a silence takes out what has left since; an event that takes another one back, and one that is late
-by so much that such events are behind it, has as much to do again for each of them ([decision 17](decisions/0017-retraction.md)); a life with a delay that reaches out of the log is put together from its rows past ` + "`distinct_budget`" + `; ` + "`last: n`" + ` looks at what the view's filter keeps out between the n; a streak is walked, and so is a list of
-different values to its end where the window has fewer than ` + "`limit`" + `; past the budget some 61 tiles are put together for each window.
+**For everybody.** What an event costs depends on the features of its entities, and not on how many events, values or categories their windows
+hold, with the exceptions below. What is searched for in a tree takes a few steps more where there are four times as many.
 
-| over | aggregations | data | when | looks at |
-|---|---|---|---|---|
+**The bound.** Whatever the key and whatever came before, an event looks at no more than 3 x (''event_budget'' + 64) rows, values, nodes and tiles
+for each window of a feature: 196,800 at the default budget. With ''by'' at the default budget it is 13 + 2 x ''top'' times and not 3.
+''freshet features -o json'' says it of each feature (''most_steps''), and a test holds the engine to it. A smaller budget is a smaller bound.
+
+**Once in a while**, or with certain features, an event looks at more than usual, within the bound:
+
+- The first event after a silence takes out all that has left the windows since.
+- Past ''event_budget'', some 61 tiles are put together for each window.
+- ''streak'' walks back to the event that breaks the run, and ''list_distinct'' to the beginning of the window if that has fewer than ''limit'' different
+  values. ''last: n'' passes the events between the n that the view's filter keeps out.
+- A life with a delay that reaches out of the log is put together from its rows if it has more than ''distinct_budget'' values.
+
+**With ''retracts''** an event does as much again, bound included, for each event that it takes back; one that is late, for each event behind it that takes
+back another ([decision 17](decisions/0017-retraction.md)).
+
+**The exceptions** grow with what is in the last column, up to the bound. A test counts what an event looks at, over all aggregations, kinds of windows
+and kinds of data, with few events and with five times as many (of what seems to grow, with four times as many again, twice). It finds these
+cases and no others:
+
 `
+
+// dataWords say what the kinds of data of the table are.
+var dataWords = map[aggregate.Data]string{
+	aggregate.Excluding: "the feature has ''exclude_current''",
+	aggregate.Rare:      "the filter lets few events in",
+	aggregate.Unlike:    "no two values are equal",
+	aggregate.Various:   "a quarter as many categories as events",
+	aggregate.Apart:     "no two events are of one category",
+	aggregate.Changing:  "no two values are equal, and with every event other categories are those with the most events",
+	aggregate.Reversed:  "one event in ten takes back another one of the window",
+}
+
+// code puts what stands between doubled quotes in code font.
+func code(text string) string { return strings.ReplaceAll(text, "''", "`") }
 
 // writeAggregationPage writes docs/aggregations.md.
 func writeAggregationPage(w io.Writer, lines []aggregationLine) error {
 	var b strings.Builder
 	b.WriteString(aggregationPage)
-	var absent []string
+	var absent, contents []string
+	for _, line := range lines {
+		if line.Available {
+			contents = append(contents, fmt.Sprintf("[%s](#%s)", line.Name, line.Name))
+		}
+	}
+	fmt.Fprintf(&b, "\n%s\n", strings.Join(contents, " · "))
 	for _, line := range lines {
 		if !line.Available {
 			absent = append(absent, "`"+line.Name+"`")
@@ -203,11 +231,26 @@ func writeAggregationPage(w io.Writer, lines []aggregationLine) error {
 	return err
 }
 
-// writeGrowths writes what is not flat.
+// writeGrowths writes what is not flat, and the words of the table.
 func writeGrowths(b *strings.Builder) {
-	b.WriteString(growthPage)
+	b.WriteString(code(growthPage))
+	b.WriteString("| over | aggregations | data | when | looks at |\n|---|---|---|---|---|\n")
+	var data []aggregate.Data
+	late := false
 	for _, g := range aggregate.Growths {
 		fmt.Fprintf(b, "| %s | %s | %s | %s | %s |\n", listed(g.Over, "; ", "-"), listed(g.Of, ", ", "all"), listed(g.Data, ", ", "any"), listed(g.When, ", ", "always"), g.What)
+		data = append(data, g.Data...)
+		late = late || slices.Contains(g.When, aggregate.Late)
+	}
+	b.WriteString("\nThe words of the table:\n\n")
+	slices.Sort(data)
+	for _, d := range slices.Compact(data) {
+		if words := dataWords[d]; words != "" {
+			fmt.Fprintf(b, "- *%s*: %s.\n", d, code(words))
+		}
+	}
+	if late {
+		b.WriteString("- *late*: the event is a few places behind the newest of its entity, or is read there by a view of another source.\n")
 	}
 }
 
