@@ -6,7 +6,7 @@ import (
 )
 
 // Expr is the scorer of `runtime: expr` (S34): a score expression, which the
-// engine has evaluated, or the sum of the weights of the rules that hold; both
+// engine has evaluated, or the sum of the weights of the rules that hold, as decimals; both
 // clamped to [0, 1].
 type Expr struct {
 	def     Definition
@@ -63,8 +63,12 @@ func (m *Expr) score(in *Input) (float64, bool) {
 			sum += w
 		}
 	}
-	return sum, true
+	return math.Round(sum*decimals) / decimals, true
 }
+
+// decimals is what a sum of weights is rounded to, so that it is the number that its
+// author sees: 0.2 and 0.7 are 0.9, the `min` of a band, and not a little less.
+const decimals = 1e12
 
 // fired lists the rules that hold in the order declared, at most the model's
 // max. The cap shortens what is shown, never the score.

@@ -21,6 +21,8 @@ func TestS34(t *testing.T) {
 	expression.HasScore = true
 	unbanded := risk()
 	unbanded.Bands, unbanded.OnError = nil, ""
+	decimals := risk()
+	decimals.Weights = []float64{0.2, 0.7, 0.02, 1e-9}
 	none := []bool{false, false, false, false}
 	tests := []struct {
 		name string
@@ -31,6 +33,8 @@ func TestS34(t *testing.T) {
 		{"no rule holds", weights, Input{Fired: none}, Result{Score: 0, HasScore: true, Band: "allow"}},
 		{"one rule", weights, Input{Fired: []bool{true, false, false, false}}, Result{Score: 0.45, HasScore: true, Band: "allow", Reasons: []int{0}}},
 		{"sum of two", weights, Input{Fired: []bool{true, false, false, true}}, Result{Score: 0.75, HasScore: true, Band: "review", Reasons: []int{0, 3}}},
+		{"weights are summed as decimals", decimals, Input{Fired: []bool{true, true, true, false}}, Result{Score: 0.92, HasScore: true, Band: "block", Reasons: []int{0, 1}}},
+		{"a small weight counts", decimals, Input{Fired: []bool{true, false, false, true}}, Result{Score: 0.200000001, HasScore: true, Band: "allow", Reasons: []int{0, 3}}},
 		{"a sum above one is one", weights, Input{Fired: []bool{true, true, true, false}}, Result{Score: 1, HasScore: true, Band: "block", Reasons: []int{0, 1}}},
 		{"the cap on reasons leaves the score alone", weights, Input{Fired: []bool{true, true, false, false}}, Result{Score: 0.95, HasScore: true, Band: "block", Reasons: []int{0, 1}}},
 		{"an expression wins over weights", expression, Input{Fired: []bool{false, true, false, false}, Score: 0.25, HasScore: true}, Result{Score: 0.25, HasScore: true, Band: "allow", Reasons: []int{1}}},

@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"math"
+	"math/big"
 	"slices"
 	"strconv"
 
@@ -117,17 +118,19 @@ type Scored struct {
 // Score is the score, band and reasons of a model for the accepted record.
 func (c *Outcome) Score(m *spec.Model) Scored {
 	var s Scored
-	weights := 0.0
+	weights := new(big.Rat) // of the decimals that the spec has
 	for _, rule := range m.Rules {
 		if !c.Holds(rule) {
 			continue
 		}
-		weights += rule.Weight
+		weight, _ := new(big.Rat).SetString(strconv.FormatFloat(rule.Weight, 'g', -1, 64))
+		weights.Add(weights, weight)
 		if m.MaxReasons == 0 || len(s.Reasons) < m.MaxReasons {
 			s.Reasons = append(s.Reasons, rule.Code)
 		}
 	}
-	s.Value, s.Has = weights, true
+	s.Value, _ = weights.Float64()
+	s.Has = true
 	if m.Score != nil {
 		s.Value, s.Has = c.expression(m.Score).Value.(float64)
 	}
@@ -150,7 +153,7 @@ type Column struct {
 	Feature *spec.Feature        // nil for a service's derived value
 	Derived *spec.ServiceDerived // then
 	// Category is the one that a service asks for of a feature with `by`.
-	Category string
+	Category spec.Category
 }
 
 // Columns are what the enriched records of a source carry: the features of the
@@ -173,8 +176,8 @@ func Columns(s *spec.Spec, src *spec.Source) []Column {
 		served = true
 		for i, f := range service.Features {
 			c := Column{Name: f.Full(), Feature: f, Category: service.Categories[i]}
-			if c.Category != "" {
-				c.Name += "[" + strconv.Quote(c.Category) + "]"
+			if c.Category.Listed {
+				c.Name += "[" + strconv.Quote(c.Category.Name) + "]"
 			}
 			add(c)
 		}
@@ -213,8 +216,8 @@ func (c *Outcome) Value(column Column) Result {
 	if column.Derived != nil {
 		return c.ServiceDerived(column.Derived)
 	}
-	if column.Category != "" {
-		return inCategory(column.Feature, c.whole(column.Feature), column.Category)
+	if column.Category.Listed {
+		return inCategory(column.Feature, c.whole(column.Feature), column.Category.Name)
 	}
 	return c.Feature(column.Feature)
 }
