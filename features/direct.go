@@ -169,9 +169,6 @@ func (e *Engine) knowsLife(l *entityLog, w []uint64, c *chainPlan, life, t int64
 	left := int64(w[atDropped])
 	if len(w) > atFirst {
 		left = l.left(w)
-		if left != 0 && w[c.state+chainLost] != 0 {
-			return false
-		}
 	}
 	if left != 0 && t <= left {
 		return false
@@ -179,7 +176,7 @@ func (e *Engine) knowsLife(l *entityLog, w []uint64, c *chainPlan, life, t int64
 	if life == 0 {
 		life = t
 	}
-	if len(w) > atFirst && l.outgrown(c, w, life) {
+	if len(w) > atFirst && (left != 0 && c.lacks(w, life) || l.outgrown(c, w, life)) {
 		return false
 	}
 	born, _ := bornAt(w)

@@ -286,6 +286,11 @@ func (l *entityLog) outgrown(c *chainPlan, w []uint64, life int64) bool {
 	return left != 0 && life <= left || folded != 0 && life-c.gap < folded
 }
 
+// lacks reports whether a life goes on from a base that may lack events.
+func (c *chainPlan) lacks(w []uint64, life int64) bool {
+	return w[c.state+chainLost] != 0 && life-c.gap < int64(w[c.view.state+viewFolded])
+}
+
 // dropBase forgets the base of a chain: its life is over, and nothing can reach
 // it any more.
 func (l *entityLog) dropBase(e *Engine, c *chainPlan, w []uint64) {

@@ -205,3 +205,29 @@ func TestS22GapsOfALifeWhateverTheOrder(t *testing.T) {
 		t.Errorf("in order %s, backwards %s", forth, back)
 	}
 }
+
+// What a session that is over may lack says nothing about one that began after it.
+func TestS26ASessionIsKnownWhateverTheOneBeforeItLacks(t *testing.T) {
+	r := newRunOf(t, specOf(`
+  v:
+    version: 1
+    source: pay
+    entity: card
+    ttl: 1m
+    event_budget: 4
+    features:
+      n:    {aggregation: count, session: 2s}
+      life: {aggregation: count}
+`), 1)
+	for _, at := range []string{"1s", "4s", "3s", "6s", "6s", "6s", "2s"} {
+		r.pay(at, `"card":"a"`)
+	}
+	r.want("v.n", "2 INCOMPLETE") // late, and joins one that has left the log
+	r.pay("7s", `"card":"a"`)
+	r.want("v.n", "4", "v.life", "8")
+	r.pay("20s", `"card":"a"`)
+	r.want("v.n", "1", "v.life", "9")
+	if got := r.read("v.n", "a", "30s"); got != "0" {
+		t.Errorf("a read of no session is %s", got)
+	}
+}

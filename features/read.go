@@ -351,7 +351,7 @@ func (m *moment) complete(k *cursorPlan, life int64) Status {
 	switch {
 	case m.log.outgrown(k.life, m.state, life):
 		return Incomplete
-	case dropped != 0 && (m.t-k.delay < dropped || m.standing == behind && m.t <= dropped || m.state[k.life.state+chainLost] != 0):
+	case dropped != 0 && (m.t-k.delay < dropped || m.standing == behind && m.t <= dropped || k.life.lacks(m.state, life)):
 		return Incomplete
 	case born != 0 && life-k.life.gap < born:
 		return why
