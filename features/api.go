@@ -32,7 +32,7 @@ func (s Status) String() string { return statusNames[s] }
 func first(a, b Status) Status { return min(a, b) }
 
 // Other is the category that stands for all that `top` leaves out; a category
-// of that name is shown as "_other" (S25).
+// of that name is shown as "_other" (S25), and one of that name as "__other".
 const Other = "other"
 
 // Column is one value of a record's vector.
@@ -40,8 +40,8 @@ type Column struct {
 	Name    string        // full: view.short, or service.name
 	Feature *spec.Feature // nil for a service's derived value
 	// Category is the one that a service asks for of a feature with `by`: then
-	// the value is its value, not a map. "" of all others.
-	Category string
+	// the value is its value, not a map.
+	Category spec.Category
 	Derived  *spec.ServiceDerived
 	Service  *spec.Service // of Derived
 	Emit     bool          // leaves in the record; the others are working values
@@ -88,7 +88,7 @@ type RowColumn struct {
 	Feature *spec.Feature
 	// Category is the one that a service asks for of a feature with `by`, in rows
 	// of Plan.Reads alone: the store holds the whole map.
-	Category string
+	Category spec.Category
 	Scale    int  // of Decimal values
 	Moves    bool // changes without an edge: the store keeps <name>_at beside it (S27)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/freshet-dev/freshet/config/spec"
 	"github.com/freshet-dev/freshet/features/event"
@@ -118,7 +119,7 @@ type division struct {
 func (e *Engine) readCategories(d *division, m *moment) {
 	x, out := d.cellOut, d.out
 	top, all := e.rank(d, m)
-	if x.category != "" {
+	if x.category.Listed {
 		d.f.values[out], d.f.statuses[out] = e.oneCategory(d, m, top, all)
 		return
 	}
@@ -165,13 +166,13 @@ func (e *Engine) ofCategories(d *division, m *moment, of []category, others bool
 // says it: one that is not in it is an empty window, unless there are others,
 // which it may be among.
 func (e *Engine) oneCategory(d *division, m *moment, top []category, all int) (event.Value, Status) {
-	if d.category == Other {
+	if d.category.Name == Other {
 		if len(top) < all {
 			return e.ofCategories(d, m, top, true)
 		}
 		return e.ofCategories(d, m, nil, false)
 	}
-	at := slices.IndexFunc(top, func(c category) bool { return shownAs(c.text) == d.category })
+	at := slices.IndexFunc(top, func(c category) bool { return shownAs(c.text) == d.category.Name })
 	switch {
 	case at >= 0:
 		return e.ofCategories(d, m, top[at:at+1], false)
@@ -182,10 +183,11 @@ func (e *Engine) oneCategory(d *division, m *moment, top []category, all int) (e
 	return e.ofCategories(d, m, nil, false)
 }
 
-// shownAs is the name of a category in a map.
+// shownAs is the name of a category in a map. What makes room for Other has one
+// underscore more than in the event, so that no two categories have one name.
 func shownAs(text string) string {
-	if text == Other {
-		return "_" + Other
+	if strings.TrimLeft(text, "_") == Other {
+		return "_" + text
 	}
 	return text
 }

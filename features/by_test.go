@@ -89,6 +89,29 @@ func TestS25TopCategoriesAndTheOthers(t *testing.T) {
 	r.wantMap("v.all", "x:2 y:2 _other:1")
 }
 
+// No two categories are shown by one name, and an empty one can be listed too.
+func TestS25CategoriesWithTheNamesOfOthers(t *testing.T) {
+	text := specOf(strings.ReplaceAll(divided, "top: 2", "top: 4"))
+	list := strings.Replace(oneOfThem, `'sum_10s["nope"]'`, `'sum_10s["_other"]', 'sum_10s["__other"]', 'sum_10s[""]'`, 1)
+	r, svc := newRun(t, text), newRun(t, text+list)
+	for i, mcc := range []string{"other", "_other", "__other", "", "x", "_others"} {
+		fields := fmt.Sprintf(`"card":"a","amt":%d,"mcc":"%s"`, 1<<i, mcc)
+		r.pay(seconds(i), fields)
+		svc.pay(seconds(i), fields)
+	}
+	r.wantMap("v.sum_10s", ":8 ___other:4 __other:2 _others:32 other:17")
+	svc.want(`v.sum_10s[""]`, "8", `v.sum_10s["__other"]`, "2", `v.sum_10s["_other"]`, "null DEFAULT", `v.sum_10s["other"]`, "17")
+	for _, layout := range svc.plan.Reads() {
+		var names []string
+		for _, c := range layout.Columns {
+			names = append(names, c.Name())
+		}
+		if !slices.Contains(names, `v.sum_10s[""]`) || !slices.Contains(names, "v.sum_10s") {
+			t.Errorf("a read has %q", names)
+		}
+	}
+}
+
 // Of a life that is longer than the log, the log keeps the events.
 func TestS25CategoriesOfALongLife(t *testing.T) {
 	r := newRun(t, specOf(divided))
@@ -155,7 +178,7 @@ func TestS25ACategoryIsReadBesideItsMap(t *testing.T) {
 	r.engine.Read(r.plan.Reads()[0].View, "a", start.Add(9*time.Second).UnixMilli(), &row)
 	got := map[string]string{}
 	for i, c := range row.Layout.Columns {
-		if c.Category != "" {
+		if c.Category.Listed {
 			got[c.Name()] = show(row.Values[i], c.Scale, row.Statuses[i])
 		}
 	}
@@ -166,7 +189,7 @@ func TestS25ACategoryIsReadBesideItsMap(t *testing.T) {
 	}
 	for _, layout := range r.plan.Rows() {
 		for _, c := range layout.Columns {
-			if c.Category != "" {
+			if c.Category.Listed {
 				t.Errorf("the store holds %s", c.Name())
 			}
 		}

@@ -14,17 +14,17 @@ type columns struct {
 	features   []*spec.Feature // by column; nil for a service's derived value
 	at         map[*spec.Feature]int
 	categories map[inCategory]int
-	ofCategory map[int]string // by column
+	ofCategory map[int]spec.Category // by column
 }
 
 // inCategory is one category of a feature with `by`.
 type inCategory struct {
 	feature  *spec.Feature
-	category string
+	category spec.Category
 }
 
 func newColumns() *columns {
-	return &columns{at: map[*spec.Feature]int{}, categories: map[inCategory]int{}, ofCategory: map[int]string{}}
+	return &columns{at: map[*spec.Feature]int{}, categories: map[inCategory]int{}, ofCategory: map[int]spec.Category{}}
 }
 
 // add gives a feature its column, once.
@@ -36,8 +36,8 @@ func (c *columns) add(f *spec.Feature) {
 }
 
 // list gives a feature of a service, or one of its categories, its column.
-func (c *columns) list(f *spec.Feature, category string) {
-	if category == "" {
+func (c *columns) list(f *spec.Feature, category spec.Category) {
+	if !category.Listed {
 		c.add(f)
 		return
 	}
@@ -49,8 +49,8 @@ func (c *columns) list(f *spec.Feature, category string) {
 }
 
 // listed is where list has put a feature of a service.
-func (c *columns) listed(f *spec.Feature, category string) int {
-	if category == "" {
+func (c *columns) listed(f *spec.Feature, category spec.Category) int {
+	if !category.Listed {
 		return c.at[f]
 	}
 	return c.categories[inCategory{f, category}]
@@ -127,7 +127,7 @@ func (c *compiler) layout(src *spec.Source, what What) {
 	}
 	cols.close()
 	for _, f := range cols.features[len(l.Columns):] {
-		l.Columns = append(l.Columns, featureColumn(f, "", false))
+		l.Columns = append(l.Columns, featureColumn(f, spec.Category{}, false))
 	}
 	sp.readings = c.readings(cols, func(v *spec.View) (own bool, entity int) {
 		return v.Source == src, indexOf(l.Entities, v.Entity)
@@ -148,16 +148,16 @@ func (c *compiler) everyFeature(sp *sourcePlan, cols *columns, want func(*spec.F
 	}
 }
 
-func featureColumn(f *spec.Feature, category string, emit bool) Column {
+func featureColumn(f *spec.Feature, category spec.Category, emit bool) Column {
 	return Column{Name: ColumnName(f, category), Feature: f, Category: category, Emit: emit, Scale: f.Scale}
 }
 
 // ColumnName is a feature's full name, with the category that a service asks for.
-func ColumnName(f *spec.Feature, category string) string {
-	if category == "" {
+func ColumnName(f *spec.Feature, category spec.Category) string {
+	if !category.Listed {
 		return f.Full()
 	}
-	return f.Full() + "[" + strconv.Quote(category) + "]"
+	return f.Full() + "[" + strconv.Quote(category.Name) + "]"
 }
 
 // modelLayout finds a model's input vector: its service's features, then the
@@ -278,7 +278,7 @@ func (c *compiler) listedCategories(v *spec.View, what What) []inCategory {
 	for _, s := range c.plan.spec.Services {
 		for i, f := range s.Features {
 			x := inCategory{f, s.Categories[i]}
-			if f.View == v && x.category != "" && (what == All || f.Served) && !slices.Contains(list, x) {
+			if f.View == v && x.category.Listed && (what == All || f.Served) && !slices.Contains(list, x) {
 				list = append(list, x)
 			}
 		}
@@ -331,7 +331,7 @@ func moves(f *spec.Feature, seen map[*spec.Feature]bool) bool {
 func (c *compiler) programs(sp *sourcePlan) error {
 	at := map[*spec.Feature]int{}
 	for i, column := range sp.layout.Columns {
-		if column.Feature != nil && column.Category == "" {
+		if column.Feature != nil && !column.Category.Listed {
 			at[column.Feature] = i
 		}
 	}

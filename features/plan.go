@@ -191,7 +191,7 @@ type cellGroup struct {
 type cellOut struct {
 	*cell
 	out      int
-	category string // the one that is asked for, of a cell with several; "": all
+	category spec.Category // the one that is asked for, of a cell with several; none: all
 	plain    plain
 	least    int64 // the smallest n that the formula holds for
 	count    int   // offsets in the words of the window

@@ -272,17 +272,17 @@ func (d *duel) vector(source int, got *features.Vector, want *oracle.Outcome) er
 	return nil
 }
 
-// categoryOf is the category in the name of a column, "" without one.
-func categoryOf(name string) string {
+// categoryOf is the category in the name of a column.
+func categoryOf(name string) spec.Category {
 	_, rest, has := strings.Cut(name, "[")
 	if !has {
-		return ""
+		return spec.Category{}
 	}
 	category, err := strconv.Unquote(strings.TrimSuffix(rest, "]"))
 	if err != nil {
-		return "?" + name
+		category = "?" + name
 	}
-	return category
+	return spec.OfCategory(category)
 }
 
 // behind reports whether a reader at t is so far behind a view's source that

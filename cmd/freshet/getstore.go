@@ -236,8 +236,8 @@ func (g *getting) unknown() features.Status {
 
 // inCategory is one value of a map, as a service lists it (S25): that of a category
 // behind the top ones is not stored and has the feature's default.
-func (c cell) inCategory(category string) cell {
-	if category == "" {
+func (c cell) inCategory(category spec.Category) cell {
+	if !category.Listed {
 		return c
 	}
 	c.name = features.ColumnName(c.of, category)
@@ -249,7 +249,7 @@ func (c cell) inCategory(category string) cell {
 		c.value, c.has, c.status = "", false, features.Error
 		return c
 	}
-	value, has := values[category]
+	value, has := values[category.Name]
 	_, more := values[features.Other]
 	agg := aggregate.Find(c.of.Def.Aggregation)
 	switch {

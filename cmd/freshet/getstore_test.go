@@ -33,12 +33,16 @@ func TestS25ACategoryOfAStoredMap(t *testing.T) {
 		{"null in the map", of("stddev"), `{"a":null}`, features.Present, "null", features.Default},
 		{"no map that can be read", of("sum"), `[`, features.Present, "null", features.Error},
 	} {
-		got := cell{name: c.of.Full(), of: c.of, value: c.value, has: true, status: c.status}.inCategory("a")
+		got := cell{name: c.of.Full(), of: c.of, value: c.value, has: true, status: c.status}.inCategory(spec.OfCategory("a"))
 		if string(got.json()) != c.want || got.status != c.is || got.name != `v.x_1h["a"]` {
 			t.Errorf("%s: %s %s = %s, want %s %s", c.name, got.name, got.json(), got.status, c.want, c.is)
 		}
 	}
-	none := cell{of: of("sum"), status: features.NotFound}.inCategory("a")
+	empty := cell{of: of("sum"), value: `{"":3,"a":5}`, has: true, status: features.Present}.inCategory(spec.OfCategory(""))
+	if string(empty.json()) != "3" {
+		t.Errorf("of no name: %s %s", empty.json(), empty.status)
+	}
+	none := cell{of: of("sum"), status: features.NotFound}.inCategory(spec.OfCategory("a"))
 	if string(none.json()) != "null" || none.status != features.NotFound {
 		t.Errorf("of no row: %s %s", none.json(), none.status)
 	}

@@ -60,8 +60,8 @@ func TestEveryKeyReachesTheModel(t *testing.T) {
 		t.Error("parameters")
 	}
 	service := s.Services[0]
-	if len(service.Features) != 6 || service.Categories[1] != "4111" || service.Categories[2] != "other" || service.Features[4].View.Version != 1 {
-		t.Errorf("vector of %d: %q", len(service.Features), service.Categories)
+	if len(service.Features) != 6 || service.Categories[1] != OfCategory("4111") || service.Categories[2] != OfCategory("other") || service.Features[4].View.Version != 1 {
+		t.Errorf("vector of %d: %v", len(service.Features), service.Categories)
 	}
 	if v, _ := s.View("shop_pairs"); v == nil || !v.RefreshOff || v.Features[0].Served {
 		t.Error("shop_pairs is listed nowhere")

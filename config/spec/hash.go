@@ -132,7 +132,7 @@ func (d digest) service(s *Service) {
 		d.put("request", q.Name, q.Type)
 	}
 	for i, f := range s.Features {
-		d.put(f.View.Pinned(), f.Short, s.Categories[i])
+		d.put(f.View.Pinned(), f.Short, s.Categories[i].Name)
 	}
 	for _, x := range s.Derived {
 		d.put("derived", x.Name, x.HasDefault, x.Default)

@@ -314,11 +314,21 @@ type Service struct {
 	MaxStaleness  time.Duration
 	Features      []*Feature // in vector order
 	// Categories are by Features: the category of a feature with `by:` (S25),
-	// "" of all others.
-	Categories []string
+	// none of all others.
+	Categories []Category
 	Derived    []*ServiceDerived
 	Pos        Position
 }
+
+// Category is the one that is listed of a feature with `by:` (S25), whose text may
+// be empty; the zero value is none.
+type Category struct {
+	Name   string
+	Listed bool
+}
+
+// OfCategory is the category of that name.
+func OfCategory(name string) Category { return Category{name, true} }
 
 // RequestField is a value that the caller supplies; on the stream it is the
 // event's field of that name (S30).

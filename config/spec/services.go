@@ -71,7 +71,7 @@ func (r *resolver) serviceItem(s *Service, item node) {
 		if v := r.viewAt(s, item); v != nil {
 			for _, f := range v.Features {
 				if !f.Hidden && f.inExpressions() {
-					r.list1(s, item, f, "")
+					r.list1(s, item, f, Category{})
 				}
 			}
 		}
@@ -120,9 +120,9 @@ func (r *resolver) viewAt(s *Service, n node) *View {
 var categoryForm = regexp.MustCompile(`^([^\[]+)\["(.*)"\]$`)
 
 func (r *resolver) serviceFeature(s *Service, v *View, n node, text string) {
-	short, category := text, ""
+	short, category := text, Category{}
 	if m := categoryForm.FindStringSubmatch(text); m != nil {
-		short, category = m[1], m[2]
+		short, category = m[1], OfCategory(m[2])
 	}
 	f, ok := v.Feature(short)
 	switch {
@@ -131,9 +131,9 @@ func (r *resolver) serviceFeature(s *Service, v *View, n node, text string) {
 		r.unknown(n, "feature of view "+v.Name, short, namesOf(v.Features, shortName))
 	case f.Hidden:
 		r.errorf(n, "remove hidden: true from it", "feature %s is hidden: a working value that is not served", f.Full())
-	case f.Def != nil && f.Def.By != nil && category == "":
+	case f.Def != nil && f.Def.By != nil && !category.Listed:
 		r.errorf(n, `write '`+short+`["CATEGORY"]'`, "feature %s has a value per category; a vector takes one of them", f.Full())
-	case category != "" && (f.Def == nil || f.Def.By == nil):
+	case category.Listed && (f.Def == nil || f.Def.By == nil):
 		r.errorf(n, "write "+short, "feature %s has no categories", f.Full())
 	default:
 		r.list1(s, n, f, category)
@@ -141,7 +141,7 @@ func (r *resolver) serviceFeature(s *Service, v *View, n node, text string) {
 }
 
 // list1 puts one feature into the vector, once.
-func (r *resolver) list1(s *Service, n node, f *Feature, category string) {
+func (r *resolver) list1(s *Service, n node, f *Feature, category Category) {
 	for i, other := range s.Features {
 		if other == f && s.Categories[i] == category {
 			r.errorf(n, "remove one of them", "feature %s stands twice in service %s", f.Full(), s.Name)

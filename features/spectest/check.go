@@ -222,7 +222,7 @@ func (c *check) value(f *spec.Feature, d *spec.ServiceDerived, service *spec.Ser
 	if c.current != nil {
 		layout := c.runner.plan.Layout(c.current.given.Source.Index)
 		for i, column := range layout.Columns {
-			if f != nil && column.Feature == f && column.Category == "" || d != nil && column.Derived == d {
+			if f != nil && column.Feature == f && !column.Category.Listed || d != nil && column.Derived == d {
 				return seen{c.current.enriched[i], column.Scale, c.current.statuses[i]}, nil
 			}
 		}
@@ -258,7 +258,7 @@ func (c *check) value(f *spec.Feature, d *spec.ServiceDerived, service *spec.Ser
 		c.rows[f.View] = row
 	}
 	for i, column := range row.Layout.Columns {
-		if column.Feature == f && column.Category == "" {
+		if column.Feature == f && !column.Category.Listed {
 			return seen{row.Values[i], column.Scale, row.Statuses[i]}, nil
 		}
 	}

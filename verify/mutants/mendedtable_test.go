@@ -364,4 +364,22 @@ var mendedTable = []faultMutant{
 		old:  " || r.own.waiting > 0 || r.look.again {",
 		new:  " || r.own.waiting > 0 {",
 	}, pkg: "./pipeline", run: "^TestPollsOfOneLookAreMerged$"},
+	{mutant: mutant{
+		name: "by category: of two names that make room for the others, both are shown as one",
+		file: "features/by.go",
+		old:  "return \"_\" + text",
+		new:  "return \"_\" + Other",
+	}, pkg: "./features", run: "^TestS25CategoriesWithTheNamesOfOthers$"},
+	{mutant: mutant{
+		name: "what a session may lack that is over leaves doubt in the next ones",
+		file: "features/life.go",
+		old:  "!= 0 && life-c.gap < int64(w[c.view.state+viewFolded])",
+		new:  "!= 0",
+	}, pkg: "./features", run: "^TestS26ASessionIsKnownWhateverTheOneBeforeItLacks$"},
+	{mutant: mutant{
+		name: "weights are summed as doubles",
+		file: "models/expr.go",
+		old:  "math.Round(sum*decimals) / decimals",
+		new:  "sum",
+	}, pkg: "./models", run: "^TestS34$"},
 }

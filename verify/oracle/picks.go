@@ -109,8 +109,8 @@ func categories(f *spec.Feature, w window) Result {
 	list := []Category{}
 	for _, name := range top {
 		shown := name
-		if name == "other" {
-			shown = "_other"
+		if strings.TrimLeft(name, "_") == "other" {
+			shown = "_" + name // so that no two are shown alike
 		}
 		list = append(list, Category{shown, defaulted(f, *parts[name])})
 	}

@@ -6,6 +6,8 @@ import (
 	"reflect"
 	"testing"
 	"time"
+
+	"github.com/freshet-dev/freshet/config/spec"
 )
 
 // What S16 and S20 to S25 say of picked values, cut windows, categories and
@@ -142,6 +144,13 @@ func TestS25Categories(t *testing.T) {
 	if want := "[{x {6 PRESENT 0 [] false {0 0}}} {_other {1 PRESENT 0 [] false {0 0}}} {other {24 PRESENT 0 [] false {0 0}}}]"; got != want {
 		t.Errorf("categories are %s, want %s", got, want)
 	}
+	h.send("f", 0, `,"amt":32,"mcc":"_other"`)
+	h.send("g", 0, `,"amt":32,"mcc":"_other"`)
+	e = h.send("h", 0, `,"amt":64,"mcc":"other"`)
+	got = fmt.Sprint(e.Feature(h.feature("money_10s")).Value)
+	if want := "[{__other {64 PRESENT 0 [] false {0 0}}} {_other {65 PRESENT 0 [] false {0 0}}} {other {30 PRESENT 0 [] false {0 0}}}]"; got != want {
+		t.Errorf("categories are %s, want %s", got, want)
+	}
 	if got := h.read(10*time.Second, "money_10s"); got.Status != Present || fmt.Sprint(got.Value) != "[]" {
 		t.Error("categories of nothing are", got)
 	}
@@ -157,7 +166,7 @@ func TestS19S25ACategoryIsAsWarmAsItsWindow(t *testing.T) {
 	money := h.feature("money_10s")
 	at := func(c *Outcome, category string, value any, status string) {
 		t.Helper()
-		if got := c.Value(Column{Feature: money, Category: category}); got.Value != value || got.Status != status {
+		if got := c.Value(Column{Feature: money, Category: spec.OfCategory(category)}); got.Value != value || got.Status != status {
 			t.Errorf("%q is %v %s, want %v %s", category, got.Value, got.Status, value, status)
 		}
 	}

@@ -67,8 +67,8 @@ func (o *Oracle) Read(v *spec.View, key string, t int64) *Reading {
 
 // Value is that of a feature, or of the category of it that a service asks for.
 func (r *Reading) Value(column Column) Result {
-	if column.Category != "" {
-		return inCategory(column.Feature, r.whole(column.Feature), column.Category)
+	if column.Category.Listed {
+		return inCategory(column.Feature, r.whole(column.Feature), column.Category.Name)
 	}
 	return r.Feature(column.Feature)
 }
