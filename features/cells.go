@@ -335,7 +335,7 @@ func (l *logPlan) finishState() int {
 	l.forgetting()
 	l.layTiles()
 	l.layLevels()
-	l.atTiles, l.atFolded, l.atFolds = handle(tilesHandle), take(1), take(1)
+	l.atTiles, l.atFolded, l.atTurn = handle(tilesHandle), take(1), take(1)
 	for _, v := range l.views {
 		v.state = take(viewWords)
 		if l.retracts {

@@ -239,7 +239,7 @@ func (l *entityLog) trim(e *Engine, w []uint64, most int) int {
 		l.drop(e, w, l.plan.upTo(rows, n))
 	}
 	w[atDropped] = max(w[atDropped], uint64(l.plan.timeAt(rows, n-1)))
-	l.noteLeft(w, l.plan.upTo(rows, n))
+	l.pendLeaving(w, l.plan.upTo(rows, n))
 	l.dropRows(w, n)
 	for _, k := range l.plan.sliding {
 		w[k.at] -= uint64(n)
@@ -316,7 +316,11 @@ func (l *entityLog) sweep(e *Engine, steps int, reference int64) {
 // lateness included.
 func (l *entityLog) forgetIdle(e *Engine, slot slot, reference int64) {
 	w := l.entities.state(slot)
-	if w[atTouched] != 0 || int64(w[atNow])+l.plan.ttl+l.plan.lateness >= reference {
+	keep := l.plan.ttl + l.plan.lateness
+	if l.plan.retracts { // what takes back an event that is still to come is waited with
+		keep = max(keep, 2*l.plan.lateness)
+	}
+	if w[atTouched] != 0 || int64(w[atNow])+keep >= reference {
 		return // the state stands at or after the newest row
 	}
 	rows := l.rows.All(w[atRows:])
@@ -324,7 +328,7 @@ func (l *entityLog) forgetIdle(e *Engine, slot slot, reference int64) {
 		return
 	}
 	newest := l.plan.timeAt(rows, l.plan.len(rows)-1)
-	if newest+l.plan.ttl+l.plan.lateness >= reference {
+	if newest+keep >= reference {
 		return
 	}
 	l.asItWas(e, w[atKey], slot)

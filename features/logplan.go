@@ -28,7 +28,7 @@ type logPlan struct {
 	retracts      bool         // the source has events that take others back
 	taking, found int          // the bits of those
 	atTaken       int          // of such a log: see takenStateWords
-	atPending     int          // the handle of those of its rows that were folded before what they take back came
+	atPending     int          // the handle of those of its rows that have left, for what they take back and is still to come
 	ids           *earlierPlan // and the links of its rows by id
 	views         []*viewPlan
 	always        uint64      // the touch bits of those that every event enters
@@ -69,7 +69,7 @@ type logPlan struct {
 	coarsest   int64         // ms, the longest tile
 	atTiles    int           // the handle of the tiles
 	atFolded   int           // the event time of the newest event that was folded; 0: none
-	atFolds    int           // how many were
+	atTurn     int           // how many have left the log: whose turn it is that tables forget
 	budget     int           // rows
 	distinct   int           // values of a table
 	words      int           // of an entity's state

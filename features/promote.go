@@ -25,9 +25,6 @@ func (l *entityLog) promote(e *Engine, n slot) (slot, []uint64) {
 	}
 	if l.plan.retracts {
 		l.noteTakings(w, rows)
-		if dropped := int64(w[atDropped]); dropped != 0 {
-			l.noteTakingLeft(w, dropped)
-		}
 	}
 	return n, w
 }

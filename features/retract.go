@@ -82,12 +82,10 @@ func (l *logPlan) takenFrom(row, taking []uint64) bool {
 }
 
 // The words of an entity's state that belong to retraction: 1 + the time of the
-// newest row that was taken back, of the newest that takes back, and of the newest of
-// these that may have left the log; 0: none.
+// newest row that was taken back, and of the newest that takes back; 0: none.
 const (
 	stateTaken = iota
 	stateTaking
-	stateLeft
 	takenStateWords
 )
 
@@ -277,9 +275,15 @@ func (l *entityLog) retract(e *Engine, p *placed) {
 		}
 	case small:
 		l.settle(w, p.index)
-	case w[l.plan.atPending] != 0 && l.takenBefore(w, p.index):
-	case int64(w[l.plan.atTaken+stateTaking])-1 >= c.ev.Time-l.plan.lateness:
-		l.settle(w, p.index)
+	default:
+		if t, is := l.takenBefore(w, row); is {
+			l.takeBackAt(w, p.index, t, 0)
+		}
+		if int64(w[l.plan.atTaken+stateTaking])-1 >= c.ev.Time-l.plan.lateness {
+			l.settle(w, p.index)
+		}
+	}
+	if !taking {
 		l.doubt(w, c.ev.Time)
 	}
 	key, newest := c.hashes[e.plan.sources[c.source].entity[l.plan.order]], e.sources[c.source].newest
@@ -290,10 +294,9 @@ func (l *entityLog) retract(e *Engine, p *placed) {
 	l.expireNextWaits(newest)
 }
 
-// pend keeps a row that takes back an event still to come, and that is folded: by that
-// one's id, and its time where it names that, when the newest was, which waits longest.
-// They are forgotten, a few slots with each event that is folded, when no such event is
-// waited for any more.
+// pend keeps a row that takes back and leaves the log, for an event that is still to
+// come: by that one's id, and its time where it names that, when the newest was, which
+// waits longest.
 func (l *entityLog) pend(w, taking []uint64) {
 	h, t := w[l.plan.atPending:], l.plan.time(taking)
 	key := l.counting.hash.spreadPair(taking[l.plan.takenAt], taking[l.plan.takenAt+1])
@@ -302,48 +305,48 @@ func (l *entityLog) pend(w, taking []uint64) {
 	}
 }
 
-// takenBefore takes row i back where a row does that was folded, and reports whether one
-// does.
-func (l *entityLog) takenBefore(w []uint64, i int) (taken bool) {
-	row := l.plan.row(l.rows.All(w[atRows:]), i)
-	if l.plan.id(row) == 0 {
-		return false
-	}
-	for _, named := range [...]uint64{0, uint64(l.plan.time(row)) + 1} {
-		n := l.tables.Get(w[l.plan.atPending:], l.counting.hash.spreadPair(l.plan.id(row), named))
-		if n != 0 && l.plan.time(row)-n.Time() <= l.plan.lateness {
-			l.takeBackAt(w, i, n.Time(), 0)
-			taken = true
-		}
-	}
-	return taken
+// unpend forgets those of what was kept, in a few slots, that take back nothing but what
+// would be older than all rows.
+func (l *entityLog) unpend(w []uint64) {
+	l.tables.Expire(w[l.plan.atPending:], int(w[l.plan.atTurn]), purgeSlots, l.left(w)-l.plan.lateness-1)
 }
 
-// doubt notes that what takes an event back may have left the log before it came,
-// as a partition that lags far may have it: what needs the event is INCOMPLETE.
+// takenBefore is when a row was taken back by one that has left the log before it came.
+func (l *entityLog) takenBefore(w, row []uint64) (at int64, is bool) {
+	id, t := l.plan.id(row), l.plan.time(row)
+	if len(w) <= atFirst || w[l.plan.atPending] == 0 || id == 0 || l.plan.has(row, l.plan.taking) || t > l.left(w)+l.plan.lateness {
+		return 0, false
+	}
+	for _, named := range [...]uint64{0, uint64(t) + 1} {
+		n := l.tables.Get(w[l.plan.atPending:], l.counting.hash.spreadPair(id, named))
+		if n != 0 && t-n.Time() <= l.plan.lateness && (!is || n.Time() < at) {
+			at, is = n.Time(), true
+		}
+	}
+	return at, is
+}
+
+// doubt notes that what takes an event back may have been forgotten with its entity
+// before it came, as that of a partition which lags far may have been: what needs the
+// event is INCOMPLETE.
 func (l *entityLog) doubt(w []uint64, t int64) {
-	if left := int64(w[l.plan.atTaken+stateLeft]); left != 0 && t <= left-1+l.plan.lateness {
+	if born, why := bornAt(w); born != 0 && why == Incomplete && t <= born+l.plan.lateness {
 		w[atDropped] = max(w[atDropped], uint64(t))
 	}
 }
 
-// noteLeft notes that rows, of which some may take others back, leave the log.
-func (l *entityLog) noteLeft(w, rows []uint64) {
-	if !l.plan.retracts || len(w) == atFirst {
+// pendLeaving keeps those of rows that take others back, which leave the log by age.
+func (l *entityLog) pendLeaving(w, rows []uint64) {
+	if !l.plan.retracts {
 		return
 	}
-	for i := l.plan.len(rows) - 1; i >= 0; i-- {
+	for i := range l.plan.len(rows) {
 		if row := l.plan.row(rows, i); l.plan.has(row, l.plan.taking) {
-			l.noteTakingLeft(w, l.plan.time(row))
-			return
+			l.pend(w, row)
+			w[l.plan.atTurn]++
+			l.unpend(w)
 		}
 	}
-}
-
-// noteTakingLeft notes that what takes others back up to a time may have left.
-func (l *entityLog) noteTakingLeft(w []uint64, t int64) {
-	left := &w[l.plan.atTaken+stateLeft]
-	*left = max(*left, uint64(t)+1)
 }
 
 // asOf is what time a view's row is of: its newest event's, or that of the

@@ -79,7 +79,7 @@ func (l *logPlan) hash() string {
 	d := description{sha256.New()}
 	d.put("log", SnapshotFormat, l.source.acceptance(), strings.Join(l.entity.Key, ","))
 	d.put(l.hasID, l.flagsAt, l.takenAt, l.lanesAt, l.width, l.retracts, l.taking, l.found, l.atTaken)
-	d.put(l.atTiles, l.atFolded, l.atFolds, l.budget, l.distinct, l.words, l.span, l.lateness, l.coarsest, fmt.Sprint(l.tileWidths), fmt.Sprint(l.handles))
+	d.put(l.atTiles, l.atFolded, l.atTurn, l.budget, l.distinct, l.words, l.span, l.lateness, l.coarsest, fmt.Sprint(l.tileWidths), fmt.Sprint(l.handles))
 	if l.retracts {
 		d.put("stripped", l.strippedAt)
 	}

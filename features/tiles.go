@@ -105,7 +105,7 @@ func (l *entityLog) foldOldest(e *Engine, w []uint64) {
 		l.pend(w, row)
 	}
 	w[l.plan.atFolded] = max(w[l.plan.atFolded], uint64(t))
-	w[l.plan.atFolds]++
+	w[l.plan.atTurn]++
 	l.folds++
 	for _, k := range l.plan.tiling {
 		l.intoTile(e, k, w, row, t)
@@ -336,11 +336,11 @@ func (e *Engine) ofRows(k *cursorPlan, p *partPlan, m *moment, to []uint64) {
 func (l *entityLog) purge(w []uint64) {
 	for _, x := range l.plan.tables {
 		if x.life == nil {
-			l.tables.Expire(w[x.at:], int(w[l.plan.atFolds]), purgeSlots, l.foldedAt(w)-x.delay-x.keep)
+			l.tables.Expire(w[x.at:], int(w[l.plan.atTurn]), purgeSlots, l.foldedAt(w)-x.delay-x.keep)
 		}
 	}
 	if l.plan.retracts {
-		l.tables.Expire(w[l.plan.atPending:], int(w[l.plan.atFolds]), purgeSlots, l.foldedAt(w)-l.plan.lateness-1)
+		l.unpend(w)
 	}
 }
 
@@ -366,7 +366,4 @@ func (l *entityLog) unfold(e *Engine, w []uint64, oldest int64) {
 	}
 	w[l.plan.atFolded] = 0
 	w[atDropped] = max(w[atDropped], uint64(folded))
-	if l.plan.retracts {
-		l.noteTakingLeft(w, folded)
-	}
 }

@@ -111,6 +111,11 @@ func (l *entityLog) suppose(e *Engine, p *placed, entity int, ev *event.Event, k
 		l.fill(e, l.supposed[len(p.rows):], ev)
 		p.rows = l.supposed
 		if l.plan.retracts {
+			row := l.plan.row(p.rows, l.plan.len(p.rows)-1)
+			if t, is := l.takenBefore(p.state, row); is {
+				l.plan.take(row, t, 0)
+				l.plan.strip(row)
+			}
 			l.plan.settleAmong(p.rows)
 		}
 	}

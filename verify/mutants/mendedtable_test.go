@@ -109,8 +109,8 @@ var mendedTable = []faultMutant{
 	{mutant: mutant{
 		name: "retraction: what was folded before its original came is waited with for ever",
 		file: "features/retract.go",
-		old:  "if n != 0 && l.plan.time(row)-n.Time() <= l.plan.lateness {",
-		new:  "if n != 0 {",
+		old:  "n != 0 && t-n.Time() <= l.plan.lateness && (",
+		new:  "n != 0 && (",
 	}, pkg: "./features", run: "^TestS16WhatTakesAnEventBackMayBeFoldedBeforeThat$"},
 	{mutant: mutant{
 		name: "two short keys have one hash",
@@ -341,11 +341,23 @@ var mendedTable = []faultMutant{
 		new:  "\tg.mark = s.mark\n\tfor i := range l.entities.groups {\n\t\tother := &l.entities.groups[i]\n\t\tother.swept = max(other.swept, s.swept)\n\t}\n",
 	}, pkg: "./features", run: "^TestSnapshotLeavesNoDoubtInOtherGroups$"},
 	{mutant: mutant{
-		name: "retraction: whatever has left the log leaves doubt",
+		name: "retraction: what leaves the log by age takes nothing back any more",
+		file: "features/insert.go",
+		old:  "\tl.pendLeaving(w, l.plan.upTo(rows, n))\n",
+		new:  "",
+	}, pkg: "./features", run: "^TestS16WhatTakesAnEventBackMayLeaveTheLogBeforeThat$"},
+	{mutant: mutant{
+		name: "retraction: what waits for an event is forgotten with its entity",
+		file: "features/insert.go",
+		old:  "keep = max(keep, 2*l.plan.lateness)",
+		new:  "keep = max(keep, 0)",
+	}, pkg: "./features", run: "^TestS16WhatTakesAnEventBackIsNotForgotten$"},
+	{mutant: mutant{
+		name: "retraction: what was forgotten with its entity leaves no doubt",
 		file: "features/retract.go",
-		old:  "if row := l.plan.row(rows, i); l.plan.has(row, l.plan.taking) {\n\t\t\tl.noteTakingLeft",
-		new:  "if row := l.plan.row(rows, i); len(row) > 0 {\n\t\t\tl.noteTakingLeft",
-	}, pkg: "./features", run: "^TestS16OnlyWhatTakesBackLeavesDoubt$"},
+		old:  "why == Incomplete && t <= born+l.plan.lateness",
+		new:  "why == Incomplete && t <= born",
+	}, pkg: "./features", run: "^TestS16WhatWasForgottenMayHaveTakenAnEventBack$"},
 	{mutant: mutant{
 		name: "a step waits until the one before has left, and is applied then",
 		file: "pipeline/apply.go",
