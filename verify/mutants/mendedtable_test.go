@@ -83,6 +83,18 @@ var mendedTable = []faultMutant{
 		new:  "if other := l.valueIn(x, w, r[0], next+1, others); l.outvotes(x, w, below, other) {",
 	}, pkg: "./features", run: "^TestS25TheModeOfEachCategory$"},
 	{mutant: mutant{
+		name: "by category: a value that has moved to the others counts once however often it occurs",
+		file: "features/dividedrest.go",
+		old:  "v := value{key: r[recordKey], n: r[1]}",
+		new:  "v := value{key: r[recordKey], n: 1}",
+	}, pkg: "./verify", run: "^TestCrowdsEqualOracle$", cases: "3000"},
+	{mutant: mutant{
+		name: "a list of rows lacks those that came late",
+		file: "features/listed.go",
+		old:  "for i > 0 && block[i-1] > t {",
+		new:  "for i > 0 && block[i-1] > t+1<<40 {",
+	}, pkg: "./features", run: "^TestS24WhatFewEventsBearIsFoundWhereverItCame$"},
+	{mutant: mutant{
 		name: "by category: nodes hold what stood there before a late event",
 		file: "features/levels.go",
 		old:  "l.cutNodesOf(x, w, i)",

@@ -325,12 +325,6 @@ var table = []mutant{
 		new:  "",
 	},
 	{
-		name: "by category: a value that has moved to the others counts once however often it occurs",
-		file: "features/dividedrest.go",
-		old:  "v := value{key: r[recordKey], n: r[1]}",
-		new:  "v := value{key: r[recordKey], n: 1}",
-	},
-	{
 		name: "by category: two categories share the record of a value",
 		file: "features/dividedvalues.go",
 		old:  "spreadPair(category, key)",
@@ -359,13 +353,6 @@ var table = []mutant{
 		file: "features/lastn.go",
 		old:  "life != 0 && life < m.t && m.t",
 		new:  "life != 0 && m.t",
-		more: true,
-	},
-	{
-		name: "a list of rows lacks those that came late",
-		file: "features/listed.go",
-		old:  "for i > 0 && block[i-1] > t {",
-		new:  "for i > 0 && block[i-1] > t+1<<40 {",
 		more: true,
 	},
 	{
