@@ -40,8 +40,109 @@
 //     together from nodes over rows (levels.go).
 //   - Everything else: the window is cut from the log and scanned (scan.go).
 //
-// # Snapshots
+// # Where things are
 //
-// snapshot*.go write the state as bytes, group of keys by group of keys, while events
-// are applied; restore.go reads them back. Decision 19 says what they promise.
+// Begin with api.go, engine.go, logplan.go and scan.go; read the rest when you need it.
+//
+// A spec becomes a plan:
+//
+//	api.go            statuses, values, vectors and rows: what callers see
+//	compile.go        Compile: views, services and models, one after the other
+//	plan.go           Plan: what it consists of, immutable
+//	cells.go, cell.go a feature becomes a cell of parts, which features share
+//	logplan.go        the log of an entity over a source: bits, words, structures
+//	layout.go         columns of vectors and rows; derived features and rules
+//	lookup.go         fields that are looked up in tables
+//	unavailable.go    what this build cannot run
+//	size.go           how much memory a plan needs ...
+//	sizing.go         ... for blocks that grow with events that come at random ...
+//	sizeskew.go       ... of keys that are not equally busy
+//
+// A record becomes an event that counts, or does not:
+//
+//	reader.go         decode, check, compute, filter: all that needs no state
+//	admit.go          late? duplicate?
+//	recent.go         the ids of the last minutes
+//	waits.go          events that take back one that is not there yet
+//
+// An event meets its entities:
+//
+//	engine.go         Engine: Apply, from the event to its vector
+//	key.go, hash.go   keys as text; hashes that decide values
+//	entities.go       key to state; entities with few events
+//	stage.go          what several events need of memory is fetched together
+//	place.go          where an event is in the log of each of its entities
+//	cap.go            who is forgotten where there are too many entities
+//	interner.go       texts that rows give back, as numbers
+//
+// What an entity keeps:
+//
+//	logrow.go         a row of the log, word by word
+//	spans.go          sliding windows as words beside the rows; nested
+//	narrow.go         sums that fit one word, and what makes them two
+//	life.go           lives and sessions: chains of events with short silences
+//	structures.go     what does not fit words; the structures below, as they are shared
+//	tally.go          how often each value occurs
+//	contest.go        the smallest of several most frequent values
+//	quantile.go       counts by bucket
+//	beside.go         parts that are more than the sum of rows: gaps, mode
+//	listed.go         times of rows with a bit that few rows have
+//	earlier.go        where a rare value occurred before
+//	levels.go         nodes over rows, for what cannot be taken back
+//	budget.go, tiles.go past event_budget: rows are folded into tiles
+//	crowd.go          past distinct_budget: a sketch
+//
+// An event changes what is kept:
+//
+//	advance.go        windows move on to the time of the event
+//	insert.go         its row goes in, and into all that runs
+//	follow.go         the short way, for an event behind all of its entity's
+//	promote.go        the ninth event: a running state is made
+//	ripe.go           lives with a delay: events whose delay is over
+//	retract.go        an event takes another one back ...
+//	strike.go         ... whose row stays, struck
+//
+// Values are read:
+//
+//	read.go           a reading of all views of an entity, with statuses
+//	own.go            of the event at hand, where nothing special is to be said
+//	even.go           windows that ask the same of the same rows
+//	plain.go, flat.go counts, sums, means, deviations, ratios in loops without calls
+//	figures.go        cells that are one step from words
+//	direct.go         cells whose parts are at hand
+//	partread.go       any other cell, part by part
+//	few.go            entities without running state: one walk over the rows
+//	lastn.go          the last n events
+//	walk.go           the newest few, lists, streaks: a walk back
+//	shift.go          late, or of another source: windows moved back ...
+//	shiftlife.go      ... and lives
+//	scan.go           the reference: a window is cut from the log and scanned
+//	with.go           as if an event had just arrived (S7)
+//	rows.go           rows for the store, and reads at a moment
+//	everyrow.go       a walk over all rows, for a store that has lost them
+//
+// Features with by, one value for each category:
+//
+//	by.go             what is kept and who reads it
+//	divided.go        a record for each category
+//	ranking.go        the records in order: those with the most events first
+//	dividedvalues.go  what counts values, by category
+//	dividedmode.go    the mode of a category
+//	dividedsets.go    different values of all categories that are not shown ...
+//	dividedrest.go    ... and where more than a few are shown
+//	dividednodes.go   what cannot be taken back: nodes with a record for each category
+//	dividedanew.go    a category that loses an event is put together anew
+//	dividedgaps.go    what lies between the events of a category
+//	dividedwalk.go    walks that pass the events of other categories
+//
+// The state as bytes (decisions 19 and 32):
+//
+//	snapshot.go       what a snapshot is
+//	snapshotplan.go   which parts of it another plan may keep
+//	snapshotadmit.go  what admits the next record of each source
+//	snapshotwrite.go  a group of keys is written in slices, while events are applied
+//	snapshotgroup.go  a group is checked ...
+//	snapshotattach.go ... and its entities are moved in
+//	snapshottexts.go  texts, whose numbers differ between engines
+//	restore.go        Restore: all pieces into an engine that has seen nothing
 package features

@@ -13,6 +13,7 @@ import (
 
 var (
 	link         = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+	mapLine      = regexp.MustCompile(`(?m)^//\t(\w+\.go(?:, \w+\.go)*) `)
 	heading      = regexp.MustCompile(`(?m)^#+ (.*)$`)
 	notInAnchors = regexp.MustCompile(`[^\pL\pN _-]`)
 )
@@ -102,5 +103,52 @@ func TestTheIndexOfDecisionsIsComplete(t *testing.T) {
 	}
 	if !strings.HasSuffix(string(index), want.String()) {
 		t.Errorf("docs/decisions/README.md does not end with these rows:\n%s", want.String())
+	}
+}
+
+// Package features has many files: its map in doc.go has each of them once.
+func TestTheMapOfTheEngineIsComplete(t *testing.T) {
+	doc, err := os.ReadFile(filepath.Join(root(), "features", "doc.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, lines, _ := strings.Cut(string(doc), "# Where things are")
+	mapped := map[string]int{}
+	for _, m := range mapLine.FindAllStringSubmatch(lines, -1) {
+		for _, name := range strings.Split(m[1], ", ") {
+			mapped[name]++
+		}
+	}
+	files, err := filepath.Glob(filepath.Join(root(), "features", "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		name := filepath.Base(file)
+		if name == "doc.go" || strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		if mapped[name] != 1 {
+			t.Errorf("features/doc.go has %s %d times in its map: one line, what is it for?", name, mapped[name])
+		}
+		delete(mapped, name)
+	}
+	for name := range mapped {
+		t.Errorf("features/doc.go has %s in its map, which is no file", name)
+	}
+}
+
+// Each package of the import table has its place in ARCHITECTURE.md, alone or in the
+// row of the one that it is under.
+func TestThePackagesOfTheArchitecturePage(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join(root(), "ARCHITECTURE.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path := range mayImport {
+		path = strings.TrimSuffix(path, "/")
+		if name := path[strings.LastIndexByte(path, '/')+1:]; !strings.Contains(string(page), "`"+path+"`") && !strings.Contains(string(page), "`"+name+"`") && path != "cmd" {
+			t.Errorf("ARCHITECTURE.md does not name %s", path)
+		}
 	}
 }
