@@ -5,6 +5,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,9 @@ import (
 // DefaultUnreachableAfter is how long a record waits for its acknowledgement
 // before the process ends: as long as the source waits for a sign of life.
 const DefaultUnreachableAfter = time.Minute
+
+// DefaultLimitCheck is soon enough for whoever has just raised a topic's limit.
+const DefaultLimitCheck = 10 * time.Second
 
 const (
 	// brokerMaxMessageBytes is the largest batch that a topic takes where it
@@ -49,6 +53,9 @@ type Config struct {
 	// the network or the broker's disk is what is scarce.
 	Compression      string
 	UnreachableAfter time.Duration // DefaultUnreachableAfter if 0
+	// LimitCheck is how often, while records are refused for their size, the topics
+	// are asked whether they take larger ones by now; DefaultLimitCheck if 0.
+	LimitCheck time.Duration
 }
 
 // Log appends records to the topics of one cluster. It implements sinks.Log.
@@ -59,8 +66,11 @@ type Log struct {
 
 	limitsMu sync.RWMutex
 	limits   map[string]int32 // largest batch in bytes, by topic
+	learned  time.Time        // when they were last asked for
 
 	mu      sync.Mutex // of one Produce; the rest is its memory
+	more    []kgo.Opt  // of the client
+	old     bool       // the client was made for smaller limits
 	records []kgo.Record
 	headers []kgo.RecordHeader
 	failed  []failure
@@ -76,18 +86,17 @@ type failure struct {
 func NewLog(ctx context.Context, config Config) (*Log, error) { return newLog(ctx, config) }
 
 func newLog(ctx context.Context, config Config, more ...kgo.Opt) (*Log, error) {
-	if config.UnreachableAfter == 0 {
-		config.UnreachableAfter = DefaultUnreachableAfter
-	}
-	l := &Log{config: config, limits: map[string]int32{}, refused: map[string]bool{}}
-	if err := l.connect(ctx, more...); err != nil {
+	config.UnreachableAfter = cmp.Or(config.UnreachableAfter, DefaultUnreachableAfter)
+	config.LimitCheck = cmp.Or(config.LimitCheck, DefaultLimitCheck)
+	l := &Log{config: config, limits: map[string]int32{}, refused: map[string]bool{}, more: more}
+	if err := l.connect(ctx); err != nil {
 		return nil, err
 	}
 	return l, nil
 }
 
 // connect makes the client, or another one in its place.
-func (l *Log) connect(ctx context.Context, more ...kgo.Opt) error {
+func (l *Log) connect(ctx context.Context) error {
 	codec, err := codec(l.config.Compression)
 	if err != nil {
 		return err
@@ -98,11 +107,11 @@ func (l *Log) connect(ctx context.Context, more ...kgo.Opt) error {
 		kgo.ProducerLinger(linger),
 		kgo.ProducerBatchMaxBytesFn(l.limit),
 		kgo.MetadataMinAge(metadataMinAge),
-	}, more...)...)
+	}, l.more...)...)
 	if err != nil {
 		return err
 	}
-	l.client, l.admin = client, kadm.NewClient(client)
+	l.client, l.admin, l.old = client, kadm.NewClient(client), false
 	return nil
 }
 
@@ -137,13 +146,21 @@ func (l *Log) limit(topic string) int32 {
 // A record that is alone too large for its topic is refused before anything of
 // it is sent, by the topic's own limit; that keeps the order of the others. If
 // the limit was lowered since, the broker refuses whole batches: their records
-// are sent again one by one, behind those of the call that went through.
+// are sent again one by one, behind those of the call that went through. Where it
+// was raised, that is an error, and the next call goes by it.
 func (l *Log) Produce(ctx context.Context, records []sinks.Record) error {
 	if len(records) == 0 {
 		return nil
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.old {
+		before := l.client
+		if err := l.connect(ctx); err != nil {
+			return err
+		}
+		before.Close() // nothing waits in it
+	}
 	l.fill(records)
 	clear(l.refused)
 	l.send(ctx, all(len(records)))
@@ -167,6 +184,9 @@ func (l *Log) Produce(ctx context.Context, records []sinks.Record) error {
 	}
 	if len(refused.Indexes) == 0 {
 		return nil
+	}
+	if topic := l.raised(ctx); topic != "" {
+		return fmt.Errorf("topic %s takes larger records than it did: what it refused is sent again", topic)
 	}
 	return refused
 }
@@ -241,15 +261,25 @@ func (l *Log) send(ctx context.Context, indexes []int) {
 var errSilent = errors.New("no acknowledgement")
 
 // tooLarge are the failed records, all of them refused for their size; any
-// other failure is the error.
+// other failure is the error. A transaction that such a record has ended takes all
+// others with it, so what they say is not the cause.
 func (l *Log) tooLarge(records []sinks.Record) ([]int, error) {
 	indexes := make([]int, 0, len(l.failed))
+	var other, size failure
 	for _, f := range l.failed {
-		if !errors.Is(f.err, kerr.MessageTooLarge) && !errors.Is(f.err, kerr.RecordListTooLarge) {
-			return nil, l.explain(records[f.index].Topic, f.err)
+		switch {
+		case errors.Is(f.err, kerr.MessageTooLarge), errors.Is(f.err, kerr.RecordListTooLarge):
+			l.refused[records[f.index].Topic], size = true, f
+			indexes = append(indexes, f.index)
+		case other.err == nil || errors.Is(other.err, context.Canceled):
+			other = f
 		}
-		l.refused[records[f.index].Topic] = true
-		indexes = append(indexes, f.index)
+	}
+	if errors.Is(other.err, context.Canceled) && size.err != nil {
+		other = size
+	}
+	if other.err != nil {
+		return nil, l.explain(records[other.index].Topic, other.err)
 	}
 	slices.Sort(indexes)
 	return indexes, nil

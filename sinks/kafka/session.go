@@ -170,7 +170,7 @@ func (s *Session) take(ctx context.Context) error {
 
 func (s *Session) replace(ctx context.Context) error {
 	old := s.log.client
-	if err := s.log.connect(ctx, s.options()...); err != nil {
+	if err := s.log.connect(ctx); err != nil {
 		return err
 	}
 	s.taken = false

@@ -120,6 +120,58 @@ func TestTooLargeInATransaction(t *testing.T) {
 	})
 }
 
+// A limit that is raised while records are refused by it holds at once, not from
+// the next start on.
+func TestALimitThatIsRaised(t *testing.T) {
+	eachBroker(t, func(t *testing.T, client kafkaclient.Config) {
+		plain := func(t *testing.T) topicsLog {
+			l, err := NewLog(t.Context(), Config{Client: client, LimitCheck: time.Nanosecond})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = l.Close() })
+			return l
+		}
+		session := func(t *testing.T) topicsLog {
+			return openSession(t, client, func(c *SessionConfig) { c.LimitCheck = time.Nanosecond })
+		}
+		for name, open := range map[string]func(*testing.T) topicsLog{"plain": plain, "transaction": session} {
+			topic := newTopic(t, client, map[string]*string{maxMessageBytes: kadm.StringPtr("20000")})
+			l := open(t)
+			if err := l.EnsureTopics(t.Context(), []TopicSpec{{Name: topic, Like: topic}}); err != nil {
+				t.Fatal(err)
+			}
+			records := []sinks.Record{{Topic: topic, Value: []byte(strings.Repeat("x", 30_000)), Time: time.Now().UnixMilli()}}
+			var large *sinks.TooLarge
+			if err := l.Produce(t.Context(), records); !errors.As(err, &large) {
+				t.Fatalf("%s: %v", name, err)
+			}
+			admin, err := kafkaclient.Admin(t.Context(), client)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer admin.Close()
+			if _, err := admin.AlterTopicConfigs(t.Context(), []kadm.AlterConfig{{Name: maxMessageBytes, Value: kadm.StringPtr("40000")}}, topic); err != nil {
+				t.Fatal(err)
+			}
+			for tries := 1; ; tries++ { // a broker applies its settings a moment later
+				err := l.Produce(t.Context(), records)
+				if err == nil {
+					break
+				}
+				if tries == 100 {
+					t.Fatalf("%s: %v", name, err)
+				}
+			}
+		}
+	})
+}
+
+type topicsLog interface {
+	sinks.Log
+	EnsureTopics(context.Context, []TopicSpec) error
+}
+
 // A transaction that is open for too long is given up before the broker does so,
 // and sent again under a new id; that is not taken for a theft.
 func TestATransactionThatIsOpenTooLong(t *testing.T) {

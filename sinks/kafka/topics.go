@@ -117,9 +117,30 @@ func (l *Log) shrink(ctx context.Context) {
 	}
 }
 
+// raised is one of the topics that have just refused a record and take larger ones
+// by now; "" where none does, or where they were asked a moment ago. The client
+// keeps to the limits that it was made with, so it has to be made anew.
+func (l *Log) raised(ctx context.Context) string {
+	if time.Since(l.learned) < l.config.LimitCheck {
+		return ""
+	}
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	defer cancel()
+	for topic := range l.refused {
+		before := l.limit(topic)
+		if err := l.learnLimits(ctx, []TopicSpec{{Name: topic}}); err == nil && l.limit(topic) > before {
+			clear(l.refused) // by limits that hold no more
+			l.old = true
+			return topic
+		}
+	}
+	return ""
+}
+
 // learnLimits reads the topics' own bounds on a batch. Where that is not
 // allowed the broker's default holds.
 func (l *Log) learnLimits(ctx context.Context, topics []TopicSpec) error {
+	l.learned = time.Now()
 	names := make([]string, 0, len(topics))
 	for _, t := range topics {
 		names = append(names, t.Name)
