@@ -171,14 +171,14 @@ func (l *Log) Produce(ctx context.Context, records []sinks.Record) error {
 	if err != nil {
 		return err
 	}
-	refused := &sinks.TooLarge{}
+	refused, first := &sinks.TooLarge{}, l.failed[0].err
 	for _, i := range again {
 		l.send(ctx, []int{i})
 		if len(l.failed) == 0 {
 			continue
 		}
 		if _, err := l.tooLarge(records); err != nil {
-			return err
+			return fmt.Errorf("%w (after a record that was refused for its size: %w)", err, first)
 		}
 		refused.Indexes = append(refused.Indexes, i)
 	}

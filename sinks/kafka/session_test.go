@@ -101,7 +101,7 @@ func TestTooLargeInATransaction(t *testing.T) {
 			}
 			err := s.Produce(t.Context(), records)
 			if !known { // the broker refuses, and the transaction with it; then the limit is known
-				if !errors.Is(err, sinks.ErrAborted) {
+				if !errors.Is(err, sinks.ErrAborted) || !errors.Is(err, kerr.MessageTooLarge) {
 					t.Fatalf("the broker has refused a record: %v", err)
 				}
 				err = s.Produce(t.Context(), records)
