@@ -101,7 +101,7 @@ func MostSteps(budget, top int) int {
 // tiles is a bit more than what a window past the budget has of them.
 const tiles = 64
 
-const changes = "the different values of a category that comes among those with the most events, or leaves them (with a top of more than 8 also of count_distinct, approx_count_distinct, is_new and novelty)"
+const changes = "the different values of a category that comes among those with the most events, or leaves them"
 
 // Growths are the cases that grow, up to MostSteps.
 var Growths = [...]Growth{
@@ -120,6 +120,6 @@ var Growths = [...]Growth{
 		Over: []Over{By, ByDelayed, BySession, ByLifetime},
 		Of:   []string{"top_share", "entropy", "mode"},
 		Data: []Data{Changing},
-		What: changes,
+		What: changes + " (count_distinct, approx_count_distinct, is_new and novelty do so with a top of more than 8)",
 	},
 }
