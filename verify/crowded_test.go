@@ -17,18 +17,18 @@ import (
 // values are different, and many features over the same few windows: what an engine
 // keeps beside the rows is begun only there, shared there, and turned back there for
 // late events. Short histories of specs of everything hardly ever come to it.
-var crowded = family{"TestCrowdsEqualOracle", drawCrowded, 3, shortestHistory, 300}
+var crowded = family{"TestCrowdsEqualOracle", drawCrowded, crowdCosts, 3, shortestHistory, 300}
 
 // Of the other family, events are taken back, some of them far back. No history is
 // short: most numbers that are drawn are small ones.
-var reversed = family{"TestCrowdsOfReversalsEqualOracle", drawReversed, 3, 180, 360}
+var reversed = family{"TestCrowdsOfReversalsEqualOracle", drawReversed, reversalsCost, 3, 180, 360}
 
 // A case of a crowd takes as long as about so many others.
 const crowdCosts, reversalsCost = 10, 40
 
-func TestCrowdsEqualOracle(t *testing.T) { judgeFamily(t, crowded, crowdCosts, 50) }
+func TestCrowdsEqualOracle(t *testing.T) { judgeFamily(t, crowded, 50) }
 
-func TestCrowdsOfReversalsEqualOracle(t *testing.T) { judgeFamily(t, reversed, reversalsCost, 30) }
+func TestCrowdsOfReversalsEqualOracle(t *testing.T) { judgeFamily(t, reversed, 30) }
 
 // drawCrowded draws a spec whose features share windows, delays and fields.
 func drawCrowded(t *rapid.T) *genSpec { return drawCrowd(t, false) }

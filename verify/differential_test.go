@@ -119,22 +119,24 @@ type example struct {
 	what      features.What
 }
 
-// family is what specs are drawn from, the test that judges them, how many
-// histories each spec has, and how long these are.
+// family is what specs are drawn from, the test that judges them, for how many of the
+// cases that are asked for it judges one, how many histories each spec has, and how
+// long these are.
 type family struct {
 	test              string
 	draw              func(*rapid.T) *genSpec
+	share             int
 	histories         int
 	shortest, longest int
 }
 
-var allOfIt = family{"TestEngineEqualsOracle", drawSpec, historiesPerSpec, shortestHistory, longestHistory}
+var allOfIt = family{"TestEngineEqualsOracle", drawSpec, 1, historiesPerSpec, shortestHistory, longestHistory}
 
-// judgeFamily judges a family other than that of everything: one of its cases for so
-// many of those, and few of them in a short run.
-func judgeFamily(t *testing.T, kind family, share, few int) {
+// judgeFamily judges a family other than that of everything, and few cases of it in a
+// short run.
+func judgeFamily(t *testing.T, kind family, few int) {
 	t.Helper()
-	cases := setting(t, "FRESHET_VERIFY_CASES", defaultCases) / share
+	cases := setting(t, "FRESHET_VERIFY_CASES", defaultCases) / kind.share
 	if testing.Short() {
 		cases = min(cases, few)
 	}
@@ -204,7 +206,7 @@ func (f *failure) explain(dir string) string {
 		f.spec, f.history, f.err = shrink(dir, f.spec, f.what, f.history, f.err)
 	}
 	return fmt.Sprintf("seed %d (FRESHET_VERIFY_SEED=%d FRESHET_VERIFY_CASES=%d go test -run %s ./verify): %v\n\n%s\n%s",
-		f.seed, f.seed, f.histories, f.kind.test, f.err, f.spec.yaml(), f.spec.tableRows()+transcript(f.history))
+		f.seed, f.seed, f.histories*f.kind.share, f.kind.test, f.err, f.spec.yaml(), f.spec.tableRows()+transcript(f.history))
 }
 
 func compile(dir string, g *genSpec, what features.What) (*features.Plan, error) {
@@ -320,4 +322,17 @@ func transcript(h history) string {
 		b.WriteString("\n")
 	}
 	return b.String()
+}
+
+// The command that a failure prints makes its whole spec again, whatever share of the
+// cases its test judges.
+func TestAFailureIsRunAloneByItsCommand(t *testing.T) {
+	for _, kind := range []family{allOfIt, plainOnly, crowded, reversed} {
+		f := &failure{kind: kind, seed: 9, histories: kind.histories, spec: draw(kind, 9, 1).spec}
+		_, after, _ := strings.Cut(f.explain(t.TempDir()), "FRESHET_VERIFY_CASES=")
+		text, _, _ := strings.Cut(after, " ")
+		if cases, err := strconv.Atoi(text); err != nil || cases/kind.share != kind.histories {
+			t.Errorf("%s: %q cases, which are not %d histories", kind.test, text, kind.histories)
+		}
+	}
 }

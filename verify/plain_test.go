@@ -12,9 +12,9 @@ import (
 
 // Views of counts, sums, means and deviations alone have ways of their own through
 // the engine, which specs of everything hardly ever take.
-var plainOnly = family{"TestPlainViewsEqualOracle", drawPlain, historiesPerSpec, shortestHistory, longestHistory}
+var plainOnly = family{"TestPlainViewsEqualOracle", drawPlain, 2, historiesPerSpec, shortestHistory, longestHistory}
 
-func TestPlainViewsEqualOracle(t *testing.T) { judgeFamily(t, plainOnly, 2, 500) }
+func TestPlainViewsEqualOracle(t *testing.T) { judgeFamily(t, plainOnly, 500) }
 
 // drawPlain draws a spec whose views have plain features only, most of them of one
 // input without a filter.
