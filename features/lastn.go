@@ -114,7 +114,10 @@ func (l *entityLog) lifeOf(c *chainPlan, m *moment) (life int64, ok bool) {
 // knownLast says whether all of a window of the last n events is known: none of
 // them has left the log, and none is from before its source was read.
 func (l *entityLog) knownLast(e *Engine, k *cursorPlan, w []uint64, since int64, full bool) Status {
-	dropped, folded := l.left(w), int64(w[k.view.state+viewFolded])
+	dropped, folded := int64(w[atDropped]), int64(w[k.view.state+viewFolded])
+	if !full { // n that the log has are behind all that were folded, those of their time too
+		dropped = l.left(w)
+	}
 	born, why := bornAt(w)
 	from := since
 	if !full {

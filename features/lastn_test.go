@@ -93,3 +93,14 @@ func TestS23TheLastOnesAreKeptWhateverTheirAge(t *testing.T) {
 	r.pay("2h1s", `"card":"a","qty":1,"amt":8`)
 	r.want("v.sum_last2", "10")
 }
+
+// The last n are known where the log has them, though others of their time were folded.
+func TestS26TheLastAtTheTimeOfWhatWasFolded(t *testing.T) {
+	r := newRun(t, specOf(`
+  v: {version: 1, source: pay, entity: card, ttl: 1m, event_budget: 8, features: {n: {aggregation: count, last: [2, 8]}}}
+`))
+	for range 9 {
+		r.pay("1s", `"card":"a"`)
+	}
+	r.want("v.n_last2", "2", "v.n_last8", "8")
+}

@@ -347,6 +347,12 @@ var mendedTable = []faultMutant{
 		new:  "\t\tcase !base || p.bit >= 0:\n",
 	}, pkg: "./features", run: "^TestS24LivesWithADelayCountWhatIsRipe$"},
 	{mutant: mutant{
+		name: "the last n, of the time of what was folded, are in doubt though the log has them",
+		file: "features/lastn.go",
+		old:  "\tif !full { // n that",
+		new:  "\tif since > 0 { // n that",
+	}, pkg: "./features", run: "^TestS26TheLastAtTheTimeOfWhatWasFolded$"},
+	{mutant: mutant{
 		name: "restored: what one group has forgotten leaves doubt in all",
 		file: "features/snapshotattach.go",
 		old:  "\tg.swept, g.mark = s.swept, s.mark\n",
