@@ -235,30 +235,33 @@ func (g *getting) unknown() features.Status {
 }
 
 // inCategory is one value of a map, as a service lists it (S25): that of a category
-// behind the top ones is not stored and has the feature's default.
+// behind the top ones is not stored and has the feature's default, and where all are
+// in the map, or there is none, any other has the value of an empty window.
 func (c cell) inCategory(category spec.Category) cell {
 	if !category.Listed {
 		return c
 	}
 	c.name = features.ColumnName(c.of, category)
-	if !c.has {
-		return c
+	if !c.has && (c.at.IsZero() || c.status == features.NeedsEvent) {
+		return c // no row, or nothing that a row holds
 	}
 	var values map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(c.value), &values); err != nil {
+	if err := json.Unmarshal([]byte(c.value), &values); c.has && err != nil {
 		c.value, c.has, c.status = "", false, features.Error
 		return c
 	}
 	value, has := values[category.Name]
 	_, more := values[features.Other]
-	agg := aggregate.Find(c.of.Def.Aggregation)
+	d, agg := c.of.Def, aggregate.Find(c.of.Def.Aggregation)
+	counted := agg != nil && agg.ZeroWhenEmpty && d.MinCount == 0 && !d.HasDefault // S18
 	switch {
 	case has && string(value) != "null":
 		c.value = string(value)
-	case !has && !more && agg != nil && agg.ZeroWhenEmpty:
+	case !has && !more && counted:
 		c.value = "0"
 	default:
-		c.value, c.has, c.status = literalJSON(c.of.Default), c.of.HasDefault, min(c.status, features.Default)
+		c.value, c.status = literalJSON(d.Default), min(c.status, features.Default)
+		c.has = d.HasDefault && d.Default.Type != spec.NoType
 	}
 	return c
 }
