@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/freshet-dev/freshet/config"
 )
 
 // pages are those that tell a reader what to type, by name.
@@ -231,5 +233,27 @@ func TestTheStartsOnFiles(t *testing.T) {
 	var out bytes.Buffer
 	if code := execute([]string{"config", "view", "--origin", "--config", "settings.yaml"}, nil, &out, &out); code != 0 || !strings.Contains(out.String(), "aws_msk_iam") {
 		t.Errorf("settings.yaml: exit code %d\n%s", code, out.String())
+	}
+}
+
+// A setting that was renamed stays in no page.
+func TestSettingsOfPagesExist(t *testing.T) {
+	known := map[string]bool{}
+	for _, key := range config.Keys() {
+		for name := key.Name; name != ""; name = name[:max(strings.LastIndexByte(name, '.'), 0)] {
+			known[name] = true // the groups, too
+		}
+	}
+	n := 0
+	for page, text := range pages(t) {
+		for _, m := range regexp.MustCompile("`((?:kafka|redis|checkpoint|engine|log)\\.[a-z_.]+)[`:]").FindAllStringSubmatch(text, -1) {
+			n++
+			if !known[m[1]] {
+				t.Errorf("%s: there is no setting %s", page, m[1])
+			}
+		}
+	}
+	if n < 10 {
+		t.Errorf("only %d settings found: looked in the wrong place", n)
 	}
 }

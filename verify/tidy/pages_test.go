@@ -14,6 +14,8 @@ import (
 var (
 	link         = regexp.MustCompile(`\]\(([^)\s]+)\)`)
 	mapLine      = regexp.MustCompile(`(?m)^//\t(\w+\.go(?:, \w+\.go)*) `)
+	required     = regexp.MustCompile(`(?m)^\t(\S+) v\S+$`)
+	metric       = regexp.MustCompile("`(freshet_[a-z_]+[a-z])[`{]")
 	heading      = regexp.MustCompile(`(?m)^#+ (.*)$`)
 	notInAnchors = regexp.MustCompile(`[^\pL\pN _-]`)
 )
@@ -150,5 +152,51 @@ func TestThePackagesOfTheArchitecturePage(t *testing.T) {
 		if name := path[strings.LastIndexByte(path, '/')+1:]; !strings.Contains(string(page), "`"+path+"`") && !strings.Contains(string(page), "`"+name+"`") && path != "cmd" {
 			t.Errorf("ARCHITECTURE.md does not name %s", path)
 		}
+	}
+}
+
+// Each module that go.mod asks for has its line in docs/dependencies.md.
+func TestThePageOfDependenciesIsComplete(t *testing.T) {
+	mod, err := os.ReadFile(filepath.Join(root(), "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(filepath.Join(root(), "docs", "dependencies.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range required.FindAllStringSubmatch(string(mod), -1) {
+		path := m[1]
+		// Modules beside another one stand in its row, by their last word.
+		if last := path[strings.LastIndexByte(path, '/')+1:]; !strings.Contains(string(page), "`"+path) && !strings.Contains(string(page), "`"+last+"`") {
+			t.Errorf("docs/dependencies.md has no line for %s", path)
+		}
+	}
+}
+
+// A metric that was renamed stays in no page. (The changelog may tell of old names.)
+func TestMetricsOfPagesAreExported(t *testing.T) {
+	sources, err := exec.Command("git", "-C", root(), "grep", "-ohE", `"(freshet_)?[a-z_]+"`, "--", "*.go").Output()
+	if err != nil {
+		t.Skipf("not a clone: %v", err)
+	}
+	n := 0
+	for _, page := range pages(t) {
+		if page == "CHANGELOG.md" || strings.HasPrefix(page, "docs/decisions/") {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(root(), page))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range metric.FindAllStringSubmatch(string(text), -1) {
+			n++
+			if !strings.Contains(string(sources), `"`+m[1]+`"`) {
+				t.Errorf("%s names the metric %s, which the code does not", page, m[1])
+			}
+		}
+	}
+	if n < 20 {
+		t.Errorf("only %d metrics found: looked in the wrong place", n)
 	}
 }
