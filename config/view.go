@@ -77,12 +77,30 @@ func AddFlags(flags *pflag.FlagSet, names ...string) {
 		if key.Default != "" {
 			help += " (default " + key.Default + ")"
 		}
-		flags.String(key.Flag, "", help+"  ["+key.Env()+"]")
-		if key.Default == "false" { // a switch: its name alone sets it
-			flags.Lookup(key.Flag).NoOptDefVal = "true"
+		help += "  [" + key.Env() + "]"
+		if key.Default == "false" {
+			flags.VarPF(new(switchText), key.Flag, "", help).NoOptDefVal = "true"
+			continue
 		}
+		flags.String(key.Flag, "", help)
 	}
 }
+
+// switchText is a switch: its name alone sets it. It is kept as it was written,
+// because settings are checked in one place wherever they come from.
+type switchText string
+
+// String returns what was written.
+func (s *switchText) String() string { return string(*s) }
+
+// Set keeps what is written.
+func (s *switchText) Set(text string) error {
+	*s = switchText(text)
+	return nil
+}
+
+// Type is that of a flag that help shows without a value.
+func (s *switchText) Type() string { return "bool" }
 
 func find(name string) (Key, bool) {
 	for _, key := range Keys() {

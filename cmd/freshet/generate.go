@@ -44,7 +44,7 @@ func (a *app) generateCommand() *cobra.Command {
   freshet generate --stdout --count 5 | jq .
 
 Generates the two streams of examples/quickstart: payments, and the activity of the same users. A few cards
-and users cause most of the traffic. --fraud injects episodes of ` + kindNames() + `.
+and users cause most of the traffic, and episodes of fraud are injected (--fraud).
 
 The same seed, start and flags give the same records. Without --rate, event times of records to Kafka end at
 the present, so that none is in the future; files begin at ` + generate.DefaultStart.Format(time.RFC3339) + `. Fraud and duplicates come
@@ -65,13 +65,14 @@ on top of the rate.`,
 	f.Float64Var(&flags.options.Duplicates, "duplicates", 0.01, "share of records that arrive twice")
 	f.Float64Var(&flags.options.Late, "late", 0, "share of records that are more than an hour late")
 	f.Float64Var(&flags.options.Bad, "bad", 0, "share of records that are broken")
-	f.StringSliceVar(&flags.fraud, "fraud", []string{"all"}, "kinds of injected fraud: all, none, or a list of "+kindNames())
+	f.StringSliceVar(&flags.fraud, "fraud", []string{"all"}, "all, none, or a list of "+kindNames())
 	f.Float64Var(&flags.options.Fraud, "fraud-share", defaultFraud, "fraud episodes per record")
 	f.BoolVar(&flags.options.Labels, "labels", false, "put the kind of fraud into the field _label, which the spec does not declare")
 	f.IntVar(&flags.writers, "writers", 4, "parallel Kafka writers; the records of a key stay with one")
 	f.IntVar(&flags.partitions, "partitions", 4, "partitions of topics that have to be created")
 	f.StringToStringVar(&flags.topics, "topics", nil, "SOURCE=TOPIC (default payments="+defaultTopics[generate.Payments]+
 		",activity="+defaultTopics[generate.Activity]+")")
+	f.Lookup("topics").DefValue = "" // said above
 	f.StringVar(&flags.outputDir, "output-dir", "", "folder to write payments.jsonl and activity.jsonl to, instead of Kafka")
 	f.BoolVar(&flags.stdout, "stdout", false, "write JSON lines of both streams to stdout instead of Kafka")
 	config.AddFlags(f, "kafka.brokers")
