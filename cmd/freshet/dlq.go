@@ -166,6 +166,9 @@ PARTITION:OFFSET is the place of the refused record in the topic of its source, 
 					return usage("%s: it is PARTITION:OFFSET, like 3:118273", given[0])
 				}
 			}
+			if f.limit < 1 {
+				return usage("--limit %d: it is 1 or more", f.limit)
+			}
 			shown := 0
 			err := a.eachDead(cmd, f, func(d *dead) (bool, error) {
 				if byPlace && (int(d.Partition) != partition || d.Offset != offset) {
@@ -239,7 +242,7 @@ func readDead(ctx context.Context, client kafkaclient.Config, topic string, sinc
 	}
 	reader, err := tailreader.Open(ctx, tailreader.Config{Client: client, Topic: topic, From: from, NoFollow: true})
 	if err != nil {
-		return false, err
+		return false, missingTopic(err)
 	}
 	defer func() { _ = reader.Close() }()
 	for {

@@ -32,7 +32,8 @@ func TestLive(t *testing.T) {
 			"retry":  retry,
 			"card":   findCard,
 			"expire": expireAll,
-			"term":   terminate,
+			"term":   tell(syscall.SIGTERM),
+			"hangup": tell(syscall.SIGHUP),
 			"redis":  breakRedis,
 
 			"exitcode": exitCode,
@@ -109,10 +110,12 @@ func breakRedis(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(server.Restart())
 }
 
-// terminate sends SIGTERM to what runs in the background.
-func terminate(ts *testscript.TestScript, neg bool, args []string) {
-	for _, cmd := range ts.BackgroundCmds() {
-		ts.Check(cmd.Process.Signal(syscall.SIGTERM))
+// tell makes the command that sends a signal to what runs in the background.
+func tell(signal os.Signal) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, _ bool, _ []string) {
+		for _, cmd := range ts.BackgroundCmds() {
+			ts.Check(cmd.Process.Signal(signal))
+		}
 	}
 }
 

@@ -23,7 +23,11 @@ func main() {
 func execute(args []string, in io.Reader, out, errs io.Writer) (code int) {
 	// A closed stdout must come back as an error of Write, not as a signal.
 	signal.Ignore(syscall.SIGPIPE)
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	asks := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		asks = append(asks, syscall.SIGHUP) // the terminal has gone
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), asks...)
 	defer stop()
 	// The first signal asks; after it the next one ends the process at once.
 	context.AfterFunc(ctx, stop)

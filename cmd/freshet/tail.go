@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/segmentio/kafka-go"
 	"github.com/spf13/cobra"
 
 	"github.com/freshet-dev/freshet/config"
@@ -92,6 +93,9 @@ func (a *app) newTail(cmd *cobra.Command, f tailFlags) (*tail, error) {
 	s, err := a.onlySpec(f.specs, settings)
 	if err != nil {
 		return nil, err
+	}
+	if f.limit < 0 || f.maxRate < 0 {
+		return nil, usage("--limit %d, --max-rate %d: each is 0 (no limit) or more", f.limit, f.maxRate)
 	}
 	t := &tail{app: a, spec: s, flags: f, ink: a.ink(a.out), maxRate: f.maxRate}
 	if t.sources, err = tailedSources(s, f.sources); err != nil {
@@ -300,7 +304,15 @@ func (t *tail) run(ctx context.Context) error {
 		return &problem{code: exitInterrupted, err: errors.New("interrupted"), done: true}
 	}
 	if err != nil {
-		return fmt.Errorf("tail: %w", err)
+		return missingTopic(fmt.Errorf("tail: %w", err))
 	}
 	return nil
+}
+
+// missingTopic gives the error of a reader whose topic is not there a next step.
+func missingTopic(err error) error {
+	if !errors.Is(err, kafka.UnknownTopicOrPartition) {
+		return err
+	}
+	return failed(err, "freshet run makes it when it starts; of another cluster say --brokers HOST:PORT, of one source --source NAME")
 }
