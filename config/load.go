@@ -240,7 +240,22 @@ func (s *Settings) check() []error {
 			bad(tls.prefix+".cert_file", "cert_file and key_file go together")
 		}
 	}
+	s.checkKafka(bad)
+	return errs
+}
+
+// checkKafka refuses who we are to the brokers where it is incomplete, or nothing
+// reads it.
+func (s *Settings) checkKafka(bad func(key, format string, args ...any)) {
+	// Passed over in silence, they would send records, and a password, in clear.
+	if tls := s.Kafka.TLS; !tls.Enabled && !s.IsSet("kafka.tls.enabled") && tls != (TLS{}) {
+		bad("kafka.tls.enabled", "kafka.tls has files or a name to verify, and TLS is off: set it to true, or to false where that is meant")
+	}
 	switch s.Kafka.SASL.Mechanism {
+	case "":
+		if !s.IsSet("kafka.sasl.mechanism") && (s.Kafka.SASL.Username != "" || s.Kafka.SASL.Password.IsSet()) {
+			bad("kafka.sasl.mechanism", "it is not set, and kafka.sasl.username or kafka.sasl.password are: set it to plain, scram-sha-256 or scram-sha-512")
+		}
 	case "plain", "scram-sha-256", "scram-sha-512":
 		if s.Kafka.SASL.Username == "" || !s.Kafka.SASL.Password.IsSet() {
 			bad("kafka.sasl.mechanism", "%s needs kafka.sasl.username and kafka.sasl.password", s.Kafka.SASL.Mechanism)
@@ -250,7 +265,6 @@ func (s *Settings) check() []error {
 			bad("kafka.sasl.mechanism", "oauthbearer needs kafka.sasl.token or kafka.sasl.token_url")
 		}
 	}
-	return errs
 }
 
 func checkStore(store string) error {
