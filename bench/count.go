@@ -24,9 +24,10 @@ const (
 
 // benchCount is for callgrind: instructions do not depend on what else the machine
 // does. It counts the events of the engine's part, or with FRESHET_BENCH_KEYS so
-// many cards; FRESHET_BENCH_COUNT says what is counted: engine, rows or floor, and
-// FRESHET_BENCH_WINDOWS over which windows. Of examples/payments it is all or
-// served, or all-rows, served-rows.
+// many cards; FRESHET_BENCH_COUNT says what is counted: engine, rows, json (its
+// bytes to vector and rows), decode or floor, and FRESHET_BENCH_WINDOWS over which
+// windows. Of examples/payments it is all or served, each also with -rows, -json or
+// -decode behind it.
 //
 //	go build -o /tmp/bench ./bench
 //	GODEBUG=asyncpreemptoff=1 GOGC=off valgrind --tool=callgrind --toggle-collect='*countedRun*' /tmp/bench count
@@ -47,14 +48,17 @@ func benchCount() error {
 		}
 		gen.card, gen.merchant = rand.NewZipf(gen.rng, 1.1, 20, n), rand.NewZipf(gen.rng, 1.1, 20, max(1, n/10))
 	}
-	_, decoded, err := decodedPayments(s.Sources[0], gen, countWarm+countEvents)
+	payloads, decoded, err := decodedPayments(s.Sources[0], gen, countWarm+countEvents)
 	if err != nil {
 		return err
 	}
 	d := newDriver(plan)
 	d.rows = what == "rows"
 	run := d.staged
-	if what == "floor" {
+	switch what {
+	case "json", "decode":
+		run = d.fromJSON(plan.NewReader(0), payloads, what == "json")
+	case "floor":
 		fields := map[string]int{}
 		for _, f := range s.Sources[0].Fields {
 			fields[f.Name] = f.Index
@@ -89,18 +93,42 @@ func countExample(what string) error {
 	gen := newPayments(2)
 	gen.step = 120 * 86400e3 / shapeEvents / 4 * whole / part
 	gen.card, gen.merchant = rand.NewZipf(gen.rng, 1.1, 20, 200_000*part/whole), rand.NewZipf(gen.rng, 1.1, 20, 20_000*part/whole)
-	decoded := make([]event.Event, part)
+	payloads, decoded := make([][]byte, part), make([]event.Event, part)
 	for i := range decoded {
+		payloads[i] = gen.nextExample(nil)
 		decoded[i].Offset, decoded[i].RecordTime = int64(i), event.NoTime
-		if r := plan.NewReader(0).Read(gen.nextExample(nil), &decoded[i]); r != nil {
+		if r := plan.NewReader(0).Read(payloads[i], &decoded[i]); r != nil {
 			return fmt.Errorf("event %d: %s %s", i, r.Reason, r.Detail)
 		}
 	}
 	d := newDriver(plan)
 	d.rows = strings.HasSuffix(what, "rows")
-	count(d.staged, decoded, exampleWarm)
+	run := d.staged
+	if toRows := strings.HasSuffix(what, "json"); toRows || strings.HasSuffix(what, "decode") {
+		run = d.fromJSON(plan.NewReader(0), payloads, toRows)
+	}
+	count(run, decoded, exampleWarm)
 	fmt.Printf("\n%s: %d events to be counted by callgrind after %d\n", what, exampleEvents, exampleWarm)
 	return nil
+}
+
+// fromJSON reads the payloads of events, and puts what it reads through the engine
+// where all of the way to touched rows is asked for.
+func (d *driver) fromJSON(reader *features.Reader, payloads [][]byte, toRows bool) func([]event.Event) {
+	d.rows = true
+	var ev event.Event
+	return func(events []event.Event) {
+		for i := range events {
+			at := events[i].Offset
+			ev.Offset, ev.RecordTime = at, event.NoTime
+			if r := reader.Read(payloads[at], &ev); r != nil {
+				panic(r.Detail)
+			}
+			if toRows {
+				d.apply(&ev)
+			}
+		}
+	}
 }
 
 // count runs events, of which all but the first are to be counted.
