@@ -36,6 +36,7 @@ const (
 type Decoder struct {
 	root      *node
 	fields    []plan             // the declared fields
+	required  []int              // places of those that every record has
 	width     int                // of Event.Values: with the computed fields
 	timestamp int                // place of the timestamp field, -1 without one: rows of a table
 	id        int                // place of the id field, -1 without one
@@ -70,6 +71,7 @@ type node struct {
 	written  string // the name in quotes with its colon, as most records have it; "" where it would be escaped
 	seen     uint64 // the last record that named it
 	plans    []*plan
+	text     *plan   // the only one, where that is a string that may be any
 	children []*node // as declared
 	table    []*node // children by hash of the name; a power of two
 	same     *node   // the next of the same hash
@@ -109,6 +111,9 @@ func NewDecoder(src *spec.Source) *Decoder {
 		joined := strings.Join(path, ".")
 		d.byName[joined] = append(d.byName[joined], p)
 		d.byField[p.Index] = p
+		if !p.Optional {
+			d.required = append(d.required, p.Index)
+		}
 	}
 	d.root.index()
 	for i := range d.fields {
@@ -153,13 +158,17 @@ func (n *node) child(name string) *node {
 	return c
 }
 
-// index makes the tables of the names under a node, once all are there.
+// index finds out how the values of a node are read and makes the tables of the
+// names under it, once all are there.
 func (n *node) index() {
 	size := 1
 	for size < 4*len(n.children) {
 		size *= 2
 	}
 	n.table = make([]*node, size)
+	if len(n.plans) == 1 && len(n.children) == 0 && n.plans[0].Type == spec.String && n.plans[0].enum == nil {
+		n.text = n.plans[0]
+	}
 	for _, c := range n.children {
 		at := &n.table[hashOf(c.name)&uint(size-1)]
 		c.same, *at = *at, c
@@ -246,10 +255,9 @@ func (d *Decoder) begin(ev *Event) {
 // finish holds what was found against what is required.
 func (d *Decoder) finish() *Rejection {
 	ev := d.ev
-	for i := range d.fields {
-		p := &d.fields[i]
-		if !p.Optional && !ev.Values[p.Index].Has() {
-			return d.refuse(Schema, p.Name, -1, "a required field is missing or null")
+	for _, i := range d.required {
+		if !ev.Values[i].Has() {
+			return d.refuse(Schema, d.byField[i].Name, -1, "a required field is missing or null")
 		}
 	}
 	if d.timestamp < 0 {

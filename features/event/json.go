@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"strings"
 	"unicode/utf8"
+	"unsafe"
 )
 
 // document reads the whole record. It reports false where the record is not
@@ -59,15 +60,19 @@ func (d *Decoder) object(n *node, depth int) bool {
 		}
 		d.space()
 		if child != nil {
-			ok = d.declared(child, depth)
+			ok = d.plainText(child) || d.declared(child, depth)
 		} else {
 			ok = d.skip(depth)
 		}
 		if !ok {
 			return false
 		}
-		d.space()
-		switch d.peek() {
+		next := d.peek()
+		if next <= ' ' {
+			d.spaces()
+			next = d.peek()
+		}
+		switch next {
 		case ',':
 			d.pos++
 			d.space()
@@ -113,6 +118,23 @@ func (n *node) field() string {
 		n = n.children[0]
 	}
 	return n.plans[0].Name
+}
+
+// plainText reads the value of a name that is declared as one string without an
+// enum, where nothing in it is escaped and all is ASCII. It reports false, and has
+// read nothing, where it is anything else.
+func (d *Decoder) plainText(n *node) bool {
+	if n.text == nil || d.peek() != '"' {
+		return false
+	}
+	s := d.raw[d.pos+1:]
+	end := plainBytes(s)
+	if end == len(s) || s[end] != '"' {
+		return false
+	}
+	d.pos += end + 2
+	d.set(n.text, OfString(alias(s[:end])))
+	return true
 }
 
 // declared reads the value of a declared name.
@@ -278,16 +300,24 @@ func (d *Decoder) peek() byte {
 // the record where nothing was escaped; where the caller does not want it, it
 // may be nil.
 func (d *Decoder) str(want bool) ([]byte, bool) {
+	s := d.raw[d.pos+1:]
+	n := plainBytes(s)
+	if n < len(s) && s[n] == '"' {
+		d.pos += n + 2
+		return s[:n], true
+	}
+	return d.notPlain(want, n)
+}
+
+// notPlain is str for a string that has more in it than its first bytes, so many,
+// that are plain.
+func (d *Decoder) notPlain(want bool, n int) ([]byte, bool) {
 	raw, open := d.raw, d.pos
-	ascii := true
-	for i := open + 1; ; i++ {
-		if i += plainBytes(raw[i:]); i == len(raw) {
-			return nil, d.fail(open, "a string without an end")
-		}
+	for i := open + 1 + n; i < len(raw); i += 1 + plainBytes(raw[i+1:]) {
 		switch c := raw[i]; {
 		case c == '"':
 			s := raw[open+1 : i]
-			if !ascii && !utf8.Valid(s) {
+			if !utf8.Valid(s) {
 				return nil, d.fail(open, "a string is not valid UTF-8")
 			}
 			d.pos = i + 1
@@ -296,10 +326,9 @@ func (d *Decoder) str(want bool) ([]byte, bool) {
 			return d.escaped(open, want)
 		case c < ' ':
 			return nil, d.fail(i, "a control character in a string")
-		default:
-			ascii = false
 		}
 	}
+	return nil, d.fail(open, "a string without an end")
 }
 
 // plainBytes is how many bytes at the start of b are ASCII that a string holds as
@@ -308,11 +337,10 @@ func (d *Decoder) str(want bool) ([]byte, bool) {
 // above the first one that is meant, never below.
 func plainBytes(b []byte) (n int) {
 	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	for ; n+8 <= len(b); n += 8 {
-		w := binary.LittleEndian.Uint64(b[n:])
+	for at := unsafe.Pointer(unsafe.SliceData(b)); n+8 <= len(b); n += 8 { // b[n:] would be checked twice
+		w := binary.LittleEndian.Uint64((*[8]byte)(unsafe.Add(at, n))[:])
 		quotes, slashes := w^ones*'"', w^ones*'\\'
-		found := ((quotes-ones)&^quotes | (slashes-ones)&^slashes | (w-ones*' ')&^w | w) & highs
-		if found != 0 {
+		if found := ((quotes - ones) | (slashes - ones) | (w - ones*' ') | w) & highs; found != 0 {
 			return n + bits.TrailingZeros64(found)>>3
 		}
 	}
