@@ -37,6 +37,7 @@ type formulas struct {
 	of                  uint16           // in plainReading.moments
 	divisor             float64
 	lacking             *event.Value // the deviation of one event
+	length              int64        // ms, of the window
 }
 
 // sums are the words of formulas, of a log of so many rows.

@@ -197,7 +197,7 @@ func (p *plainReading) finish() {
 
 // addFlat adds the formulas of moments of a number.
 func (p *plainReading) addFlat(w *plainWindow, x *plainMoments, number int) {
-	y := formulas{of: uint16(number), divisor: x.divisor, lacking: &x.cells[plainDev].defawlt, status: uint32(x.outs[plainDev]),
+	y := formulas{of: uint16(number), length: w.length, divisor: x.divisor, lacking: &x.cells[plainDev].defawlt, status: uint32(x.outs[plainDev]),
 		count: uint32(x.of.count), sum: uint32(x.of.sum), squares: uint32(x.of.squares)}
 	if y.behind = x.of.count < 0; y.behind {
 		y.count = uint32(x.of.cursor)

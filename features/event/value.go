@@ -93,6 +93,11 @@ func SetUnsigned(v *Value, f float64) {
 	v.kind, v.bits = Double, math.Float64bits(f)
 }
 
+// SetNumber makes v a copy of w, which is a number or no value at all.
+func SetNumber(v, w *Value) {
+	v.kind, v.bits = w.kind, w.bits
+}
+
 // Kind says what v holds; None is no value.
 func (v Value) Kind() Kind { return v.kind }
 

@@ -169,8 +169,8 @@ var mendedTable = []faultMutant{
 	{mutant: mutant{
 		name: "left window edge of an even reading of few rows",
 		file: "features/even.go",
-		old:  "int64(rows[at]>>window.OwnBits) > from;",
-		new:  "int64(rows[at]>>window.OwnBits) >= from;",
+		old:  "for earlier > from {",
+		new:  "for earlier >= from {",
 	}, pkg: "./features", run: "^TestS01EventsThatFollowCountWhatIsInTheWindow$"},
 	{mutant: mutant{
 		name: "an event follows one of its time that is behind it",
