@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -112,20 +113,22 @@ func countExample(what string) error {
 	return nil
 }
 
-// fromJSON reads the payloads of events, and puts what it reads through the engine
-// where all of the way to touched rows is asked for.
+// fromJSON reads the payloads of events, as many as are staged at once, and puts
+// what it reads through the engine where all of the way to touched rows is asked for.
 func (d *driver) fromJSON(reader *features.Reader, payloads [][]byte, toRows bool) func([]event.Event) {
 	d.rows = true
-	var ev event.Event
+	read := make([]event.Event, features.StageSize)
 	return func(events []event.Event) {
-		for i := range events {
-			at := events[i].Offset
-			ev.Offset, ev.RecordTime = at, event.NoTime
-			if r := reader.Read(payloads[at], &ev); r != nil {
-				panic(r.Detail)
+		for part := range slices.Chunk(events, len(read)) {
+			for i := range part {
+				at := part[i].Offset
+				read[i].Offset, read[i].RecordTime = at, event.NoTime
+				if r := reader.Read(payloads[at], &read[i]); r != nil {
+					panic(r.Detail)
+				}
 			}
 			if toRows {
-				d.apply(&ev)
+				d.staged(read[:len(part)])
 			}
 		}
 	}

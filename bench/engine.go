@@ -165,8 +165,9 @@ func benchEngine() error {
 	kernels := newFloorKernels(fields)
 	decoder, reader := event.NewDecoder(s.Sources[0]), plan.NewReader(0)
 	var ev event.Event
-	one, staged, rows, whole := newDriver(plan), newDriver(plan), newDriver(plan), newDriver(plan)
+	one, staged, rows, whole, ahead := newDriver(plan), newDriver(plan), newDriver(plan), newDriver(plan), newDriver(plan)
 	rows.rows, whole.rows = true, true
+	readAhead := ahead.fromJSON(reader, payloads, true)
 	contest(len(decoded), []contender{
 		{"floor: kernel, staged, in order only, no dedup, no statuses", func(from, to int) { kernels.run(decoded[from:to]) }},
 		{"decoded event to vector, staged", func(from, to int) { staged.staged(decoded[from:to]) }},
@@ -186,6 +187,7 @@ func benchEngine() error {
 				whole.apply(&ev)
 			}
 		}},
+		{"the same, staged", func(from, to int) { readAhead(decoded[from:to]) }},
 	})
 	if want, got := kernels.out[23], staged.vector.Values[23].Float(); math.Abs(want-got) > 1e-6*(1+math.Abs(want)) {
 		return fmt.Errorf("the floor kernel and the engine disagree about the last value: %v and %v", want, got)
