@@ -167,7 +167,7 @@ func (r *reading) feature(f *spec.Feature) Result {
 	}
 	entered := r.seen(f.View, key)
 	status := Present
-	if len(entered) == 0 || r.at.time-entered[len(entered)-1].time >= f.View.TTL.Milliseconds() {
+	if r.gone(f.View, entered) {
 		status = NotFound
 	}
 	if f.EventBound && !r.own(f.View) {
@@ -184,6 +184,11 @@ func (r *reading) feature(f *spec.Feature) Result {
 		result.Status = first(result.Status, Incomplete)
 	}
 	return result
+}
+
+// gone reports whether a row with these events does not exist (S22).
+func (r *reading) gone(v *spec.View, entered []*event) bool {
+	return len(entered) == 0 || r.at.time-entered[len(entered)-1].time >= v.TTL.Milliseconds()
 }
 
 // first is the one of several statuses that is shown.
@@ -229,7 +234,7 @@ func (r *reading) inputsOf(e *event) []input {
 func (r *reading) aggregate(f *spec.Feature, entered []*event) Result {
 	key, _ := r.keyFor(f.View)
 	past, isPast := r.degraded(f, key, r.without(f.Def, entered))
-	if !isPast {
+	if !isPast || r.gone(f.View, entered) { // what is gone has an empty window, not the rest of a tile (S19)
 		held := r.window(f, entered)
 		result := r.over(f, held)
 		if r.oracle.distinct[f.View.Source.Index] {

@@ -4,6 +4,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -173,5 +174,20 @@ func TestS20S27Decay(t *testing.T) {
 	h.want(h.send("c", 64*time.Second, ""), "heat_hl2s", 1.0, Present)
 	if got := h.read(2*time.Minute+4*time.Second, "heat_hl2s"); got.Value != nil || got.Status != NotFound {
 		t.Error("of a life that is over:", got)
+	}
+}
+
+// What is gone has an empty window, not what its tail's tile holds from before that.
+func TestS19WhatIsGoneIsInNoTile(t *testing.T) {
+	text := strings.Replace(small, "    ttl: 1m\n", "    ttl: 1m\n    event_budget: 1\n    filter: 'amt > 2'\n", 1)
+	h := handOf(t, strings.Replace(text, "      n: ", "      minute: {aggregation: count, windows: [1m]}\n      n: ", 1))
+	h.send("a", 5*time.Second, `,"amt":3`)
+	h.send("b", 10*time.Second, `,"amt":1`)
+	h.send("c", 10*time.Second, `,"amt":1`)
+	if got := h.read(65*time.Second-time.Millisecond, "minute_1m"); got.Value != 1.0 || got.Status != Degraded {
+		t.Error("before:", got)
+	}
+	if got := h.read(65*time.Second, "minute_1m"); got.Value != 0.0 || got.Status != NotFound {
+		t.Error("gone:", got)
 	}
 }
