@@ -345,12 +345,13 @@ func TestS19WhatIsGoneIsInNoTile(t *testing.T) {
     features:
       n:     {aggregation: count, windows: [90s]}
       first: {aggregation: first, field: mcc, windows: [90s]}
+      past:  {aggregation: count, windows: [90s], exclude_current: true}
 `))
 	r.pay("0s", `"card":"a","ok":true,"mcc":"x"`)
 	for i := range 4 {
 		r.pay(fmt.Sprintf("%dms", 86_500+i*500), `"card":"a","ok":false`)
 	}
-	r.want("v.n_90s", "1 DEGRADED", "v.first_90s", "x DEGRADED")
+	r.want("v.n_90s", "1 DEGRADED", "v.first_90s", "x DEGRADED", "v.past_90s", "1 DEGRADED")
 	r.pay("90s", `"card":"a","ok":false`)
-	r.want("v.n_90s", "0 NOT_FOUND", "v.first_90s", "null NOT_FOUND")
+	r.want("v.n_90s", "0 NOT_FOUND", "v.first_90s", "null NOT_FOUND", "v.past_90s", "0 NOT_FOUND")
 }

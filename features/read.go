@@ -160,6 +160,7 @@ func (e *Engine) readBefore(sp *sourcePlan, l *entityLog, p *placed, ev *event.E
 		if r.direct.bound && e.readDirectBefore(r, l, m.state, m.t, &f) {
 			continue
 		}
+		m.gone = l.foldedAt(m.state) != 0 && p.views&r.view.touch == 0 && e.found(r.view, &m) == NotFound
 		for i := range r.groups {
 			if g := &r.groups[i]; !m.scans(g.cursor) && !g.cursor.by {
 				if g.cursor.walks {

@@ -353,6 +353,12 @@ var mendedTable = []faultMutant{
 		new:  "\tif since > 0 { // n that",
 	}, pkg: "./features", run: "^TestS26TheLastAtTheTimeOfWhatWasFolded$"},
 	{mutant: mutant{
+		name: "what is gone is in a tile for what does not see the event",
+		file: "features/read.go",
+		old:  "\t\tm.gone = l.foldedAt(m.state) != 0 && p",
+		new:  "\t\tm.gone = l.foldedAt(m.state) < 0 && p",
+	}, pkg: "./features", run: "^TestS19WhatIsGoneIsInNoTile$"},
+	{mutant: mutant{
 		name: "restored: what one group has forgotten leaves doubt in all",
 		file: "features/snapshotattach.go",
 		old:  "\tg.swept, g.mark = s.swept, s.mark\n",
